@@ -1,0 +1,1 @@
+"""laketag: zero-shot labels for every image of a lake."""

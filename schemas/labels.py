@@ -1,0 +1,57 @@
+"""Contract of the label table."""
+
+import dataframely as dy
+import polars as pl
+
+from schemas.failures import FAILURES
+
+LABEL_SCHEMA_VERSION = 1
+"""Part of the classifier fingerprint: a change of meaning labels everything again."""
+
+
+class Labels(dy.Schema):
+    """Exactly one row for every image in the plan: its label, or its failure."""
+
+    image_id = dy.String(primary_key=True, description="id of the image in the index")
+    uri = dy.String(min_length=1, description="where the image is")
+    etag = dy.String(min_length=1, description="the version of the image that was labelled")
+    label = dy.String(nullable=True, description="class with the highest score")
+    probability = dy.Float32(
+        nullable=True, min=0, max=1, description="posterior of the label: mean over views of the soft-matching mass on its class"
+    )
+    score = dy.Float32(nullable=True, description="the method's score of the label (ABS: sum over views and descriptions)")
+    margin = dy.Float32(nullable=True, min=0, description="score of the label minus the score of the second class")
+    tags = dy.List(
+        dy.Struct({"label": dy.String(), "probability": dy.Float32(min=0, max=1)}),
+        nullable=True,
+        description="the most probable classes with their posteriors, best first",
+    )
+    evidence = dy.Struct(
+        {
+            "x0_px": dy.Int32(min=0),
+            "y0_px": dy.Int32(min=0),
+            "x1_px": dy.Int32(min=0),
+            "y1_px": dy.Int32(min=0),
+            "description": dy.String(),
+        },
+        nullable=True,
+        description="the view (x0,y0 inclusive, x1,y1 exclusive, pixels of the upright image) and the description that spoke most for the label",
+    )
+    width_px = dy.Int32(nullable=True, min=1, description="width of the upright image in pixels")
+    height_px = dy.Int32(nullable=True, min=1, description="height of the upright image in pixels")
+    failure = dy.Enum(FAILURES, nullable=True, description="why there is no label")
+    failure_detail = dy.String(nullable=True, description="what exactly went wrong, in words")
+    attempts = dy.Int32(min=0, description="how often this run asked the store for the image")
+    run_id = dy.String(min_length=1, description="the run that wrote the row")
+    labelled_at = dy.Datetime(time_unit="us", time_zone="UTC", description="when the row was made, UTC")
+
+    @dy.rule()
+    def labelled_or_failed(cls) -> pl.Expr:
+        """A row has a label or a failure, never both, never neither."""
+        return cls.label.col.is_null() != cls.failure.col.is_null()
+
+    @dy.rule()
+    def label_is_complete(cls) -> pl.Expr:
+        """A label comes with its probability, score, margin, tags, evidence and the image's size."""
+        parts = (cls.probability, cls.score, cls.margin, cls.tags, cls.evidence, cls.width_px, cls.height_px)
+        return cls.label.col.is_null() | pl.all_horizontal(part.col.is_not_null() for part in parts)
