@@ -1,0 +1,1 @@
+"""How the shipped model was trained; nothing that users run imports this."""
