@@ -126,7 +126,7 @@ class RunSettings(Section):
     actors: int | None = Field(None, ge=1, description="label actors; unset: one per GPU, or one on a CPU-only machine")
     max_actors: int | None = Field(None, ge=1, description="let the pool grow to this many; unset: fixed size")
     gpus_per_actor: float = Field(1.0, gt=0, description="GPUs of one label actor; a fraction shares one")
-    cpus_per_actor: float | None = Field(None, gt=0, description="CPUs of one label actor; unset: 1 with a GPU, else all but one")
+    cpus_per_actor: float | None = Field(None, gt=0, description="CPUs that Ray reserves for one label actor; unset: 1")
     threads_per_actor: int | None = Field(None, ge=1, description="torch threads on a CPU; unset: the machine's cores by actors")
     batch_size: int = Field(32, ge=1, le=4096, description="images in one call of a label actor")
     views_per_pass: int = Field(256, ge=1, description="crops in one pass of the image tower; bounds device memory")

@@ -1,0 +1,43 @@
+"""``laketag settings``: every setting with its default and meaning, as a TOML file to start from."""
+
+import json
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.syntax import Syntax
+
+from jobs.options import Overrides, SettingsFile
+from pipeline.config import Settings, read_settings
+
+
+def settings(settings: SettingsFile = None, override: Overrides = None) -> None:
+    """Print every setting with its value and meaning, as TOML.
+
+    Redirect it into a file to have one to start from.
+    """
+    text = as_toml(read_settings(settings, override or ()))
+    console = Console()
+    if console.is_terminal:
+        console.print(Syntax(text, "toml", background_color="default"))
+    else:
+        typer.echo(text)
+
+
+def as_toml(settings: Settings) -> str:
+    """The settings as commented TOML; what is unset stands as a comment."""
+    lines: list[str] = []
+    for table, field in Settings.model_fields.items():
+        section = getattr(settings, table)
+        lines += [f"# {(type(section).__doc__ or '').splitlines()[0]}", f"[{table}]"]
+        for key, item in type(field.default).model_fields.items():
+            value = getattr(section, key)
+            entry = f"# {key} =" if value is None else f"{key} = {_toml(value)}"
+            lines.append(f"{entry:<40} # {item.description}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _toml(value: Any) -> str:
+    """A TOML value; for strings, numbers, booleans and lists JSON is TOML."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)

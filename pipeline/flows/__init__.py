@@ -1,0 +1,1 @@
+"""Whole runs, each readable as one chain."""

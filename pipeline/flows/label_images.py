@@ -1,0 +1,193 @@
+"""A labelling run: plan → read → fetch → decode → label → write → publish."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+import polars as pl
+
+import ray.data
+from ray.data import ActorPoolStrategy
+from rich.console import Console
+
+from pipeline.classifier.spec import ClassifierSpec, classifier_spec
+from pipeline.config import Settings
+from pipeline.errors import StoppedError
+from pipeline.lake import Lake, timestamp
+from pipeline.progress import Progress
+from pipeline.ray_runtime import ray_runtime
+from pipeline.resources import DECODE_CPUS, FETCH_CPUS, SMALL_CPUS, Resources, decide_resources
+from pipeline.run_metrics import RunMetrics
+from pipeline.stages.decode_images import decode_images
+from pipeline.stages.fetch_images import fetch_images
+from pipeline.stages.label_images import LabelImages
+from pipeline.stages.write_labels import LABELLED, write_labels
+from pipeline.storage.descriptions import latest_version
+from pipeline.storage.lease import hold_lease
+from pipeline.storage.plan import find_pending
+from pipeline.storage.publish import Published, publish
+from pipeline.storage.runs import read_runs
+from pipeline.storage.snapshots import latest_snapshot
+from pipeline.storage.staging import Run, find_unfinished, freeze_plan, run_suffix, scan_parts, scan_plan
+from pipeline.version import laketag_version
+
+
+@dataclass(frozen=True)
+class NothingToDo:
+    """Every image of the index is done with this classifier."""
+
+    index_rows: int
+    snapshot: str
+    classifier: str
+
+
+def label_images(
+    lake: Lake, collection: str, set_name: str, settings: Settings, console: Console
+) -> list[Published] | NothingToDo:
+    """Every image of the newest index snapshot has a row for this classifier in the label table.
+
+    An unfinished run of the same collection and classifier is finished first, with its own frozen plan.
+    """
+    spec = classifier_spec(settings, set_name, latest_version(lake, set_name))
+    published = []
+    with hold_lease(lake, f"{collection}{run_suffix(collection, spec.fingerprint)}", console.print) as lease:
+        while True:
+            finished = read_runs(lake, collection, spec.fingerprint)["run_id"]
+            run = find_unfinished(lake, collection, spec.fingerprint, finished)
+            if run is None:
+                planned = plan_run(lake, collection, spec, settings)
+                if isinstance(planned, NothingToDo):
+                    return published or planned
+                run = planned
+            else:
+                console.print(f"going on with run {run.run_id}, planned {run.started_at[:19]} UTC")
+            images_per_s = label_pending(lake, run, spec, settings, console)
+            published.append(
+                publish(
+                    lake,
+                    run,
+                    lease,
+                    rows_per_file=settings.run.rows_per_file,
+                    images_per_s=images_per_s,
+                    version=laketag_version(),
+                )
+            )
+
+
+def plan_run(lake: Lake, collection: str, spec: ClassifierSpec, settings: Settings) -> Run | NothingToDo:
+    """A new run with its plan frozen in staging, if the index holds anything that is not done."""
+    snapshot = latest_snapshot(lake, collection)
+    pending = find_pending(lake, snapshot, collection, spec.fingerprint)
+    if pending.rows.is_empty():
+        return NothingToDo(pending.index_rows, snapshot.name, spec.fingerprint)
+    run = Run(
+        run_id=timestamp() + run_suffix(collection, spec.fingerprint),
+        collection=collection,
+        snapshot=snapshot.name,
+        classifier=spec.fingerprint,
+        description_set=spec.description_set,
+        description_version=spec.description_version,
+        method=spec.method.name,
+        index_rows=pending.index_rows,
+        already_done=pending.index_rows - pending.rows.height,
+        planned=pending.rows.height,
+        settings=json.dumps(settings.model_dump(mode="json", include={"backbone", "attention", "method", "decode"})),
+        models=json.dumps(spec.models()),
+        started_at=datetime.now(UTC).isoformat(),
+    )
+    freeze_plan(lake, run, pending.rows)
+    return run
+
+
+def label_pending(lake: Lake, run: Run, spec: ClassifierSpec, settings: Settings, console: Console) -> float:
+    """Every planned row that has no label yet is staged with a label or a failure; returns images/s.
+
+    A row that failed before the run was interrupted is tried again: what interrupted the run may have failed it.
+    """
+    labelled = scan_parts(lake, run.run_id).filter(pl.col("label").is_not_null()).select("image_id", "etag")
+    pending = scan_plan(lake, run.run_id).join(labelled, on=["image_id", "etag"], how="anti", maintain_order="left").collect()
+    if pending.is_empty():
+        return 0.0
+    with ray_runtime() as runtime:
+        resources = decide_resources(runtime, settings.run, pending.height)
+        console.print(f"{resources}; Ray's own log: {runtime.log_file}")
+        metrics = RunMetrics(run.collection, run.planned)
+        with Progress(run.planned, console, done=run.planned - pending.height) as progress:
+            for receipt in label_chain(lake, run, spec, settings, resources, pending):
+                metrics.add(receipt)
+                progress.add(receipt["outcome"], receipt["images"])
+                metrics.show(progress.done, progress.in_flight(resources), progress.images_per_s)
+                _stop_if_hopeless(progress.outcomes, settings, run)
+        return progress.mean_images_per_s
+
+
+def label_chain(
+    lake: Lake, run: Run, spec: ClassifierSpec, settings: Settings, resources: Resources, pending: pl.DataFrame
+) -> Iterator[dict[str, object]]:
+    """The run as one chain of Ray Data calls; yields the receipts of staged parts.
+
+    Blocks hold ``rows_per_block`` images from the plan to the staged part, so what is lost with a killed worker is small.
+    Stages ask for different CPUs, which also keeps Ray from fusing them: fetch waits, decode computes, actors hold the GPU.
+    """
+    blocks = [rows.to_arrow() for rows in pending.iter_slices(resources.rows_per_block)]
+    receipts = (
+        ray.data.from_arrow(blocks)  # plan rows: 150 bytes each, one block for each task of the next stage
+        .map_batches(
+            partial(fetch_images, fetch=settings.fetch, storage=lake.storage),  # encoded bytes: about 100 KB a row
+            batch_format="pyarrow",
+            batch_size=None,
+            num_cpus=FETCH_CPUS,
+        )
+        .map_batches(
+            partial(decode_images, decode=settings.decode),  # one bounded uint8 image a row: at most 3 MB or so
+            batch_format="pyarrow",
+            batch_size=resources.batch_size,
+            num_cpus=DECODE_CPUS,
+        )
+        .map_batches(
+            LabelImages,
+            fn_constructor_args=(spec, lake),
+            fn_constructor_kwargs={
+                "collection": run.collection,
+                "run_id": run.run_id,
+                "device": resources.device,
+                "threads": resources.threads_per_actor,
+            },
+            batch_format="pyarrow",
+            batch_size=resources.batch_size,
+            compute=_pool(resources),
+            num_cpus=resources.cpus_per_actor,
+            num_gpus=resources.gpus_per_actor,
+        )
+        .map_batches(
+            partial(write_labels, lake=lake, run_id=run.run_id),  # a staged part for each block: 500 bytes a row
+            batch_format="pyarrow",
+            batch_size=None,
+            num_cpus=SMALL_CPUS,
+        )
+    )
+    for batch in receipts.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0):
+        yield from batch.to_pylist()
+
+
+def _pool(resources: Resources) -> ActorPoolStrategy:
+    """A fixed pool starts at once; a growing one asks for its actors as blocks queue up."""
+    if resources.actors == resources.max_actors:
+        return ActorPoolStrategy(size=resources.actors)
+    return ActorPoolStrategy(min_size=resources.actors, max_size=resources.max_actors)
+
+
+def _stop_if_hopeless(outcomes: Counter[str], settings: Settings, run: Run) -> None:
+    """StoppedError if so many of the images fail for one reason that the rest will too."""
+    limits = settings.run
+    seen = outcomes.total()
+    for reason, images in outcomes.items():
+        if reason == LABELLED or images < limits.failed_images_before_stop or images < limits.max_failed_fraction * seen:
+            continue
+        raise StoppedError(
+            f"{images:,} of {seen:,} images failed as {reason!r}, over run.max_failed_fraction = {limits.max_failed_fraction}; "
+            f"run {run.run_id} is kept. Mend the cause and run the same command: it goes on and tries these images again"
+        )

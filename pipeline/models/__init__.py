@@ -1,0 +1,1 @@
+"""The encoders: a spec is made on the driver, the loaded model lives on the worker."""

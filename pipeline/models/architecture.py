@@ -1,0 +1,109 @@
+"""What an open_clip model is made of: its configuration, read without its weights."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import open_clip
+from open_clip.transform import PreprocessCfg, merge_preprocess_dict
+
+from pipeline.config import BackboneSettings, StorageSettings
+from pipeline.errors import ModelError
+from pipeline.models.hub import hub_file
+from pipeline.models.preprocessing import Preprocessing, read_preprocessing
+from pipeline.models.weights import local_copy, require_safetensors
+
+LOCAL_DIR = "local-dir:"
+CONFIG_FILE = "open_clip_config.json"
+WEIGHTS_FILE = "open_clip_model.safetensors"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """open_clip's ``model_cfg`` as canonical JSON (so that it can be hashed), and the preprocessing."""
+
+    model_config_json: str
+    preprocessing: Preprocessing
+
+
+def local_folder(settings: BackboneSettings) -> str | None:
+    """The FOLDER of ``local-dir:FOLDER``, a path or an s3:// prefix, if the settings name one."""
+    for value in (settings.pretrained, settings.name):
+        if value.startswith(LOCAL_DIR):
+            return value.removeprefix(LOCAL_DIR).rstrip("/")
+    return None
+
+
+def read_architecture(settings: BackboneSettings, storage: StorageSettings) -> Architecture:
+    """The architecture that the settings name: of a folder's own configuration, or open_clip's by name.
+
+    ``quick_gelu`` is what the weights were trained with: a pretrained tag states it (``openai`` has it on, whatever the
+    name), a folder's configuration too; for a checkpoint file the name decides, such as ``ViT-B-16-quickgelu`` for a
+    file with OpenAI's weights.
+    """
+    if folder := local_folder(settings):
+        config = _read_folder_config(folder, storage)
+        return _architecture(folder, config["model_cfg"], config.get("preprocess_cfg", {}))
+    model_config = open_clip.get_model_config(settings.name.replace("/", "-"))
+    if model_config is None:
+        raise ModelError(
+            f"backbone.name = {settings.name!r} is no open_clip architecture; choose one of open_clip.list_models(), such as ViT-B-16"
+        )
+    tag = _tag_config(settings)
+    if tag is not None:
+        model_config["quick_gelu"] = bool(tag.get("quick_gelu", False))
+    return _architecture(settings.name, model_config, tag or {})
+
+
+def locate_weights(settings: BackboneSettings, sha256: str | None, storage: StorageSettings) -> Path:
+    """The backbone's weights lie in a safetensors file on this machine."""
+    if folder := local_folder(settings):
+        return local_copy(f"{folder}/{WEIGHTS_FILE}", sha256, storage)
+    tag = _tag_config(settings)
+    if tag is None:
+        require_safetensors(settings.pretrained, "backbone.pretrained")
+        return local_copy(settings.pretrained, sha256, storage)
+    wanted_by = f"{settings.name} with pretrained tag {settings.pretrained!r}"
+    repository, _, filename = tag.get("hf_hub", "").rpartition("/")
+    if not repository:
+        raise ModelError(
+            f"{wanted_by} are published only as a pickle, which laketag never reads; choose another tag, or convert them "
+            "to safetensors and set backbone.pretrained to that file"
+        )
+    safe_name = f"{Path(filename).stem}.safetensors" if filename else WEIGHTS_FILE
+    return hub_file(repository, safe_name, wanted_by=wanted_by, setting="backbone.pretrained")
+
+
+def _tag_config(settings: BackboneSettings) -> dict[str, Any] | None:
+    """open_clip's entry of the pretrained tag; None for a checkpoint path or URL."""
+    if "://" in settings.pretrained or "/" in settings.pretrained or "." in settings.pretrained:
+        return None
+    name = settings.name.replace("/", "-")
+    config = open_clip.get_pretrained_cfg(name, settings.pretrained)
+    if not config:
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
+        raise ModelError(
+            f"backbone.pretrained = {settings.pretrained!r} is no pretrained tag of {settings.name} (tags: {tags}); "
+            "choose one, or name a .safetensors file, an s3:// URL or local-dir:FOLDER"
+        )
+    return dict(config)
+
+
+def _read_folder_config(folder: str, storage: StorageSettings) -> dict[str, Any]:
+    path = local_copy(f"{folder}/{CONFIG_FILE}", None, storage)
+    try:
+        config = json.loads(path.read_text())
+    except ValueError as error:
+        raise ModelError(
+            f"{folder}/{CONFIG_FILE} is not JSON ({error}); export the model again with open_clip"
+        ) from None
+    if not isinstance(config, dict) or not isinstance(config.get("model_cfg"), dict):
+        raise ModelError(f"{folder}/{CONFIG_FILE} has no 'model_cfg'; export the model again with open_clip")
+    return config
+
+
+def _architecture(name: str, model_config: dict[str, Any], preprocess_config: dict[str, Any]) -> Architecture:
+    size = model_config["vision_cfg"].get("image_size", 224)
+    merged = merge_preprocess_dict(PreprocessCfg(), {**preprocess_config, "size": size})
+    return Architecture(json.dumps(model_config, sort_keys=True), read_preprocessing(merged, name))

@@ -1,0 +1,108 @@
+"""The model that says where to look, as the driver knows it."""
+
+from dataclasses import dataclass, replace
+
+import timm
+from safetensors import SafetensorError
+from timm.models import PretrainedCfg
+
+from pipeline.config import AttentionSettings, StorageSettings
+from pipeline.errors import ModelError
+from pipeline.models.attention_model import AttentionModel
+from pipeline.models.device import checked_device
+from pipeline.models.hub import hub_file
+from pipeline.models.preprocessing import Preprocessing, read_preprocessing
+from pipeline.models.weights import check_sha256, local_copy, require_safetensors, sha256_of
+
+RELEASE_MEAN_STD = 0.5
+"""BIT-DA/ABS@5ba77c6 prepares DINO's input as its published processor says; DINO was trained with ImageNet's numbers."""
+
+
+@dataclass(frozen=True)
+class AttentionSpec:
+    """What to load; picklable. ``resolved()`` on the driver fills in the SHA-256 of the weights."""
+
+    settings: AttentionSettings
+    storage: StorageSettings
+    sha256: str | None = None
+
+    @property
+    def name(self) -> str:
+        """How the model is called in tables and messages."""
+        return (
+            f"{self.settings.name}/{self.settings.weights}" if self.settings.weights else self.settings.name
+        )
+
+    @property
+    def is_backbone(self) -> bool:
+        """The CLIP tower's own attention is used; there is nothing to load."""
+        return self.settings.name == "backbone"
+
+    def resolved(self) -> "AttentionSpec":
+        """The same spec with the weights on this machine and their SHA-256 filled in."""
+        if self.is_backbone:
+            return self
+        wanted = self.sha256 or self.settings.sha256
+        path = self._locate(wanted)
+        check_sha256(path, wanted, self.name)
+        return replace(self, sha256=wanted or sha256_of(path))
+
+    def preprocessing(self) -> Preprocessing:
+        """How the model's input is made: the whole image squashed, so that the patches cover all of it."""
+        config = self._config()
+        size, squash = config.input_size[1:], {"resize_mode": "squash"}
+        if self.settings.preprocessing == "release":
+            half = (RELEASE_MEAN_STD,) * 3
+            return read_preprocessing(
+                {"size": size, "interpolation": "bilinear", "mean": half, "std": half} | squash, self.name
+            )
+        own = {"size": size, "interpolation": config.interpolation, "mean": config.mean, "std": config.std}
+        return read_preprocessing(own | squash, self.name)
+
+    def load(self, device: str) -> AttentionModel:
+        """The model on the device, with exactly the weights that the spec names."""
+        target = checked_device(device)
+        path = self._locate(self.sha256 or self.settings.sha256)
+        check_sha256(path, self.sha256 or self.settings.sha256, self.name)
+        try:
+            vit = timm.create_model(
+                self.settings.name,
+                pretrained=True,
+                num_classes=0,
+                pretrained_cfg_overlay={"file": str(path), "custom_load": False},
+            )
+        except (RuntimeError, SafetensorError, KeyError) as error:
+            raise ModelError(
+                f"weights {path} do not fit the attention model {self.name} ({' '.join(str(error).split())[:300]}); "
+                "set attention.name to the architecture that they were trained with"
+            ) from None
+        return AttentionModel(self.name, vit, self.preprocessing(), target)
+
+    def _config(self) -> PretrainedCfg:
+        if not timm.is_model(self.settings.name):
+            raise ModelError(
+                f"attention.name = {self.settings.name!r} is no timm model; choose a ViT such as vit_base_patch16_224.dino, or 'backbone'"
+            )
+        config = timm.get_pretrained_cfg(self.settings.name, allow_unregistered=False)
+        if config is None:
+            raise ModelError(
+                f"attention.name = {self.settings.name!r} is no published timm model; "
+                "leave out the part after the dot and set attention.weights, or choose one such as vit_base_patch16_224.dino"
+            )
+        return config
+
+    def _locate(self, sha256: str | None):
+        config = self._config()
+        if self.settings.weights is not None:
+            require_safetensors(self.settings.weights, "attention.weights")
+            return local_copy(self.settings.weights, sha256, self.storage)
+        if not config.hf_hub_id:
+            raise ModelError(
+                f"attention.name = {self.settings.name!r} has no published safetensors weights; set attention.weights to a file"
+            )
+        return hub_file(
+            config.hf_hub_id,
+            config.hf_hub_filename or "model.safetensors",
+            wanted_by=f"the attention model {self.settings.name}",
+            setting="attention.weights",
+        )

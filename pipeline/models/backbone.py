@@ -1,0 +1,63 @@
+"""A loaded CLIP: text tower, image tower, tokenizer and preprocessing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from open_clip import SimpleTokenizer
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  # torch's own habit
+
+from pipeline.errors import ModelError
+from pipeline.models.image_tower import ImageTower, image_tower
+from pipeline.models.preprocessing import Preprocessing
+
+
+class Backbone:
+    """Texts and views go in, embeddings of unit length in float32 come out."""
+
+    def __init__(
+        self, name: str, clip: nn.Module, tokenizer: Any, preprocessing: Preprocessing, device: torch.device
+    ) -> None:
+        self.name = name
+        self.device = device
+        self.preprocessing = preprocessing
+        self._clip = clip.eval().requires_grad_(False).to(device)
+        self._tokenizer = tokenizer
+        self._tower = image_tower(clip.visual)  # type: ignore[arg-type]  # a module, whatever torch says of attributes
+        self.context_length = int(tokenizer.context_length)
+        self.logit_scale = float(clip.logit_scale.detach().exp())  # type: ignore[operator]  # same
+
+    @property
+    def tower(self) -> ImageTower:
+        """The image tower in steps; ModelError if it has no CLS token to crop around."""
+        if self._tower is None:
+            raise ModelError(
+                f"the image tower of {self.name} pools no CLS token over a square grid of patches, so its tokens cannot be "
+                "cropped nor its attention read: set method.feature_crops=false and attention.name to a timm ViT, "
+                "or choose a CLIP such as ViT-B-16"
+            )
+        return self._tower
+
+    def tokenize(self, texts: Sequence[str]) -> tuple[Int[Tensor, "texts context"], list[int]]:
+        """Token ids cut to the context, and how many tokens each text had before the cut, start and end included."""
+        ids = self._tokenizer(list(texts))
+        if isinstance(self._tokenizer, SimpleTokenizer):
+            return ids, [len(self._tokenizer.encode(text)) + 2 for text in texts]
+        cleaned = [self._tokenizer.clean_fn(text) for text in texts]
+        return ids, [len(one) for one in self._tokenizer.tokenizer(cleaned).input_ids]
+
+    @torch.inference_mode()
+    def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "texts dim"]:
+        """Embeddings of unit length on the backbone's device; too long texts lose their end, as in the ABS release."""
+        ids, _ = self.tokenize(texts)
+        return F.normalize(self._clip.encode_text(ids.to(self.device)).float(), dim=-1)  # type: ignore[operator]  # open_clip is untyped
+
+    @torch.inference_mode()
+    def encode_image(self, pixels: Float[Tensor, "views 3 size size"]) -> Float[Tensor, "views dim"]:
+        """Embeddings of unit length of normalised views."""
+        if self._tower is not None:
+            return self._tower.finish(self._tower.embed(pixels), 0)
+        weight = next(self._clip.visual.parameters())  # type: ignore[union-attr]  # a module
+        return F.normalize(self._clip.encode_image(pixels.to(weight.dtype)).float(), dim=-1)  # type: ignore[operator]  # open_clip is untyped

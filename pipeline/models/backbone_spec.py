@@ -1,0 +1,116 @@
+"""The CLIP model as the driver knows it: names, checksums and configuration, but no weights."""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+import open_clip
+from safetensors import SafetensorError
+from torch import nn
+
+from pipeline.config import BackboneSettings, StorageSettings
+from pipeline.errors import ModelError
+from pipeline.models.architecture import (
+    LOCAL_DIR,
+    Architecture,
+    local_folder,
+    locate_weights,
+    read_architecture,
+)
+from pipeline.models.backbone import Backbone
+from pipeline.models.device import checked_device
+from pipeline.models.weights import check_sha256, sha256_of
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """What to load; picklable. ``resolved()`` on the driver fills in what identifies the weights."""
+
+    settings: BackboneSettings
+    storage: StorageSettings
+    sha256: str | None = None
+    architecture: Architecture | None = None
+
+    @property
+    def name(self) -> str:
+        """How the model is called in tables and messages."""
+        folder = local_folder(self.settings)
+        return f"{LOCAL_DIR}{folder}" if folder else f"{self.settings.name}/{self.settings.pretrained}"
+
+    def resolved(self) -> "BackboneSpec":
+        """The same spec with the weights on this machine and their SHA-256 and architecture filled in."""
+        architecture = self.architecture or read_architecture(self.settings, self.storage)
+        wanted = self.sha256 or self.settings.sha256
+        path = locate_weights(self.settings, wanted, self.storage)
+        check_sha256(path, wanted, self.name)
+        return replace(self, sha256=wanted or sha256_of(path), architecture=architecture)
+
+    def load(self, device: str) -> Backbone:
+        """The model on the device, with exactly the weights that the spec names."""
+        target = checked_device(device)
+        spec = self if self.sha256 and self.architecture else self.resolved()
+        assert spec.architecture is not None
+        config = json.loads(spec.architecture.model_config_json)
+        path = locate_weights(spec.settings, spec.sha256, spec.storage)
+        check_sha256(path, spec.sha256, spec.name)
+        clip = build_clip(config, spec.settings.precision)
+        try:
+            open_clip.load_checkpoint(clip, str(path), strict=True)
+        except (RuntimeError, SafetensorError, KeyError) as error:
+            raise ModelError(
+                f"weights {path} do not fit the architecture {spec.name} ({' '.join(str(error).split())[:300]}); "
+                "set backbone.name to the architecture that they were trained with"
+            ) from None
+        lower_image_tower(clip, spec.settings.precision)
+        return Backbone(spec.name, clip, _tokenizer(spec, config), spec.architecture.preprocessing, target)
+
+
+def build_clip(model_config: dict[str, Any], precision: str) -> nn.Module:
+    """An open_clip model of this configuration, with random weights in float32, on the CPU."""
+    config = dict(model_config)
+    custom_text = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
+    kind = (
+        open_clip.CoCa
+        if "multimodal_cfg" in config
+        else open_clip.CustomTextCLIP
+        if custom_text
+        else open_clip.CLIP
+    )
+    for tower in ("vision_cfg", "text_cfg"):
+        config[tower] = dict(config[tower])
+    if "timm_model_name" in config["vision_cfg"]:
+        config["vision_cfg"]["timm_model_pretrained"] = False
+    if "hf_model_name" in config["text_cfg"]:
+        config["text_cfg"]["hf_model_pretrained"] = False
+    clip: nn.Module = kind(**config, cast_dtype=open_clip.get_cast_dtype(precision))
+    return clip
+
+
+def lower_image_tower(clip: nn.Module, precision: str) -> None:
+    """The image tower computes in this precision; norms and the text tower stay in float32."""
+    dtype = open_clip.get_cast_dtype(precision)
+    if dtype is None:
+        return
+    if isinstance(clip.visual, open_clip.transformer.VisionTransformer):
+        open_clip.convert_weights_to_lp(clip.visual, dtype=dtype)
+    else:
+        clip.visual.to(dtype)  # type: ignore[operator,union-attr]  # a module, whatever torch says of attributes
+
+
+def _tokenizer(spec: BackboneSpec, model_config: dict[str, Any]) -> Any:
+    """open_clip's tokenizer for the model; a folder's own files where its configuration names a Hugging Face one."""
+    folder = local_folder(spec.settings)
+    try:
+        if folder and "hf_tokenizer_name" in model_config["text_cfg"]:
+            return open_clip.get_tokenizer(f"{LOCAL_DIR}{folder}")
+        if folder:
+            return open_clip.SimpleTokenizer(
+                context_length=model_config["text_cfg"].get("context_length", 77),
+                **model_config["text_cfg"].get("tokenizer_kwargs", {}),
+            )
+        return open_clip.get_tokenizer(spec.settings.name)
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(
+            f"the tokenizer of {spec.name} is not on this machine ({' '.join(str(error).split())[:200]}); "
+            "run once with a network, install the package that it asks for, or choose a CLIP with open_clip's own tokenizer"
+        ) from None

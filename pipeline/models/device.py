@@ -1,0 +1,17 @@
+"""Where a model runs."""
+
+import torch
+
+from pipeline.errors import ModelError
+
+
+def checked_device(device: str) -> torch.device:
+    """The device, if this process can use it; asked for a GPU that is not there, it never falls back to the CPU."""
+    if device not in ("cpu", "cuda") and not device.startswith("cuda:"):
+        raise ModelError(f"device {device!r} is neither cpu nor cuda; correct run.device")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ModelError(
+            f"device {device!r} was asked for, but torch sees no GPU in this process; "
+            "set run.device=cpu, or run where a GPU and a CUDA build of torch are"
+        )
+    return torch.device(device)

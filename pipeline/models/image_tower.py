@@ -1,0 +1,111 @@
+"""The CLS-token image tower in steps, so that tokens can be cropped between two blocks.
+
+Only the CLS token leaves the last block, so there it alone needs a query, an output projection and an MLP: the same
+numbers for about a sixth of that block.
+"""
+
+import torch
+from jaxtyping import Float
+from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  # torch's own habit
+
+from pipeline.errors import ModelError
+
+
+class ImageTower:
+    """An open_clip VisionTransformer that pools its CLS token, run block by block."""
+
+    def __init__(self, visual: VisionTransformer) -> None:
+        self._visual = visual
+        self._blocks = list(visual.transformer.resblocks)
+        self.blocks = len(self._blocks)
+        self.grid: int = visual.grid_size[0]
+
+    def embed(self, pixels: Float[Tensor, "views 3 size size"]) -> Float[Tensor, "views tokens width"]:
+        """The tokens before block 0, CLS first, in the tower's number format."""
+        visual = self._visual
+        patches = visual.conv1(pixels.to(visual.conv1.weight.dtype)).flatten(2).transpose(1, 2)
+        cls = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
+        return visual.ln_pre(torch.cat([cls, patches], dim=1) + visual.positional_embedding.to(patches.dtype))  # type: ignore[no-any-return]  # open_clip is untyped
+
+    def run_blocks(
+        self, tokens: Float[Tensor, "views tokens width"], start: int, stop: int
+    ) -> Float[Tensor, "views tokens width"]:
+        """The tokens before block ``stop``, from those before block ``start``."""
+        for block in self._blocks[start:stop]:
+            tokens = _run_block(block, tokens)
+        return tokens
+
+    def finish(self, tokens: Float[Tensor, "views tokens width"], start: int) -> Float[Tensor, "views dim"]:
+        """Embeddings of unit length in float32, from the tokens before block ``start``."""
+        tokens = self.run_blocks(tokens, start, self.blocks - 1)
+        cls = _run_block_for_cls(self._blocks[-1], tokens) if start < self.blocks else tokens[:, 0]
+        pooled = self._visual.ln_post(cls.float()) @ self._visual.proj.float()
+        return F.normalize(pooled, dim=-1)
+
+    def cls_attention(self, tokens: Float[Tensor, "views tokens width"]) -> Float[Tensor, "views patches"]:
+        """Attention of the CLS token to each patch in the last block, mean over heads, from the tokens before it."""
+        block = self._blocks[-1]
+        if not _is_plain(block):
+            raise ModelError(
+                "the CLIP tower's last block has its own kind of attention, which cannot be read out; "
+                "set attention.name to a timm ViT, such as vit_base_patch16_224.dino"
+            )
+        query, key, _ = _split_heads(block, block.ln_1(tokens))
+        scores = (query.float() * query.shape[-1] ** -0.5) @ key.float().transpose(-1, -2)
+        return scores.softmax(dim=-1).mean(dim=1)[:, 0, 1:]
+
+
+def image_tower(visual: nn.Module) -> ImageTower | None:
+    """The tower in steps, or None if it pools no CLS token or its grid is not square."""
+    pools_cls = (
+        isinstance(visual, VisionTransformer) and visual.attn_pool is None and visual.pool_type == "tok"
+    )
+    if not pools_cls or visual.grid_size[0] != visual.grid_size[1]:
+        return None
+    return ImageTower(visual)
+
+
+def _is_plain(block: nn.Module) -> bool:
+    return isinstance(block, ResidualAttentionBlock) and isinstance(block.attn, nn.MultiheadAttention)
+
+
+def _run_block(block: ResidualAttentionBlock, tokens: Tensor) -> Tensor:
+    """The block's output for every token."""
+    if not _is_plain(block):
+        return block(tokens)  # type: ignore[no-any-return]  # open_clip is untyped
+    normed = block.ln_1(tokens)
+    views, count, width = normed.shape
+    heads = block.attn.num_heads
+    qkv = F.linear(normed, block.attn.in_proj_weight, block.attn.in_proj_bias)
+    query, key, value = qkv.view(views, count, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
+    return _after_attention(block, tokens, query, key, value)
+
+
+def _run_block_for_cls(block: ResidualAttentionBlock, tokens: Tensor) -> Tensor:
+    """The block's output for the CLS token alone."""
+    if not _is_plain(block):
+        return block(tokens)[:, 0]  # type: ignore[no-any-return]  # open_clip is untyped
+    query, key, value = _split_heads(block, block.ln_1(tokens))
+    return _after_attention(block, tokens[:, :1], query, key, value)[:, 0]
+
+
+def _split_heads(block: ResidualAttentionBlock, normed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Query of the CLS token; keys and values of all tokens; each views × heads × tokens × head width."""
+    views, count, width = normed.shape
+    heads = block.attn.num_heads
+    weight, bias = block.attn.in_proj_weight, block.attn.in_proj_bias
+    query = F.linear(normed[:, :1], weight[:width], None if bias is None else bias[:width])
+    key_value = F.linear(normed, weight[width:], None if bias is None else bias[width:])
+    key, value = key_value.view(views, count, 2, heads, width // heads).permute(2, 0, 3, 1, 4)
+    return query.view(views, 1, heads, width // heads).transpose(1, 2), key, value
+
+
+def _after_attention(
+    block: ResidualAttentionBlock, tokens: Tensor, query: Tensor, key: Tensor, value: Tensor
+) -> Tensor:
+    """The rest of the block, for the tokens that have a query."""
+    mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(tokens.shape)
+    tokens = tokens + block.ls_1(block.attn.out_proj(mixed))
+    return tokens + block.ls_2(block.mlp(block.ln_2(tokens)))  # type: ignore[no-any-return]  # open_clip is untyped

@@ -1,0 +1,74 @@
+"""How an image becomes the input of a model: sizes and numbers only; the pixels are made in pipeline.classifier.pixels."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from pipeline.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Resize to a square of ``size_px``, scale to 0…1, subtract the mean and divide by the deviation."""
+
+    size_px: int
+    resize_mode: Literal[
+        "shortest", "squash"
+    ]  # shortest: short side to size, then centre crop; squash: both sides
+    interpolation: Literal["bicubic", "bilinear"]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def resized_width_height(self, width_px: int, height_px: int) -> tuple[int, int]:
+        """Width and height after the resize, before the centre crop (as torchvision's Resize)."""
+        if self.resize_mode == "squash":
+            return self.size_px, self.size_px
+        if width_px <= height_px:
+            return self.size_px, int(self.size_px * height_px / width_px)
+        return int(self.size_px * width_px / height_px), self.size_px
+
+    def centre_left_top(self, width_px: int, height_px: int) -> tuple[int, int]:
+        """Where in the resized picture the visible square begins (as torchvision's CenterCrop)."""
+        return round((width_px - self.size_px) / 2.0), round((height_px - self.size_px) / 2.0)
+
+    def visible_xyxy_px(self, width_px: int, height_px: int) -> tuple[float, float, float, float]:
+        """The part of an image of this size that the model sees, in the image's pixels."""
+        resized_width, resized_height = self.resized_width_height(width_px, height_px)
+        left, top = self.centre_left_top(resized_width, resized_height)
+        across, down = width_px / resized_width, height_px / resized_height
+        return left * across, top * down, (left + self.size_px) * across, (top + self.size_px) * down
+
+    def normalise(self, rgb_u8: UInt8[Tensor, "views size size 3"]) -> Float[Tensor, "views 3 size size"]:
+        """The model's input, float32, on the same device; the same numbers as torchvision's ToTensor and Normalize."""
+        pixels = rgb_u8.permute(0, 3, 1, 2).contiguous().float().div_(255)
+        mean, std = pixels.new_tensor(self.mean), pixels.new_tensor(self.std)
+        return pixels.sub_(mean[:, None, None]).div_(std[:, None, None])
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as JSON can hold it, for the classifier's fingerprint."""
+        return asdict(self)
+
+
+def read_preprocessing(config: dict[str, Any], model: str) -> Preprocessing:
+    """The Preprocessing that a model's configuration (open_clip's or timm's names) states."""
+    size = config["size"]
+    width_height = {size} if isinstance(size, int) else set(size)
+    problems = {
+        f"images that are not square ({size})": len(width_height) != 1,
+        f"resize_mode {config['resize_mode']!r}": config["resize_mode"] not in ("shortest", "squash"),
+        f"interpolation {config['interpolation']!r}": config["interpolation"] not in ("bicubic", "bilinear"),
+    }
+    if wrong := [problem for problem, is_so in problems.items() if is_so]:
+        raise ModelError(
+            f"{model} wants {' and '.join(wrong)}, which laketag does not prepare; choose another model"
+        )
+    mean, std = (tuple(float(value) for value in config[key]) for key in ("mean", "std"))
+    return Preprocessing(
+        size_px=int(width_height.pop()),
+        resize_mode=config["resize_mode"],
+        interpolation=config["interpolation"],
+        mean=(mean[0], mean[1], mean[2]),
+        std=(std[0], std[1], std[2]),
+    )

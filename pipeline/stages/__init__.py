@@ -1,0 +1,1 @@
+"""Arrow in, Arrow out: what Ray Data calls on batches."""

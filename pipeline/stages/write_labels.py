@@ -1,0 +1,24 @@
+"""The last stage: label rows in, a staged part and its receipt out."""
+
+import polars as pl
+import pyarrow as pa
+
+from pipeline.lake import Lake
+from pipeline.storage.staging import write_part
+from schemas import Labels
+
+LABELLED = "labelled"
+"""The outcome of an image that has a label; the others are the failures' reasons."""
+
+
+def write_labels(batch: pa.Table, *, lake: Lake, run_id: str) -> pa.Table:
+    """The rows are staged; the receipt has one row for each outcome: images, bytes read, tries beyond the first."""
+    frame = pl.DataFrame(batch)
+    rows = Labels.validate(frame.drop("fetched_bytes"), cast=True)
+    write_part(lake, run_id, rows)
+    receipt = frame.group_by(outcome=pl.col("failure").fill_null(LABELLED)).agg(
+        images=pl.len(),
+        fetched_bytes=pl.col("fetched_bytes").sum(),
+        retries=(pl.col("attempts") - 1).clip(0).sum(),
+    )
+    return receipt.to_arrow()

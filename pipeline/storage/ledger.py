@@ -1,0 +1,59 @@
+"""The ledger of a run: planned = labelled + Σ failures by reason; index = planned + already done."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipeline.errors import LedgerError
+from pipeline.lake import Lake
+from pipeline.storage.staging import Run, scan_parts, scan_plan
+
+SHOWN = 5
+"""How many of the wrong rows a message names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """The sums of a run; ``failures`` by reason, most frequent first."""
+
+    index_rows: int
+    already_done: int
+    planned: int
+    labelled: int
+    failures: dict[str, int]
+
+
+def pick_outcomes(parts: pl.LazyFrame) -> pl.LazyFrame:
+    """One row for each image: a label before a failure, then the newest."""
+    newest_label_first = parts.sort(pl.col("failure").is_not_null(), pl.col("labelled_at"), descending=[False, True])
+    return newest_label_first.unique("image_id", keep="first", maintain_order=True)
+
+
+def balance(lake: Lake, run: Run) -> Ledger:
+    """The run's ledger, or a LedgerError that names the rows for which it does not balance."""
+    keys = ["image_id", "etag"]
+    plan = scan_plan(lake, run.run_id).select(keys).collect()
+    outcomes = pick_outcomes(scan_parts(lake, run.run_id).select(*keys, "failure", "labelled_at")).collect()
+    missing = plan.join(outcomes, on=keys, how="anti")
+    strange = outcomes.join(plan, on=keys, how="anti")
+    if missing.height or strange.height or plan.height != run.planned or run.index_rows != run.planned + run.already_done:
+        raise LedgerError(
+            f"run {run.run_id} does not balance: {run.planned} planned, {plan.height} in the plan, "
+            f"{missing.height} without a result{_some(missing)}, {strange.height} never planned{_some(strange)}; "
+            f"nothing was published, the run stays in {lake.staging(run.run_id)}. Run the same command again; "
+            "if it stays so, this is a mistake of laketag"
+        )
+    failed = outcomes.filter(pl.col("failure").is_not_null())
+    counts = failed.group_by("failure").len().sort("len", "failure", descending=[True, False])
+    return Ledger(
+        index_rows=run.index_rows,
+        already_done=run.already_done,
+        planned=run.planned,
+        labelled=outcomes.height - failed.height,
+        failures={reason: images for reason, images in counts.iter_rows()},
+    )
+
+
+def _some(rows: pl.DataFrame) -> str:
+    names = ", ".join(rows["image_id"].head(SHOWN))
+    return f" ({names}{', …' if rows.height > SHOWN else ''})" if names else ""

@@ -1,0 +1,83 @@
+"""Moving a run's staged parts into the label table, and committing it."""
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from pipeline.errors import BusyError
+from pipeline.lake import Lake
+from pipeline.storage.folders import remove_folder
+from pipeline.storage.lease import Lease
+from pipeline.storage.ledger import Ledger, balance, pick_outcomes
+from pipeline.storage.staging import Run, scan_parts, scan_plan
+from pipeline.storage.tables import create_table, write_table
+from schemas import Labels, Runs
+
+
+@dataclass(frozen=True)
+class Published:
+    """A committed run: its balanced ledger and where its rows lie."""
+
+    run: Run
+    ledger: Ledger
+    folder: str
+
+
+def publish(lake: Lake, run: Run, lease: Lease, *, rows_per_file: int, images_per_s: float, version: str) -> Published:
+    """The run's rows are in the label table, sorted by image_id, and the run is committed.
+
+    Files have deterministic names, so a publication that was killed is simply repeated. The run counts from the moment
+    its row is created, by one conditional write; before it nobody reads the files.
+    """
+    ledger = balance(lake, run)
+    folder = lake.labels(run.collection, run.classifier, run.run_id)
+    ids = scan_plan(lake, run.run_id).select("image_id").sort("image_id").collect()["image_id"]
+    count = math.ceil(len(ids) / rows_per_file)
+    lease.check()
+    files = []
+    for number in range(count):
+        first, last = number * rows_per_file, min((number + 1) * rows_per_file, len(ids)) - 1
+        rows = _outcomes_between(lake, run, ids[first], ids[last])
+        url = f"{folder}/part-{number:05d}-of-{count:05d}.parquet"
+        write_table(rows, url, Labels, lake.storage)
+        files.append(url.removeprefix(lake.root + "/"))
+    row = _run_row(run, ledger, files, lease, images_per_s, version)
+    lease.check()
+    if not create_table(row, lake.run(run.run_id), Runs, lake.storage):
+        raise BusyError(f"run {run.run_id} was finished by another process; its labels are complete, nothing is left to do")
+    remove_folder(lake.staging(run.run_id), lake.storage)
+    return Published(run, ledger, folder)
+
+
+def _outcomes_between(lake: Lake, run: Run, first: str, last: str) -> pl.DataFrame:
+    """The run's rows with ids from first to last, both included, sorted by image_id."""
+    parts = scan_parts(lake, run.run_id).filter(pl.col("image_id").is_between(pl.lit(first), pl.lit(last)))
+    return pick_outcomes(parts).sort("image_id").collect()
+
+
+def _run_row(run: Run, ledger: Ledger, files: list[str], lease: Lease, images_per_s: float, version: str) -> pl.DataFrame:
+    row = {
+        "run_id": run.run_id,
+        "collection": run.collection,
+        "snapshot": run.snapshot,
+        "classifier": run.classifier,
+        "description_set": run.description_set,
+        "description_version": run.description_version,
+        "method": run.method,
+        "index_rows": ledger.index_rows,
+        "already_done": ledger.already_done,
+        "planned": ledger.planned,
+        "labelled": ledger.labelled,
+        "failures": [{"reason": reason, "images": images} for reason, images in ledger.failures.items()],
+        "files": files,
+        "settings": run.settings,
+        "models": run.models,
+        "started_at": datetime.fromisoformat(run.started_at),
+        "finished_at": datetime.now(UTC),
+        "images_per_s": images_per_s,
+        "writer": lease.writer,
+        "laketag_version": version,
+    }
+    return Runs.validate(pl.DataFrame([row], schema=Runs.create_empty().schema), cast=True)

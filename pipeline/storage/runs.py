@@ -1,0 +1,30 @@
+"""Finished runs, and the label files that they vouch for."""
+
+import polars as pl
+
+from pipeline.lake import Lake
+from pipeline.storage.folders import list_files
+from pipeline.storage.tables import read_table, scan_table
+from schemas import Labels, Runs
+
+
+def read_runs(lake: Lake, collection: str | None = None, classifier: str | None = None) -> pl.DataFrame:
+    """The finished runs (schemas.Runs), oldest first, of one collection and one classifier if these are named."""
+    files = list_files(lake.path("runs"), lake.storage)
+    runs = read_table(files, Runs, lake.storage) if files else Runs.create_empty()
+    if collection is not None:
+        runs = runs.filter(pl.col("collection") == collection)
+    if classifier is not None:
+        runs = runs.filter(pl.col("classifier") == classifier)
+    return runs.sort("run_id")
+
+
+def label_files(lake: Lake, runs: pl.DataFrame) -> list[str]:
+    """URLs of the label files that these runs published."""
+    return [lake.path(file) for file in runs["files"].explode().drop_nulls()]
+
+
+def scan_labels(lake: Lake, runs: pl.DataFrame) -> pl.LazyFrame:
+    """All rows that these runs published (schemas.Labels), lazily; also rows that later runs replaced."""
+    files = label_files(lake, runs)
+    return scan_table(files, Labels, lake.storage) if files else Labels.create_empty(lazy=True)
