@@ -1,97 +1,94 @@
-"""The only place that makes a filesystem: a local folder, or S3 as the settings and the usual AWS variables say."""
+"""The only place that makes a filesystem: a local folder or S3, chosen by the URL."""
 
 import os
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import fsspec
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
-from botocore.session import Session
+from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.config import StorageSettings
-from pipeline.errors import SettingsError, StorageError
+from pipeline.errors import SettingsError
+from pipeline.storage.s3_access import environment_key, find_credentials, resolve_access
+from pipeline.storage.store_errors import store_errors
+
+__all__ = ["is_remote", "normalise_url", "open_filesystem", "storage_options", "store_errors"]
+
+CONNECTIONS = 64
+"""Connections that one s3fs client keeps open."""
 
 
 def is_remote(url: str) -> bool:
-    """Whether the URL names something in an object store."""
-    return "://" in url and not url.startswith("file://")
+    """Whether the URL means an object store, not a local path."""
+    return url.startswith("s3://")
 
 
 def normalise_url(path_or_url: str) -> str:
-    """An ``s3://`` URL without a slash at its end, or the absolute path of a local one."""
-    if not is_remote(path_or_url):
-        return str(Path(path_or_url.removeprefix("file://")).expanduser().absolute())
-    if not path_or_url.startswith("s3://"):
-        raise SettingsError(f"{path_or_url!r}: laketag reads folders and s3:// URLs; copy the data to one of them")
+    """``s3://bucket/prefix`` without a slash at its end, or the absolute POSIX path of something local."""
+    scheme, separator, rest = path_or_url.partition("://")
+    if not separator:
+        path = Path(path_or_url).expanduser().absolute()
+        return (path.resolve() if ".." in path.parts else path).as_posix()
+    if scheme == "file":
+        return Path(unquote(urlsplit(path_or_url).path)).as_posix()
+    if scheme != "s3" or not rest.strip("/"):
+        raise SettingsError(
+            f"{path_or_url!r} is no place that laketag knows; give a local path or s3://bucket/prefix"
+        )
     return path_or_url.rstrip("/")
 
 
-def endpoint_url(storage: StorageSettings) -> str | None:
-    """The S3 endpoint of the settings, or of the AWS variables; None for AWS itself."""
-    return storage.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
-
-
 def open_filesystem(url: str, storage: StorageSettings) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The filesystem that a URL lies on, and its path there; nothing is asked of the store yet."""
+    """The filesystem that holds the URL, with a blocking interface, and the URL's path inside it.
+
+    Nothing is asked yet: wrap what is done with it in ``store_errors(url)``. Writing creates missing folders.
+    """
+    url = normalise_url(url)
     if not is_remote(url):
-        return fsspec.filesystem("file"), normalise_url(url)
-    if not url.startswith("s3://"):
-        raise SettingsError(f"{url!r}: laketag reads folders and s3:// URLs; copy the data to one of them")
-    client: dict[str, Any] = {"region_name": storage.region} if storage.region else {}
-    filesystem = fsspec.filesystem(
-        "s3",
-        anon=storage.anonymous,
-        profile=storage.profile,
-        endpoint_url=endpoint_url(storage),
-        client_kwargs=client,
-        use_listings_cache=False,
-        skip_instance_cache=False,
-    )
-    return filesystem, url.removeprefix("s3://").rstrip("/")
+        return LocalFileSystem(auto_mkdir=True), url
+    return _s3_filesystem(storage, environment_key()), url.removeprefix("s3://")
 
 
-def storage_options(storage: StorageSettings) -> dict[str, str]:
-    """The same store for Polars (object_store keys)."""
-    options: dict[str, str] = {}
-    endpoint = endpoint_url(storage)
-    if endpoint:
-        options["aws_endpoint_url"] = endpoint
-        options["aws_allow_http"] = str(endpoint.startswith("http://")).lower()
-    session = Session(profile=storage.profile)
-    region = storage.region or session.get_config_variable("region")
-    if region:
-        options["aws_region"] = region
-    if storage.anonymous:
+def storage_options(storage: StorageSettings, url: str = "s3://") -> dict[str, str]:
+    """What polars needs to reach the same store with the same credentials; nothing for a local path.
+
+    The credentials are in it: never print it. Those of roles run out, so ask again for each scan.
+    """
+    if not is_remote(url):
+        return {}
+    access = resolve_access(storage)
+    options = {"aws_region": access.region}
+    if access.endpoint_url:
+        options |= {"aws_endpoint_url": access.endpoint_url, "aws_allow_http": str(access.allow_http).lower()}
+    if access.anonymous:
         return options | {"aws_skip_signature": "true"}
-    credentials = session.get_credentials()
-    if credentials is not None:
-        frozen = credentials.get_frozen_credentials()
-        options["aws_access_key_id"], options["aws_secret_access_key"] = frozen.access_key, frozen.secret_key
-        if frozen.token:
-            options["aws_session_token"] = frozen.token
-    return options
+    credentials = find_credentials(access).get_frozen_credentials()
+    options |= {"aws_access_key_id": credentials.access_key, "aws_secret_access_key": credentials.secret_key}
+    return options | ({"aws_session_token": credentials.token} if credentials.token else {})
 
 
-@contextmanager
-def store_errors(url: str) -> Iterator[None]:
-    """What the store refuses becomes a StorageError that names the URL and the fix."""
-    try:
-        yield
-    except (NoCredentialsError, ProfileNotFound) as error:
-        raise StorageError(
-            f"{url}: no credentials ({error}); set the usual AWS variables, storage.profile, or storage.anonymous = true"
-        ) from error
-    except PermissionError as error:
-        raise StorageError(f"{url}: access denied; allow it to these credentials, or name others") from error
-    except FileNotFoundError as error:
-        raise StorageError(f"{url}: does not exist ({_reason(error)}); correct the name, or make the bucket or folder") from error
-    except (ClientError, BotoCoreError, OSError) as error:
-        raise StorageError(f"{url}: the store answers: {_reason(error)}; check the endpoint and try again") from error
+@lru_cache(maxsize=16)
+def _s3_filesystem(storage: StorageSettings, environment: str) -> Any:  # noqa: ARG001  # part of the cache's key
+    """One client for each store and set of credentials; ``environment`` only tells them apart.
 
+    Listings are never cached: other processes write to the same store.
+    """
+    import s3fs
 
-def _reason(error: BaseException) -> str:
-    """The store's own words on one line, without a signed query."""
-    return re.sub(r"\?\S*", "", " ".join(str(error).split())) or type(error).__name__
+    access = resolve_access(storage)
+    config: dict[str, Any] = {"max_pool_connections": CONNECTIONS, "region_name": access.region}
+    if (
+        access.endpoint_url
+    ):  # stores other than AWS refuse the checksum trailers that botocore adds since 2025
+        for name in ("request_checksum_calculation", "response_checksum_validation"):
+            config[name] = os.environ.get(f"AWS_{name.upper()}", "when_required").lower()
+    return s3fs.S3FileSystem(
+        anon=access.anonymous,
+        endpoint_url=access.endpoint_url,
+        config_kwargs=config,
+        profile=access.profile,
+        use_listings_cache=False,
+        skip_instance_cache=True,
+    )

@@ -1,9 +1,9 @@
 """Reading and writing tables under their contracts; one Parquet file is one atomic write."""
 
-import errno
 import io
 import os
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,10 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.config import StorageSettings
-from pipeline.errors import InputError
-from pipeline.storage.filesystems import is_remote, open_filesystem, storage_options, store_errors
+from pipeline.errors import InputError, StorageError
+from pipeline.storage.filesystems import (
+    is_remote,
+    normalise_url,
+    open_filesystem,
+    storage_options,
+    store_errors,
+)
+from pipeline.storage.store_errors import answer
 
 ROW_GROUP_ROWS = 65_536
+CONFLICT_ATTEMPTS = 5
 
 
 def write_table(
@@ -43,7 +51,9 @@ def create_table(
     return create_bytes(url, encode_table(frame, schema, metadata), storage)
 
 
-def encode_table(frame: pl.DataFrame, schema: type[dy.Schema], metadata: Mapping[str, str] | None = None) -> bytes:
+def encode_table(
+    frame: pl.DataFrame, schema: type[dy.Schema], metadata: Mapping[str, str] | None = None
+) -> bytes:
     """A Parquet file (zstd) of a frame that keeps the contract; the columns' meanings are in its footer."""
     checked = schema.validate(frame, cast=True)
     table = checked.to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -51,7 +61,10 @@ def encode_table(frame: pl.DataFrame, schema: type[dy.Schema], metadata: Mapping
     fields = [
         field.with_metadata({"description": columns[field.name].description or ""}) for field in table.schema
     ]
-    footer = {"laketag.schema": schema.__name__, "laketag.description": (schema.__doc__ or "").splitlines()[0]}
+    footer = {
+        "laketag.schema": schema.__name__,
+        "laketag.description": (schema.__doc__ or "").splitlines()[0],
+    }
     table = table.cast(pa.schema(fields)).replace_schema_metadata(footer | dict(metadata or {}))
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd", row_group_size=ROW_GROUP_ROWS)
@@ -63,10 +76,14 @@ def write_bytes(url: str, data: bytes, storage: StorageSettings) -> None:
     filesystem, path = open_filesystem(url, storage)
     with store_errors(url):
         if is_remote(url):
-            filesystem.pipe_file(path, data, chunksize=len(data) + 1)
+            filesystem.pipe_file(path, data, chunksize=len(data) + 1)  # so large a chunk means one PUT
             return
         temporary = _write_temporary(path, data)
-        Path(temporary).replace(path)
+        try:
+            Path(temporary).replace(path)
+        except OSError:
+            Path(temporary).unlink(missing_ok=True)
+            raise
 
 
 def create_bytes(url: str, data: bytes, storage: StorageSettings) -> bool:
@@ -74,44 +91,88 @@ def create_bytes(url: str, data: bytes, storage: StorageSettings) -> bool:
 
     A lost acknowledgement makes the client's retry meet our own write, so what lies there is compared.
     """
-    filesystem, path = open_filesystem(url, storage)
     with store_errors(url):
-        if is_remote(url):
-            try:
-                filesystem.pipe_file(path, data, mode="create", chunksize=len(data) + 1)
-            except FileExistsError:
-                return bool(filesystem.cat_file(path) == data)
-            except OSError as error:
-                if not _is_precondition_failed(error):
-                    raise
-                return bool(filesystem.cat_file(path) == data)
-            return True
-        temporary = _write_temporary(path, data)
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return Path(path).read_bytes() == data
-        finally:
-            Path(temporary).unlink()
-        return True
+        return (
+            _create_object(url, data, storage) if is_remote(url) else _create_file(normalise_url(url), data)
+        )
 
 
 def read_table(urls: str | Sequence[str], schema: type[dy.Schema], storage: StorageSettings) -> pl.DataFrame:
-    """All rows of the files, checked against the contract."""
+    """All rows of the files; an InputError if they break the contract."""
     files = [urls] if isinstance(urls, str) else list(urls)
-    return schema.validate(scan_table(files, schema, storage).collect(), cast=True)
+    with store_errors(files[0]):
+        frame = scan_table(files, schema, storage).collect()
+    try:
+        return schema.validate(frame, cast=True)
+    except dy.exc.ValidationError as error:
+        names = files[0] + (f" and {len(files) - 1} more" if len(files) > 1 else "")
+        raise InputError(
+            f"{names}: breaks the contract of {schema.__name__}, {error}; "
+            "write it again with this version of laketag"
+        ) from None
 
 
 def scan_table(urls: Sequence[str], schema: type[dy.Schema], storage: StorageSettings) -> pl.LazyFrame:
-    """All rows of the files, lazily, with the contract's columns; an InputError if a file has others."""
-    options = storage_options(storage) if any(map(is_remote, urls)) else None
-    frame = pl.scan_parquet(list(urls), storage_options=options, glob=False, hive_partitioning=False, credential_provider=None)
+    """All rows of the files, lazily, with the contract's columns; an InputError if the first file has others.
+
+    Always an explicit list of files: polars fails on a folder that holds anything but Parquet.
+    """
+    frame = pl.scan_parquet(
+        list(urls),
+        storage_options=storage_options(storage, urls[0]),
+        glob=False,
+        hive_partitioning=False,
+        credential_provider=None,
+    )
     with store_errors(urls[0]):
         found = frame.collect_schema()
-    missing = [name for name in schema.column_names() if name not in found]
-    if missing:
-        raise InputError(f"{urls[0]}: is no table of {schema.__name__}: it lacks {', '.join(missing)}; write it with this laketag")
-    return frame.select(schema.column_names()).cast(dict(schema.create_empty().schema))  # type: ignore[arg-type]
+    wanted = schema.create_empty().schema
+    if missing := [name for name in wanted if name not in found]:
+        raise InputError(
+            f"{urls[0]}: is no table of {schema.__name__}, it lacks {', '.join(missing)}; "
+            "write it with this version of laketag"
+        )
+    # only what differs is cast (enums, lists of structs): a cast would keep filters from reaching the file
+    casts = {name: dtype for name, dtype in wanted.items() if found[name] != dtype}
+    frame = frame.select(list(wanted))
+    return frame.cast(casts) if casts else frame  # type: ignore[arg-type]  # polars asks for its own union of types
+
+
+def _create_object(url: str, data: bytes, storage: StorageSettings) -> bool:
+    """Whether a ``PUT`` with ``If-None-Match: *`` stored the bytes, now or in a try whose answer was lost."""
+    filesystem, path = open_filesystem(url, storage)
+    for attempt in range(CONFLICT_ATTEMPTS):
+        try:
+            filesystem.pipe_file(path, data, mode="create", chunksize=len(data) + 1)
+            return True
+        except FileExistsError:
+            pass
+        except OSError as error:
+            _, status = answer(error)  # Ceph's 412 arrives as EINVAL, not as FileExistsError
+            if status == 501:
+                raise StorageError(
+                    f"{url}: the store cannot create an object only if it is absent (If-None-Match), "
+                    "so runs could overwrite each other; keep the lake on one that can, as AWS S3 and Ceph"
+                ) from error
+            if status == 409 and attempt + 1 < CONFLICT_ATTEMPTS:  # another conditional write is under way
+                time.sleep(0.1 * 2**attempt)
+                continue
+            if status != 412:
+                raise
+        return bool(filesystem.cat_file(path) == data)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _create_file(path: str, data: bytes) -> bool:
+    """Whether a complete file was linked to the path, which only one of many can do."""
+    temporary = _write_temporary(path, data)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return Path(path).read_bytes() == data
+    finally:
+        Path(temporary).unlink()
+    return True
 
 
 def _write_temporary(path: str, data: bytes) -> str:
@@ -125,10 +186,3 @@ def _write_temporary(path: str, data: bytes) -> str:
         os.fsync(file.fileno())
     Path(temporary).chmod(0o644)
     return temporary
-
-
-def _is_precondition_failed(error: OSError) -> bool:
-    """Whether a store that knows no FileExistsError (Ceph) says so: EINVAL because of a 412."""
-    response = getattr(error.__cause__, "response", {})
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return error.errno == errno.EINVAL and status == 412
