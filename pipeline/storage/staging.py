@@ -86,6 +86,6 @@ def scan_parts(lake: Lake, run_id: str) -> pl.LazyFrame:
 
 def write_part(lake: Lake, run_id: str, rows: pl.DataFrame) -> None:
     """The rows (schemas.Labels) are staged as one part; the same images with the same outcome write the same name again."""
-    content = rows.select("image_id", "label").sort("image_id").write_csv()
+    content = rows.select("image_id", "label", "failure").sort("image_id").write_csv()
     name = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
     write_table(rows, f"{lake.staging(run_id)}/parts/{name}.parquet", Labels, lake.storage)

@@ -1,0 +1,163 @@
+"""Plan, staging, ledger and publication, together: what is counted, what is seen, what is repeated."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.config import StorageSettings
+from pipeline.errors import BusyError, LedgerError
+from pipeline.lake import Lake, open_lake, timestamp
+from pipeline.storage.folders import list_files, list_folders
+from pipeline.storage.lease import hold_lease
+from pipeline.storage.ledger import balance
+from pipeline.storage.plan import find_pending
+from pipeline.storage.publish import Published, publish
+from pipeline.storage.runs import label_files, read_runs, scan_labels
+from pipeline.storage.snapshots import write_snapshot
+from pipeline.storage.staging import Run, find_unfinished, freeze_plan, run_suffix, write_part
+from schemas import FAILURES, PERMANENT_FAILURES
+from tests.label_rows import index_rows, label_frame, label_row
+
+C, F = "photos", "f00d"
+
+
+@pytest.fixture
+def lake(tmp_path) -> Lake:
+    return open_lake(str(tmp_path), StorageSettings())
+
+
+def plan(lake: Lake, rows: pl.DataFrame) -> Run:
+    pending = find_pending(lake, write_snapshot(lake, C, [rows]), C, F)
+    run = Run(
+        run_id=timestamp() + run_suffix(C, F),
+        collection=C,
+        snapshot="s",
+        classifier=F,
+        description_set="d",
+        description_version="v",
+        method="abs",
+        index_rows=pending.index_rows,
+        already_done=pending.index_rows - pending.rows.height,
+        planned=pending.rows.height,
+        settings="{}",
+        models="{}",
+        started_at=datetime.now(UTC).isoformat(),
+    )
+    freeze_plan(lake, run, pending.rows)
+    return run
+
+
+def finish(lake: Lake, run: Run, rows_per_file: int = 100) -> Published:
+    with hold_lease(lake, "x") as lease:
+        return publish(lake, run, lease, rows_per_file=rows_per_file, images_per_s=1.0, version="0")
+
+
+def label_all(lake: Lake, run: Run, rows: list[dict[str, object]]) -> Published:
+    write_part(lake, run.run_id, label_frame(rows))
+    return finish(lake, run)
+
+
+def pending_ids(lake: Lake, rows: pl.DataFrame) -> set[str]:
+    return set(find_pending(lake, write_snapshot(lake, C, [rows]), C, F).rows["image_id"])
+
+
+def test_what_was_labelled_is_not_planned_again(lake) -> None:
+    run = plan(lake, index_rows(["a", "b"]))
+    label_all(lake, run, [label_row("a"), label_row("b")])
+    assert pending_ids(lake, index_rows(["a", "b"])) == set()
+    assert pending_ids(lake, index_rows(["a", "b", "c"])) == {"c"}
+    assert pending_ids(lake, index_rows(["a", "b"], etag="v2")) == {"a", "b"}
+
+
+@pytest.mark.parametrize("reason", FAILURES)
+def test_a_transient_failure_is_planned_again_and_a_permanent_one_only_when_the_image_changes(lake, reason) -> None:
+    label_all(lake, plan(lake, index_rows(["a"])), [label_row("a", failure=reason)])
+    assert pending_ids(lake, index_rows(["a"])) == (set() if reason in PERMANENT_FAILURES else {"a"})
+    assert pending_ids(lake, index_rows(["a"], etag="v2")) == {"a"}
+
+
+def test_another_classifier_has_everything_to_do(lake) -> None:
+    label_all(lake, plan(lake, index_rows(["a"])), [label_row("a")])
+    snapshot = write_snapshot(lake, C, [index_rows(["a"])])
+    assert find_pending(lake, snapshot, C, "beef").rows.height == 1
+
+
+def test_a_run_that_lacks_a_row_publishes_nothing_and_names_it(lake) -> None:
+    run = plan(lake, index_rows(["a", "b"]))
+    write_part(lake, run.run_id, label_frame([label_row("a")]))
+    with pytest.raises(LedgerError, match=r"1 without a result \(b\)"):
+        finish(lake, run)
+    assert read_runs(lake).is_empty()
+    assert list_files(lake.path("labels"), lake.storage) == []
+
+
+def test_a_row_that_was_never_planned_publishes_nothing_and_is_named(lake) -> None:
+    run = plan(lake, index_rows(["a"]))
+    write_part(lake, run.run_id, label_frame([label_row("a"), label_row("zebra")]))
+    with pytest.raises(LedgerError, match=r"1 never planned \(zebra\)"):
+        finish(lake, run)
+
+
+def test_an_unpublished_run_is_found_again_and_a_published_one_is_not(lake) -> None:
+    run = plan(lake, index_rows(["a"]))
+    assert find_unfinished(lake, C, F, []) == run
+    assert find_unfinished(lake, C, "beef", []) is None
+    label_all(lake, run, [label_row("a")])
+    assert find_unfinished(lake, C, F, read_runs(lake)["run_id"]) is None
+    assert list_folders(lake.path("staging"), lake.storage) in ([], ["leases"])
+
+
+def test_a_plan_that_was_never_frozen_is_forgotten(lake) -> None:
+    run = plan(lake, index_rows(["a"]))
+    (Path(lake.staging(run.run_id)) / "run.json").unlink()
+    assert find_unfinished(lake, C, F, []) is None
+
+
+def test_a_run_that_another_process_committed_is_not_committed_twice(lake) -> None:
+    run = plan(lake, index_rows(["a"]))
+    write_part(lake, run.run_id, label_frame([label_row("a")]))
+    kept = {Path(url): Path(url).read_bytes() for url in list_files(lake.staging(run.run_id), lake.storage)}
+    finish(lake, run)
+    for file, data in kept.items():  # the other process still sees the staging of before
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    with pytest.raises(BusyError, match="finished by another process"):
+        finish(lake, run)
+    assert read_runs(lake).height == 1
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    outcomes=st.lists(st.lists(st.sampled_from([None, *FAILURES]), min_size=1, max_size=3), min_size=1, max_size=12),
+    rows_per_file=st.integers(1, 13),
+)
+def test_each_planned_image_is_published_once_sorted_and_the_ledger_balances(tmp_path_factory, outcomes, rows_per_file) -> None:
+    """Each image is tried once or more; a label wins over failures, then the newest failure counts."""
+    lake = open_lake(str(tmp_path_factory.mktemp("lake")), StorageSettings())
+    ids = [f"{7919 * number % 1000:03}" for number in range(len(outcomes))]
+    run = plan(lake, index_rows(ids))
+    for image_id, tries in zip(ids, outcomes, strict=True):
+        for age, failure in reversed(list(enumerate(tries))):  # written in the order of time
+            write_part(lake, run.run_id, label_frame([label_row(image_id, failure=failure, age_s=age)]))
+    expected = {i: None if None in tries else tries[0] for i, tries in zip(ids, outcomes, strict=True)}
+    published = finish(lake, run, rows_per_file)
+    runs = read_runs(lake, C, F)
+    files = label_files(lake, runs)
+    labels = scan_labels(lake, runs).collect()
+    assert labels["image_id"].to_list() == sorted(ids)
+    assert dict(labels.select("image_id", "failure").iter_rows()) == expected
+    assert published.ledger.planned == published.ledger.labelled + sum(published.ledger.failures.values())
+    assert published.ledger.labelled == sum(failure is None for failure in expected.values())
+    assert len(files) == -(-len(ids) // rows_per_file)
+    assert all(pl.read_parquet(url)["image_id"].is_sorted() for url in files)
+
+
+def test_balance_counts_failures_by_reason(lake) -> None:
+    run = plan(lake, index_rows(["a", "b", "c", "d"]))
+    rows = [label_row("a"), label_row("b", failure="empty"), label_row("c", failure="empty"), label_row("d", failure="timeout")]
+    write_part(lake, run.run_id, label_frame(rows))
+    assert balance(lake, run).failures == {"empty": 2, "timeout": 1}
