@@ -2,7 +2,9 @@
 
 import importlib
 import os
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -51,8 +53,13 @@ def _register() -> None:
             app.command(name)(getattr(module, name))
 
 
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command line; a mistake of the caller ends in one sentence, not a stack trace."""
+    signal.signal(signal.SIGTERM, _interrupt)  # a stopped job ends as Ctrl-C does: leases are released
     _register()
     console = Console(stderr=True)
     try:

@@ -13,7 +13,6 @@ class RunMetrics:
         self._images = counter("laketag_images_total")
         self._bytes = counter("laketag_bytes_read_total")
         self._retries = counter("laketag_fetch_retries_total")
-        self._in_flight = gauge("laketag_rows_in_flight")
         self._rate = gauge("laketag_images_per_second")
         self._done = gauge("laketag_run_done_images")
         gauge("laketag_run_planned_images").set(planned, self._tags)
@@ -25,8 +24,7 @@ class RunMetrics:
             if value:
                 metric.inc(value, self._tags)
 
-    def show(self, done: int, in_flight: int, images_per_s: float) -> None:
+    def show(self, done: int, images_per_s: float) -> None:
         """Set the gauges."""
         self._done.set(done, self._tags)
-        self._in_flight.set(in_flight, self._tags)
         self._rate.set(images_per_s, self._tags)

@@ -23,6 +23,7 @@ from pipeline.resources import DECODE_CPUS, FETCH_CPUS, SMALL_CPUS, Resources, d
 from pipeline.run_metrics import RunMetrics
 from pipeline.stages.decode_images import decode_images
 from pipeline.stages.fetch_images import fetch_images
+from pipeline.stages.in_flight import count_in_flight
 from pipeline.stages.label_images import LabelImages
 from pipeline.stages.write_labels import LABELLED, write_labels
 from pipeline.storage.descriptions import latest_version
@@ -119,7 +120,7 @@ def label_pending(lake: Lake, run: Run, spec: ClassifierSpec, settings: Settings
             for receipt in label_chain(lake, run, spec, settings, resources, pending):
                 metrics.add(receipt)
                 progress.add(receipt["outcome"], receipt["images"])
-                metrics.show(progress.done, progress.in_flight(resources), progress.images_per_s)
+                metrics.show(progress.done, progress.images_per_s)
                 _stop_if_hopeless(progress.outcomes, settings, run)
         return progress.mean_images_per_s
 
@@ -131,18 +132,20 @@ def label_chain(
 
     Blocks hold ``rows_per_block`` images from the plan to the staged part, so what is lost with a killed worker is small.
     Stages ask for different CPUs, which also keeps Ray from fusing them: fetch waits, decode computes, actors hold the GPU.
+    Between fetch and decode travel encoded bytes, about 100 KB a row; between decode and label one bounded uint8 image
+    a row, 1 MB or so; crops never leave the actor.
     """
     blocks = [rows.to_arrow() for rows in pending.iter_slices(resources.rows_per_block)]
     receipts = (
         ray.data.from_arrow(blocks)  # plan rows: 150 bytes each, one block for each task of the next stage
         .map_batches(
-            partial(fetch_images, fetch=settings.fetch, storage=lake.storage),  # encoded bytes: about 100 KB a row
+            count_in_flight("fetch", run.collection, partial(fetch_images, fetch=settings.fetch, storage=lake.storage)),
             batch_format="pyarrow",
             batch_size=None,
             num_cpus=FETCH_CPUS,
         )
         .map_batches(
-            partial(decode_images, decode=settings.decode),  # one bounded uint8 image a row: at most 3 MB or so
+            count_in_flight("decode", run.collection, partial(decode_images, decode=settings.decode)),
             batch_format="pyarrow",
             batch_size=resources.batch_size,
             num_cpus=DECODE_CPUS,

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.classifier.spec import ClassifierSpec
 from pipeline.classifier.methods import ImageLabel
+from pipeline.classifier.spec import ClassifierSpec
 from pipeline.lake import Lake
-from pipeline.metrics import counter, histogram
+from pipeline.metrics import counter, gauge, histogram
 from pipeline.storage.descriptions import load_class_texts
 
 EVIDENCE = pa.struct(
@@ -51,6 +51,7 @@ class LabelImages:
         self._classifier = spec.load(texts, device=device, threads=threads)
         self._run_id = run_id
         self._tags = {"collection": collection}
+        self._in_flight = gauge("laketag_rows_in_flight")
         self._seconds = counter("laketag_model_seconds_total")
         self._batch_seconds = histogram("laketag_label_batch_seconds")
         counter("laketag_label_actor_starts_total").inc(1, self._tags)
@@ -58,12 +59,14 @@ class LabelImages:
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Label the rows that have pixels, and keep the others as they failed."""
         began = time.perf_counter()
+        self._in_flight.set(batch.num_rows, self._tags | {"stage": "label"})
         failed = [reason is not None for reason in batch["failure"].to_pylist()]
         images = [_pixels(batch, row) for row, without in enumerate(failed) if not without]
         ids = [image_id for image_id, without in zip(batch["image_id"].to_pylist(), failed, strict=True) if not without]
         labels = iter(self._classifier.label(images, ids) if ids else [])
         results = [None if without else next(labels) for without in failed]
         seconds = time.perf_counter() - began
+        self._in_flight.set(0, self._tags | {"stage": "label"})
         self._seconds.inc(seconds, self._tags)
         self._batch_seconds.observe(seconds, self._tags)
         return label_rows(batch, results, self._run_id)

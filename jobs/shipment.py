@@ -1,0 +1,55 @@
+"""What a submitted job brings along: the installed laketag as a working directory, and its settings."""
+
+import importlib.metadata
+import json
+import platform
+import shutil
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from pipeline.errors import InputError
+from pipeline.version import laketag_version
+
+PACKAGES = ("pipeline", "jobs", "schemas", "demo")
+SETTINGS_NAME = "submitted-settings.toml"
+MANIFEST_NAME = "submitted.json"
+LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.pyc", "training")
+
+
+def build_working_directory(folder: Path, settings_file: Path | None) -> None:
+    """The folder holds this laketag's packages, its version, and the settings file; never an environment variable or a credential."""
+    source = Path(__file__).parent.parent
+    for package in PACKAGES:
+        shutil.copytree(source / package, folder / package, ignore=LEFT_BEHIND)
+    if settings_file is not None:
+        try:
+            shutil.copyfile(settings_file, folder / SETTINGS_NAME)
+        except OSError as error:
+            raise InputError(f"settings file {settings_file} cannot be read ({error.strerror}); name an existing TOML file") from None
+    manifest = {"laketag": laketag_version(), "python": platform.python_version()}
+    (folder / MANIFEST_NAME).write_text(json.dumps(manifest))
+
+
+def pinned_requirements() -> list[str]:
+    """What laketag needs, in the versions installed here: name==version for each, its own needs included.
+
+    For clusters whose image has no laketag environment; Ray installs them once on each node.
+    """
+    pins: dict[str, str] = {}
+    waiting = ["laketag"]
+    while waiting:
+        name = waiting.pop()
+        for line in importlib.metadata.requires(name) or ():
+            requirement = Requirement(line)
+            if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+                continue
+            needed = requirement.name.lower().replace("_", "-")
+            if needed in pins:
+                continue
+            try:
+                pins[needed] = importlib.metadata.version(needed)
+            except importlib.metadata.PackageNotFoundError:
+                continue  # a need that another package's marker made optional
+            waiting.append(needed)
+    return sorted(f"{name}=={version}" for name, version in pins.items() if name != "ray")
