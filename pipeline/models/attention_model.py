@@ -1,12 +1,13 @@
 """A loaded timm ViT, asked only where its CLS token looks."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
-from timm.layers import Attention
+from timm.layers.attention import Attention
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
 from pipeline.errors import ModelError
 from pipeline.models.preprocessing import Preprocessing
@@ -16,41 +17,40 @@ class AttentionModel:
     """Attention of the CLS token to each patch in the last block: softmaxed, mean over heads."""
 
     def __init__(self, name: str, vit: nn.Module, preprocessing: Preprocessing, device: torch.device) -> None:
-        rows_columns = _checked_grid(name, vit)
         self.name = name
-        self.grid = rows_columns[0]
         self.preprocessing = preprocessing
         self.device = device
-        self._vit: Any = vit.eval().requires_grad_(False).to(device)
+        self.grid = _checked_grid(name, vit)
+        self._vit = cast("Any", vit.eval().requires_grad_(False).to(device))
         self._prefix_tokens = int(self._vit.num_prefix_tokens)  # CLS, then registers and the like
-        if _is_plain(self._vit):
+        self._last_block: Any = None
+        if _has_plain_blocks(self._vit):  # then of the last block only queries and keys are needed
             self._last_block = self._vit.blocks[-1]
-            self._vit.blocks = self._vit.blocks[:-1]  # of the last block only queries and keys are needed
+            self._vit.blocks = self._vit.blocks[:-1]
             self._vit.norm = nn.Identity()
 
     @torch.inference_mode()
     def cls_attention(self, pixels: Float[Tensor, "images 3 size size"]) -> Float[Tensor, "images patches"]:
-        """Attention to the patches, row by row over ``grid`` × ``grid``; the rest of each sum of 1 lies on other tokens."""
-        attention = (
-            self._last_queries_and_keys(pixels) if hasattr(self, "_last_block") else self._captured(pixels)
-        )
+        """Attention to the patches, row by row of the grid; what is missing from 1 lies on the other tokens."""
+        attention = self._capture(pixels) if self._last_block is None else self._compute(pixels)
         return attention.mean(dim=1)[:, self._prefix_tokens :]
 
-    def _last_queries_and_keys(self, pixels: Tensor) -> Float[Tensor, "images heads tokens"]:
-        tokens = self._last_block.norm1(self._vit.forward_features(pixels))
-        attend = self._last_block.attn
+    def _compute(self, pixels: Float[Tensor, "images 3 size size"]) -> Float[Tensor, "images heads tokens"]:
+        """The last block's attention from its weights: the CLS token's query, everybody's keys."""
+        block = self._last_block
+        tokens = block.norm1(self._vit.forward_features(pixels))
         images, count, _ = tokens.shape
-        width = attend.num_heads * attend.head_dim
-        weight, bias = attend.qkv.weight, attend.qkv.bias
-        query = nn.functional.linear(tokens[:, :1], weight[:width], None if bias is None else bias[:width])
-        key = nn.functional.linear(
-            tokens, weight[width : 2 * width], None if bias is None else bias[width : 2 * width]
-        )
-        query = attend.q_norm(query.view(images, 1, attend.num_heads, attend.head_dim).transpose(1, 2))
-        key = attend.k_norm(key.view(images, count, attend.num_heads, attend.head_dim).transpose(1, 2))
-        return ((query * attend.scale) @ key.transpose(-1, -2)).softmax(dim=-1)[:, :, 0]
+        heads, head_width = block.attn.num_heads, block.attn.head_dim
+        of_queries, of_keys = slice(heads * head_width), slice(heads * head_width, 2 * heads * head_width)
+        weight, bias = block.attn.qkv.weight, block.attn.qkv.bias
+        query = F.linear(tokens[:, :1], weight[of_queries], None if bias is None else bias[of_queries])
+        key = F.linear(tokens, weight[of_keys], None if bias is None else bias[of_keys])
+        query = block.attn.q_norm(query.view(images, 1, heads, head_width).transpose(1, 2))
+        key = block.attn.k_norm(key.view(images, count, heads, head_width).transpose(1, 2))
+        scores: Tensor = (query * block.attn.scale) @ key.transpose(-1, -2)
+        return scores.softmax(dim=-1)[:, :, 0]
 
-    def _captured(self, pixels: Tensor) -> Float[Tensor, "images heads tokens"]:
+    def _capture(self, pixels: Float[Tensor, "images 3 size size"]) -> Float[Tensor, "images heads tokens"]:
         """The same for blocks of another make: unfused, they hand the softmaxed attention to their dropout."""
         captured: list[Tensor] = []
         attend = self._vit.blocks[-1].attn
@@ -63,24 +63,27 @@ class AttentionModel:
         return captured[0][:, :, 0]
 
 
-def _is_plain(vit: nn.Module) -> bool:
-    """Blocks are timm's standard ones, nothing is mixed in between them, and more than one is there."""
-    last = vit.blocks[-1]  # type: ignore[index,union-attr]  # checked before: a list of modules
-    return isinstance(vit, VisionTransformer) and type(last) is Block and type(last.attn) is Attention
+def _has_plain_blocks(vit: nn.Module) -> bool:
+    """The model is timm's standard ViT with standard blocks, whose arithmetic ``_compute`` repeats."""
+    if not isinstance(vit, VisionTransformer):
+        return False
+    last: Any = vit.blocks[-1]
+    return type(last) is Block and type(last.attn) is Attention
 
 
-def _checked_grid(name: str, vit: nn.Module) -> tuple[int, int]:
-    """Rows and columns of the model's patches; ModelError if it has no CLS token whose attention can be read."""
-    attend = getattr(getattr(vit, "blocks", [None])[-1], "attn", None)  # type: ignore[index]  # a list of modules
+def _checked_grid(name: str, vit: Any) -> int:
+    """Rows of the square grid of patches; ModelError if there is no CLS token whose attention can be read."""
+    blocks = getattr(vit, "blocks", None) or [None]
+    attend = getattr(blocks[-1], "attn", None)
     readable = hasattr(attend, "attn_drop") and hasattr(attend, "fused_attn")
     if getattr(vit, "cls_token", None) is None or not readable:
         raise ModelError(
             f"the attention model {name} has no CLS token whose attention can be read; "
             "choose a ViT with one, such as vit_base_patch16_224.dino, or set attention.name=backbone"
         )
-    rows, columns = vit.patch_embed.grid_size  # type: ignore[union-attr]  # every timm ViT has it
+    rows, columns = vit.patch_embed.grid_size
     if rows != columns:
         raise ModelError(
-            f"the attention model {name} has a grid of {rows} × {columns} patches; choose one with a square grid"
+            f"the attention model {name} has {rows} × {columns} patches; choose one with a square grid"
         )
-    return int(rows), int(columns)
+    return int(rows)

@@ -1,6 +1,7 @@
 """The model that says where to look, as the driver knows it."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import timm
 from safetensors import SafetensorError
@@ -91,7 +92,7 @@ class AttentionSpec:
             )
         return config
 
-    def _locate(self, sha256: str | None):
+    def _locate(self, sha256: str | None) -> Path:
         config = self._config()
         if self.settings.weights is not None:
             require_safetensors(self.settings.weights, "attention.weights")

@@ -18,7 +18,13 @@ class Backbone:
     """Texts and views go in, embeddings of unit length in float32 come out."""
 
     def __init__(
-        self, name: str, clip: nn.Module, tokenizer: Any, preprocessing: Preprocessing, device: torch.device
+        self,
+        name: str,
+        clip: nn.Module,
+        tokenizer: Any,
+        preprocessing: Preprocessing,
+        embed_dim: int,
+        device: torch.device,
     ) -> None:
         self.name = name
         self.device = device
@@ -27,6 +33,7 @@ class Backbone:
         self._tokenizer = tokenizer
         self._tower = image_tower(clip.visual)  # type: ignore[arg-type]  # a module, whatever torch says of attributes
         self.context_length = int(tokenizer.context_length)
+        self.embed_dim = int(embed_dim)
         self.logit_scale = float(clip.logit_scale.detach().exp())  # type: ignore[operator]  # same
 
     @property

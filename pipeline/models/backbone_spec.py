@@ -62,7 +62,14 @@ class BackboneSpec:
                 "set backbone.name to the architecture that they were trained with"
             ) from None
         lower_image_tower(clip, spec.settings.precision)
-        return Backbone(spec.name, clip, _tokenizer(spec, config), spec.architecture.preprocessing, target)
+        return Backbone(
+            spec.name,
+            clip,
+            _tokenizer(spec, config),
+            spec.architecture.preprocessing,
+            config["embed_dim"],
+            target,
+        )
 
 
 def build_clip(model_config: dict[str, Any], precision: str) -> nn.Module:
@@ -94,7 +101,7 @@ def lower_image_tower(clip: nn.Module, precision: str) -> None:
     if isinstance(clip.visual, open_clip.transformer.VisionTransformer):
         open_clip.convert_weights_to_lp(clip.visual, dtype=dtype)
     else:
-        clip.visual.to(dtype)  # type: ignore[operator,union-attr]  # a module, whatever torch says of attributes
+        clip.visual.to(dtype)
 
 
 def _tokenizer(spec: BackboneSpec, model_config: dict[str, Any]) -> Any:

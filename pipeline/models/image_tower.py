@@ -54,17 +54,16 @@ class ImageTower:
             )
         query, key, _ = _split_heads(block, block.ln_1(tokens))
         scores = (query.float() * query.shape[-1] ** -0.5) @ key.float().transpose(-1, -2)
-        return scores.softmax(dim=-1).mean(dim=1)[:, 0, 1:]
+        attention: Tensor = scores.softmax(dim=-1).mean(dim=1)[:, 0, 1:]
+        return attention
 
 
 def image_tower(visual: nn.Module) -> ImageTower | None:
     """The tower in steps, or None if it pools no CLS token or its grid is not square."""
-    pools_cls = (
-        isinstance(visual, VisionTransformer) and visual.attn_pool is None and visual.pool_type == "tok"
-    )
-    if not pools_cls or visual.grid_size[0] != visual.grid_size[1]:
+    if not isinstance(visual, VisionTransformer) or visual.attn_pool is not None or visual.pool_type != "tok":
         return None
-    return ImageTower(visual)
+    rows, columns = visual.grid_size
+    return ImageTower(visual) if rows == columns else None
 
 
 def _is_plain(block: nn.Module) -> bool:

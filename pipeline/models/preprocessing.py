@@ -37,8 +37,13 @@ class Preprocessing:
         """The part of an image of this size that the model sees, in the image's pixels."""
         resized_width, resized_height = self.resized_width_height(width_px, height_px)
         left, top = self.centre_left_top(resized_width, resized_height)
-        across, down = width_px / resized_width, height_px / resized_height
-        return left * across, top * down, (left + self.size_px) * across, (top + self.size_px) * down
+        right, bottom = left + self.size_px, top + self.size_px
+        return (
+            left * width_px / resized_width,
+            top * height_px / resized_height,
+            right * width_px / resized_width,
+            bottom * height_px / resized_height,
+        )
 
     def normalise(self, rgb_u8: UInt8[Tensor, "views size size 3"]) -> Float[Tensor, "views 3 size size"]:
         """The model's input, float32, on the same device; the same numbers as torchvision's ToTensor and Normalize."""

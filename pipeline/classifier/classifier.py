@@ -1,0 +1,83 @@
+"""Decoded images in, labels out."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from pipeline.classifier.class_texts import ClassTexts
+from pipeline.classifier.matching import Scores
+from pipeline.classifier.methods import ImageLabel, Matcher
+from pipeline.classifier.views import ViewMaker
+from pipeline.config import MethodSettings
+from pipeline.models.attention_model import AttentionModel
+from pipeline.models.backbone import Backbone
+
+
+class Classifier:
+    """The same image gets the same label in any batch, actor and order: every draw is keyed by its id and the seed."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        attention: AttentionModel | None,
+        texts: ClassTexts,
+        method: MethodSettings,
+        *,
+        views_per_pass: int,
+        threads: int = 1,
+    ) -> None:
+        """``attention`` is None where the CLIP tower's own attention is used, or none at all."""
+        self._texts = texts.checked(backbone.embed_dim, every_class_described=method.name == "abs")
+        self._matcher = Matcher(texts, method, backbone.logit_scale, backbone.device)
+        workers = ThreadPoolExecutor(threads, thread_name_prefix="cut") if threads > 1 else None
+        self._views = ViewMaker(backbone, attention, method, views_per_pass, workers)
+        self._images_at_once = views_per_pass
+        self._tags = method.tags
+
+    @torch.inference_mode()
+    def label(
+        self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]], image_ids: Sequence[str]
+    ) -> list[ImageLabel]:
+        """One label for each image (uint8 RGB, upright), in order."""
+        labels: list[ImageLabel] = []
+        for start in range(0, len(images), self._images_at_once):
+            stop = start + self._images_at_once
+            views = self._views.make(images[start:stop], image_ids[start:stop])
+            first = 0
+            for scores in self._matcher.match(views.embeddings):
+                labels += self._read_labels(scores, views.boxes_xyxy_px[first:])
+                first += len(scores.scores)
+        return labels
+
+    def _read_labels(self, scores: Scores, boxes_xyxy_px: np.ndarray) -> list[ImageLabel]:
+        """Labels from scores, ties to the class that comes first."""
+        rows = zip(
+            scores.scores.cpu().numpy(),
+            scores.posteriors.cpu().numpy(),
+            scores.evidence_view.tolist(),
+            scores.evidence_text.tolist(),
+            boxes_xyxy_px,
+            strict=False,
+        )
+        names = self._texts.class_names
+        labels = []
+        for classes, posteriors, view, text, boxes in rows:
+            best = int(classes.argmax())
+            second = np.delete(classes, best).max() if len(classes) > 1 else classes[best]
+            tagged = np.argsort(-posteriors, kind="stable")[: self._tags]
+            x0, y0, x1, y1 = (int(edge) for edge in boxes[view])
+            labels.append(
+                ImageLabel(
+                    label=names[best],
+                    probability=float(posteriors[best]),
+                    score=float(classes[best]),
+                    margin=float(classes[best] - second),
+                    tags=tuple((names[index], float(posteriors[index])) for index in tagged),
+                    evidence_box_xyxy_px=(x0, y0, x1, y1),
+                    evidence_description=self._matcher.texts[text],
+                )
+            )
+        return labels

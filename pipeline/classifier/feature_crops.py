@@ -1,0 +1,86 @@
+"""Feature-space crops: the image's own tokens between two blocks of the tower, cropped and resized to the full grid."""
+
+from functools import cache
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  # torch's own habit
+
+from pipeline.classifier.draws import draw_uniforms, pick_integers, pick_patches
+from pipeline.config import MethodSettings
+
+
+def draw_feature_crops(
+    image_id: str,
+    patches: Int[np.ndarray, "attended"],
+    probabilities: np.ndarray,
+    attention_grid: int,
+    grid: int,
+    method: MethodSettings,
+) -> Int[np.ndarray, "crops 4"]:
+    """Cells (column0, row0, column1, row1 exclusive) of the tower's grid that the image's feature crops keep."""
+    uniforms = draw_uniforms(image_id, method.seed, "feature crops", 2 * method.crops).reshape(
+        method.crops, 2
+    )
+    smallest, largest = int(grid * method.min_side_fraction), int(grid * method.max_side_fraction)
+    sides = pick_integers(uniforms[:, 1], smallest, largest + (smallest == largest))
+    return feature_crop_cells(
+        pick_patches(uniforms[:, 0], patches, probabilities), sides, attention_grid, grid
+    )
+
+
+def feature_crop_cells(
+    patches: Int[np.ndarray, "crops"], sides: Int[np.ndarray, "crops"], attention_grid: int, grid: int
+) -> Int[np.ndarray, "crops 4"]:
+    """The cells ``half = side // 2`` around each patch, mapped to the tower's grid and clipped at its border.
+
+    For an attention grid of 14 and a tower's of 7, 14 and 16 this is the release's halving, identity and ``row·16//14``.
+    """
+    half = sides // 2
+    columns, rows = (
+        (patches % attention_grid) * grid // attention_grid,
+        (patches // attention_grid) * grid // attention_grid,
+    )
+    starts = [np.maximum(centre - half, 0) for centre in (columns, rows)]
+    ends = [np.minimum(centre + half + 1, grid) for centre in (columns, rows)]
+    return np.stack([*starts, *ends], axis=1)
+
+
+def crop_tokens(
+    tokens: Float[Tensor, "images tokens width"],
+    image_index: Int[Tensor, "crops"],
+    cells_xyxy: Int[np.ndarray, "crops 4"],
+) -> Float[Tensor, "crops tokens width"]:
+    """Each crop's patches resized to the full grid (bicubic, align_corners off, no antialias) behind its image's CLS.
+
+    The resize is two small matrix products, one for rows and one for columns, whose coefficients are torch's own.
+    """
+    grid = int((tokens.shape[1] - 1) ** 0.5)
+    rows = _resize_matrices(cells_xyxy[:, 1], cells_xyxy[:, 3], grid).to(tokens.device)
+    columns = _resize_matrices(cells_xyxy[:, 0], cells_xyxy[:, 2], grid).to(tokens.device)
+    chosen = tokens[image_index]
+    crops, _, width = chosen.shape
+    patches = chosen[:, 1:].float().reshape(crops, grid, grid * width)
+    patches = torch.bmm(rows, patches).view(crops, grid, grid, width)
+    patches = torch.matmul(columns[:, None], patches).view(crops, grid * grid, width)
+    return torch.cat([chosen[:, :1], patches.to(tokens.dtype)], dim=1)
+
+
+def _resize_matrices(starts: np.ndarray, ends: np.ndarray, grid: int) -> Float[Tensor, "crops grid grid"]:
+    """For each crop the matrix that takes a full axis of the grid to the resized part from start to end."""
+    table = _matrix_table(grid)
+    return table[torch.from_numpy(starts), torch.from_numpy(ends)]
+
+
+@cache
+def _matrix_table(grid: int) -> Float[Tensor, "starts ends grid grid"]:
+    """The matrix of every part of an axis, by its start and end."""
+    table = torch.zeros(grid, grid + 1, grid, grid)
+    for length in range(1, grid + 1):
+        unit = torch.eye(length)[None, :, :, None]
+        resized = F.interpolate(unit, size=(grid, 1), mode="bicubic", align_corners=False)[0, :, :, 0].T
+        for start in range(grid - length + 1):
+            table[start, start + length, :, start : start + length] = resized
+    return table

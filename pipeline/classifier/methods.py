@@ -1,0 +1,68 @@
+"""The methods: each is a choice of views, texts and matching.
+
+A further baseline (CLIP-E, CLIP-D, Waffle, CuPL, WCA) is one more function here from embeddings to Scores, and, if it
+looks at other views, one more branch in ``pipeline.classifier.views``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pipeline.classifier.class_texts import ClassTexts, padded_positions
+from pipeline.classifier.matching import Scores, match_plainly, match_softly
+from pipeline.config import MethodSettings
+
+SIMILARITIES_AT_ONCE = 1 << 24
+"""Views × texts held at the same time: 64 MiB for each of a few float32 tensors."""
+
+
+@dataclass(frozen=True)
+class ImageLabel:
+    """What the classifier says of one image."""
+
+    label: str
+    probability: float
+    score: float
+    margin: float  # score of the label minus that of the second class; 0 if there is only one class
+    tags: tuple[tuple[str, float], ...]  # the most probable classes with their posteriors, best first
+    evidence_box_xyxy_px: tuple[int, int, int, int]  # x1, y1 exclusive, in pixels of the array given
+    evidence_description: str
+
+
+class Matcher:
+    """The texts of a set on a device, ready to be matched by one method."""
+
+    def __init__(
+        self, texts: ClassTexts, method: MethodSettings, logit_scale: float, device: torch.device
+    ) -> None:
+        self._method = method
+        classes = len(texts.class_names)
+        if method.name == "clip":
+            self.texts = texts.label_prompt_texts
+            self._embeddings = texts.label_prompts.to(device)
+            self._members = torch.arange(classes, device=device)[:, None]
+            self._temperature = 1 / logit_scale
+        else:
+            self.texts = texts.descriptions
+            self._embeddings = texts.embeddings.to(device)
+            self._members = padded_positions(texts.class_index.to(device), classes)
+            self._temperature = method.matching_temperature
+
+    def match(self, views: Float[Tensor, "images views dim"]) -> Iterator[Scores]:
+        """Scores of the images, in order, as many at a time as memory allows."""
+        at_once = max(1, SIMILARITIES_AT_ONCE // max(1, views.shape[1] * len(self._embeddings)))
+        for some in torch.split(views, at_once):
+            yield self._match(some)
+
+    def _match(self, views: Float[Tensor, "images views dim"]) -> Scores:
+        """CLIP: cosine with each class's label prompt, softmax at the model's own logit scale (100 for OpenAI's).
+
+        ABS: soft matching over all descriptions, or plain means where it is switched off.
+        """
+        softly = self._method.name == "abs" and self._method.soft_matching
+        return (match_softly if softly else match_plainly)(
+            views, self._embeddings, self._members, self._temperature
+        )

@@ -1,0 +1,118 @@
+"""Pillow's resize as two matrix products, on any device, level for level.
+
+Pillow (src/libImaging/Resample.c) filters along rows, rounds to uint8, then filters along columns and rounds again, with
+coefficients rounded to 22 bits after the point. The products here are exact: in float64, or on a GPU in float32 with
+each coefficient split into two parts of 11 bits, so that no sum leaves the 24 bits that float32 holds.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from pipeline.models.preprocessing import Preprocessing
+
+PRECISION_BITS = 32 - 8 - 2
+HALF_BITS = 11
+SPLIT_TAPS = 32
+"""Up to so many taps the lower parts' sum, taps · 255 · 2¹¹, stays within 24 bits."""
+SUPPORT = {"bicubic": 2.0, "bilinear": 1.0}
+CELLS_AT_ONCE = 1 << 25
+"""Matrix cells built at the same time: 256 MiB in float64."""
+
+
+def resize_on_device(
+    rgb_u8: UInt8[Tensor, "height width 3"],
+    boxes_xyxy_px: Int[np.ndarray, "views 4"] | None,
+    preprocessing: Preprocessing,
+) -> UInt8[Tensor, "views size size 3"]:
+    """The boxes of the image (all of it without boxes), each cut, resized and cut to the visible square."""
+    height, width = rgb_u8.shape[:2]
+    boxes = np.array([[0, 0, width, height]]) if boxes_xyxy_px is None else boxes_xyxy_px
+    at_once = max(1, CELLS_AT_ONCE // (preprocessing.size_px * max(width, height)))
+    parts = [
+        _resize_some(rgb_u8, boxes[i : i + at_once], preprocessing) for i in range(0, len(boxes), at_once)
+    ]
+    return torch.cat(parts)
+
+
+def _resize_some(
+    rgb_u8: UInt8[Tensor, "height width 3"], boxes: Int[np.ndarray, "views 4"], preprocessing: Preprocessing
+) -> UInt8[Tensor, "views size size 3"]:
+    size, device = preprocessing.size_px, rgb_u8.device
+    height, width = rgb_u8.shape[:2]
+    across, down = [], []
+    for x0, y0, x1, y1 in boxes.tolist():
+        resized_width, resized_height = preprocessing.resized_width_height(x1 - x0, y1 - y0)
+        left, top = preprocessing.centre_left_top(resized_width, resized_height)
+        across.append((x0, *taps(x1 - x0, resized_width, left, size, preprocessing.interpolation)))
+        down.append((y0, *taps(y1 - y0, resized_height, top, size, preprocessing.interpolation)))
+    rows = rgb_u8.permute(1, 0, 2).reshape(width, height * 3)[None]
+    rows = _filter(_dense(across, width, device), rows).view(-1, size, height, 3)
+    columns = rows.permute(0, 2, 1, 3).reshape(-1, height, size * 3)
+    return _filter(_dense(down, height, device), columns).view(-1, size, size, 3)
+
+
+def taps(
+    length: int, resized: int, first: int, count: int, interpolation: str
+) -> tuple[Int[np.ndarray, "count"], Int[np.ndarray, "count taps"]]:
+    """First input and fixed-point coefficients of ``count`` outputs from ``first`` on, as Pillow computes them.
+
+    Where no resize is needed the filter is the identity: Pillow skips that pass.
+    """
+    if resized == length:
+        return np.arange(first, first + count), np.full((count, 1), 1 << PRECISION_BITS)
+    scale = length / resized
+    filter_scale = max(scale, 1.0)
+    support = SUPPORT[interpolation] * filter_scale
+    centre = (np.arange(first, first + count) + 0.5) * scale
+    start = np.maximum((centre - support + 0.5).astype(np.int64), 0)
+    stop = np.minimum((centre + support + 0.5).astype(np.int64), length)
+    offsets = np.arange(int((stop - start).max()))
+    arguments = (offsets + start[:, None] - centre[:, None] + 0.5) * (1.0 / filter_scale)
+    weights = np.where(offsets < (stop - start)[:, None], _kernel(np.abs(arguments), interpolation), 0.0)
+    total = np.cumsum(weights, axis=1)[:, -1:]  # in order, as Pillow adds them
+    weights = np.where(total != 0, weights * (1.0 / np.where(total != 0, total, 1.0)), weights)
+    rounded = weights * (1 << PRECISION_BITS)
+    return start, np.trunc(rounded + np.where(weights < 0, -0.5, 0.5)).astype(np.int64)
+
+
+def _kernel(x: Float[np.ndarray, "..."], interpolation: str) -> Float[np.ndarray, "..."]:
+    """Pillow's filters of a distance in outputs; its bicubic has a = −0.5."""
+    if interpolation == "bilinear":
+        return np.where(x < 1.0, 1.0 - x, 0.0)
+    a = -0.5
+    near = ((a + 2.0) * x - (a + 3.0)) * x * x + 1
+    far = (((x - 5) * x + 8) * x - 4) * a
+    return np.where(x < 1.0, near, np.where(x < 2.0, far, 0.0))
+
+
+def _dense(
+    filters: list[tuple[int, Int[np.ndarray, "size"], Int[np.ndarray, "size _"]]],
+    length: int,
+    device: torch.device,
+) -> tuple[Int[Tensor, "views size length"], int]:
+    """The filters as matrices over the whole axis of the image, and their largest number of taps."""
+    most = max(coefficients.shape[1] for _, _, coefficients in filters)
+    padded = np.zeros((len(filters), len(filters[0][1]), most), dtype=np.int64)
+    positions = np.zeros_like(padded)
+    for view, (offset, start, coefficients) in enumerate(filters):
+        padded[view, :, : coefficients.shape[1]] = coefficients
+        positions[view] = np.minimum(offset + start[:, None] + np.arange(most), length - 1)
+    matrix = torch.zeros(*padded.shape[:2], length, dtype=torch.int64, device=device)
+    matrix.scatter_add_(2, torch.from_numpy(positions).to(device), torch.from_numpy(padded).to(device))
+    return matrix, most
+
+
+def _filter(
+    matrix_taps: tuple[Int[Tensor, "views size length"], int], levels: UInt8[Tensor, "_ length across"]
+) -> UInt8[Tensor, "views size across"]:
+    """The product, rounded and clipped to uint8 as Pillow does between and after its passes."""
+    matrix, most_taps = matrix_taps
+    if matrix.device.type != "cpu" and most_taps <= SPLIT_TAPS:
+        high, low = matrix >> HALF_BITS, matrix & ((1 << HALF_BITS) - 1)
+        upper, lower = (torch.matmul(part.float(), levels.float()).to(torch.int64) for part in (high, low))
+        total = (upper << HALF_BITS) + lower
+    else:
+        total = torch.matmul(matrix.double(), levels.double()).to(torch.int64)
+    return ((total + (1 << (PRECISION_BITS - 1))) >> PRECISION_BITS).clamp_(0, 255).to(torch.uint8)

@@ -1,0 +1,191 @@
+"""The views of a batch of images: which parts a method looks at, and their embeddings.
+
+Views of several images go through the tower together, at most ``views_per_pass`` at a time. The whole image runs once up to
+the crop block; its tokens serve the feature crops, the tower's own attention and the image's own embedding alike.
+"""
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from pipeline.classifier.attention import attended_patches
+from pipeline.classifier.crops import draw_raw_crops
+from pipeline.classifier.feature_crops import crop_tokens, draw_feature_crops
+from pipeline.classifier.pixels import PixelSource
+from pipeline.config import MethodSettings
+from pipeline.errors import ModelError
+from pipeline.models.attention_model import AttentionModel
+from pipeline.models.backbone import Backbone
+
+EDGE_PX = 1e-6
+"""So much over a pixel's edge is rounding."""
+Images = Sequence[UInt8[np.ndarray, "_ _ 3"]]
+
+
+@dataclass(frozen=True)
+class Views:
+    """The same number of views for each image of a batch; feature crops come before raw crops."""
+
+    embeddings: Float[Tensor, "images views dim"]
+    boxes_xyxy_px: Int[np.ndarray, "images views 4"]  # x1, y1 exclusive, in pixels of the image
+
+
+class ViewMaker:
+    """Makes the views that a method looks at."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        attention: AttentionModel | None,
+        method: MethodSettings,
+        views_per_pass: int,
+        workers: Executor | None,
+    ) -> None:
+        self._backbone = backbone
+        self._attention = attention
+        self._method = method
+        self._views_per_pass = views_per_pass
+        self._workers = workers
+        self._crops_features = method.name == "abs" and method.feature_crops
+        self._crops_pixels = method.name == "abs" and method.raw_crops
+        self._crop_block = 0
+        if self._crops_features:
+            self._crop_block = _checked_block(backbone, method.feature_block)
+        if (self._crops_features or self._crops_pixels) and attention is None:
+            backbone.tower  # noqa: B018  # says now, not at the first image, that there is no attention to read
+
+    def make(self, images: Images, image_ids: Sequence[str]) -> Views:
+        """Crops around attended patches, or the one whole view where there are none."""
+        pixels = PixelSource(images, self._backbone.device, self._workers)
+        if not (self._crops_features or self._crops_pixels):
+            embeddings = self._backbone.encode_image(pixels.whole(self._backbone.preprocessing))
+            boxes = np.array([outward_box(self._visible(image), image) for image in images], dtype=np.int64)
+            return Views(embeddings[:, None], boxes.reshape(-1, 1, 4))
+        tokens, attention = self._look(pixels)
+        cells, boxes = self._draw(images, image_ids, attention)
+        parts = []
+        if self._crops_features:
+            assert tokens is not None
+            parts.append(Views(self._encode_feature_crops(tokens, cells), self._cell_boxes(images, cells)))
+        if self._crops_pixels:
+            parts.append(Views(self._encode_raw_crops(pixels, boxes), boxes))
+        return Views(
+            torch.cat([part.embeddings for part in parts], dim=1),
+            np.concatenate([part.boxes_xyxy_px for part in parts], axis=1),
+        )
+
+    def _look(self, pixels: PixelSource) -> tuple[Tensor | None, Float[np.ndarray, "images patches"]]:
+        """The whole images' tokens before the crop block, where they are needed, and where the model looks."""
+        tokens = None
+        if self._crops_features or self._attention is None:
+            tower = self._backbone.tower
+            tokens = tower.run_blocks(
+                tower.embed(pixels.whole(self._backbone.preprocessing)), 0, self._crop_block
+            )
+        if self._attention is not None:
+            attention = self._attention.cls_attention(pixels.whole(self._attention.preprocessing))
+        else:
+            assert tokens is not None
+            attention = tower.cls_attention(tower.run_blocks(tokens, self._crop_block, tower.blocks - 1))
+        return tokens, attention.float().cpu().numpy()
+
+    def _draw(
+        self, images: Images, image_ids: Sequence[str], attention: Float[np.ndarray, "images patches"]
+    ) -> tuple[Int[np.ndarray, "_ crops 4"], Int[np.ndarray, "_ crops 4"]]:
+        """Each image's cells of feature crops and boxes of raw crops; no rows for the kind that is switched off."""
+        method = self._method
+        attention_grid = self._attention.grid if self._attention is not None else self._backbone.tower.grid
+        cells, boxes = [], []
+        for image, image_id, looks in zip(images, image_ids, attention, strict=True):
+            height, width = image.shape[:2]
+            frame = (
+                (0.0, 0.0, float(width), float(height))
+                if self._attention is not None
+                else self._visible(image)
+            )
+            patches, chances = attended_patches(looks, method.attended_patches, method.sampling_temperature)
+            if self._crops_features:
+                grid = self._backbone.tower.grid
+                cells.append(draw_feature_crops(image_id, patches, chances, attention_grid, grid, method))
+            if self._crops_pixels:
+                size = (width, height)
+                boxes.append(draw_raw_crops(image_id, patches, chances, attention_grid, frame, size, method))
+        shape = (-1, method.crops, 4)
+        return np.array(cells, dtype=np.int64).reshape(shape), np.array(boxes, dtype=np.int64).reshape(shape)
+
+    def _encode_feature_crops(
+        self, tokens: Float[Tensor, "images tokens width"], cells: Int[np.ndarray, "images crops 4"]
+    ) -> Float[Tensor, "images crops dim"]:
+        flat = cells.reshape(-1, 4)
+        owner = torch.arange(len(cells), device=tokens.device).repeat_interleave(cells.shape[1])
+        tower = self._backbone.tower
+        passes = [
+            tower.finish(crop_tokens(tokens, owner[part], flat[part]), self._crop_block)
+            for part in self._passes(len(flat))
+        ]
+        return torch.cat(passes).view(*cells.shape[:2], -1)
+
+    def _encode_raw_crops(
+        self, pixels: PixelSource, boxes: Int[np.ndarray, "images crops 4"]
+    ) -> Float[Tensor, "images crops dim"]:
+        flat = boxes.reshape(-1, 4)
+        owner = np.repeat(np.arange(len(boxes)), boxes.shape[1]).tolist()
+        passes = [
+            self._backbone.encode_image(pixels.views(owner[part], flat[part], self._backbone.preprocessing))
+            for part in self._passes(len(flat))
+        ]
+        return torch.cat(passes).view(*boxes.shape[:2], -1)
+
+    def _passes(self, views: int) -> list[slice]:
+        step = self._views_per_pass
+        return [slice(start, start + step) for start in range(0, views, step)]
+
+    def _visible(self, image: UInt8[np.ndarray, "height width 3"]) -> tuple[float, float, float, float]:
+        return self._backbone.preprocessing.visible_xyxy_px(image.shape[1], image.shape[0])
+
+    def _cell_boxes(
+        self, images: Images, cells: Int[np.ndarray, "images crops 4"]
+    ) -> Int[np.ndarray, "images crops 4"]:
+        """The cells' place in the image, through the resize and centre crop of the whole view."""
+        boxes = np.empty_like(cells)
+        for image, of_image, target in zip(images, cells, boxes, strict=True):
+            x0, y0, x1, y1 = self._visible(image)
+            begin, extent = np.array([x0, y0, x0, y0]), np.array([x1 - x0, y1 - y0, x1 - x0, y1 - y0])
+            exact = begin + of_image * extent / self._backbone.tower.grid
+            target[:] = [outward_box(tuple(box), image) for box in exact]
+        return boxes
+
+
+def outward_box(
+    box_xyxy_px: tuple[float, ...], image: UInt8[np.ndarray, "height width 3"]
+) -> tuple[int, int, int, int]:
+    """The box grown to whole pixels, inside the image, at least one pixel wide and high."""
+    height, width = image.shape[:2]
+    x0, y0 = (
+        min(max(int(edge + EDGE_PX), 0), limit - 1)
+        for edge, limit in zip(box_xyxy_px[:2], (width, height), strict=True)
+    )
+    x1, y1 = (
+        min(max(math.ceil(edge - EDGE_PX), start + 1), limit)
+        for edge, start, limit in zip(box_xyxy_px[2:], (x0, y0), (width, height), strict=True)
+    )
+    return x0, y0, x1, y1
+
+
+def _checked_block(backbone: Backbone, feature_block: int | None) -> int:
+    """The block before which tokens are cropped: the one that the settings say, or the last."""
+    blocks = backbone.tower.blocks
+    if feature_block is None:
+        return blocks - 1
+    if feature_block >= blocks:
+        raise ModelError(
+            f"method.feature_block = {feature_block}, but {backbone.name} has blocks 0 to {blocks - 1}; "
+            "choose one of these, or leave it unset for the last"
+        )
+    return feature_block

@@ -1,0 +1,100 @@
+"""Tiny random models in the formats that real ones come in."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from safetensors.torch import save_file
+from timm.models.vision_transformer import VisionTransformer
+
+from pipeline.models.attention_model import AttentionModel
+from pipeline.models.backbone import Backbone
+from pipeline.models.backbone_spec import build_clip
+from pipeline.models.preprocessing import Preprocessing
+
+CPU = torch.device("cpu")
+CONTEXT = 32
+HALF = (0.5, 0.5, 0.5)
+
+
+def tiny_config(
+    *, image_px: int = 56, patch_px: int = 8, layers: int = 3, width: int = 64, embed_dim: int = 32, **vision: Any
+) -> dict[str, Any]:
+    """open_clip's ``model_cfg`` of a CLIP with a grid of ``image_px // patch_px``."""
+    return {
+        "embed_dim": embed_dim,
+        "quick_gelu": True,
+        "vision_cfg": {
+            "image_size": image_px,
+            "patch_size": patch_px,
+            "layers": layers,
+            "width": width,
+            "head_width": 16,
+            **vision,
+        },
+        "text_cfg": {"context_length": CONTEXT, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+    }
+
+
+def tiny_clip(config: dict[str, Any], seed: int = 0, precision: str = "fp32") -> torch.nn.Module:
+    """A random CLIP whose views differ enough that a wrong one shows."""
+    torch.manual_seed(seed)
+    clip = build_clip(config, precision)
+    with torch.no_grad():
+        for name, value in clip.named_parameters():
+            if name.endswith(("bias", "ln_1.weight", "ln_2.weight")):
+                value.add_(0.1 * torch.randn_like(value))
+            elif value.ndim > 1 and "token_embedding" not in name:
+                value.mul_(2)
+    return clip.eval()
+
+
+def clip_preprocessing(image_px: int, resize_mode: str = "shortest") -> Preprocessing:
+    """CLIP's own preprocessing for this input size."""
+    mean, std = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
+    return Preprocessing(image_px, resize_mode, "bicubic", mean, std)  # type: ignore[arg-type]
+
+
+def tiny_backbone(seed: int = 0, resize_mode: str = "shortest", **config: Any) -> Backbone:
+    """A loaded tiny CLIP."""
+    model_config = tiny_config(**config)
+    return Backbone(
+        "tiny",
+        tiny_clip(model_config, seed),
+        open_clip.SimpleTokenizer(context_length=CONTEXT),
+        clip_preprocessing(model_config["vision_cfg"]["image_size"], resize_mode),
+        model_config["embed_dim"],
+        CPU,
+    )
+
+
+def tiny_vit(seed: int = 0, *, image_px: int = 56, patch_px: int = 4, depth: int = 3, **options: Any) -> VisionTransformer:
+    """A random timm ViT with a grid of ``image_px // patch_px`` that looks at some patches more than at others."""
+    torch.manual_seed(seed)
+    vit = VisionTransformer(
+        img_size=image_px, patch_size=patch_px, embed_dim=32, depth=depth, num_heads=2, num_classes=0, **options
+    )
+    with torch.no_grad():
+        for name, value in vit.named_parameters():
+            if name.endswith("qkv.weight"):
+                value.mul_(20)
+    return vit.eval()
+
+
+def tiny_attention(seed: int = 0, **options: Any) -> AttentionModel:
+    """A loaded tiny attention model that sees the whole image."""
+    image_px = options.get("image_px", 56)
+    return AttentionModel("tiny", tiny_vit(seed, **options), Preprocessing(image_px, "squash", "bilinear", HALF, HALF), CPU)
+
+
+def save_local_dir(folder: Path, *, resize_mode: str = "squash", seed: int = 0, **config: Any) -> Path:
+    """A folder that ``local-dir:`` names: configuration and half-precision weights of a tiny CLIP."""
+    model_config = tiny_config(**config)
+    folder.mkdir(parents=True, exist_ok=True)
+    preprocess = {"mean": HALF, "std": HALF, "interpolation": "bicubic", "resize_mode": resize_mode}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": model_config, "preprocess_cfg": preprocess}))
+    weights = {name: value.half().contiguous() for name, value in tiny_clip(model_config, seed).state_dict().items()}
+    save_file(weights, folder / "open_clip_model.safetensors")
+    return folder
