@@ -8,7 +8,6 @@ from pipeline.config import DecodeSettings, MethodSettings
 from pipeline.models.architecture import LOCAL_DIR, local_folder
 from pipeline.models.attention_spec import AttentionSpec
 from pipeline.models.backbone_spec import BackboneSpec
-from schemas import LABEL_SCHEMA_VERSION
 
 
 def classifier_fingerprint(
@@ -16,7 +15,8 @@ def classifier_fingerprint(
     attention: AttentionSpec | None,
     method: MethodSettings,
     decode: DecodeSettings,
-    description_version: str,
+    description_hash: str,
+    label_schema: int,
 ) -> str:
     """16 hex characters that are equal for two classifiers only if the same image gets the same label from both.
 
@@ -35,8 +35,8 @@ def classifier_fingerprint(
         "attention": describe_attention(attention),
         "method": shaping_settings(method),
         "decode": decode.model_dump(mode="json"),
-        "descriptions": description_version,
-        "label_schema": LABEL_SCHEMA_VERSION,
+        "descriptions": description_hash,
+        "label_schema": label_schema,
     }
     canonical = json.dumps(shaped_by, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(canonical.encode(), digest_size=8).hexdigest()

@@ -47,8 +47,18 @@ class ClassifierSpec:
         return named
 
 
-def classifier_spec(settings: Settings, description_set: str, description_version: str) -> ClassifierSpec:
-    """The spec of the settings' classifier, with its weights found (and downloaded if need be) on this machine."""
+def classifier_spec(
+    settings: Settings,
+    description_set: str,
+    description_version: str,
+    *,
+    description_hash: str,
+    label_schema: int,
+) -> ClassifierSpec:
+    """The spec of the settings' classifier, with its weights found (and downloaded if need be) on this machine.
+
+    ``description_hash`` stands for the version's content; ``label_schema`` is the version of the label table's meaning.
+    """
     backbone = BackboneSpec(settings.backbone, settings.storage).resolved()
     attention = None
     if needs_attention(settings.method):

@@ -26,7 +26,7 @@ from pipeline.stages.fetch_images import fetch_images
 from pipeline.stages.in_flight import count_in_flight
 from pipeline.stages.label_images import LabelImages
 from pipeline.stages.write_labels import LABELLED, write_labels
-from pipeline.storage.descriptions import latest_version
+from pipeline.storage.descriptions import latest_version, version_hash
 from pipeline.storage.lease import hold_lease
 from pipeline.storage.plan import find_pending
 from pipeline.storage.publish import Published, publish
@@ -34,6 +34,7 @@ from pipeline.storage.runs import read_runs
 from pipeline.storage.snapshots import latest_snapshot
 from pipeline.storage.staging import Run, find_unfinished, freeze_plan, run_suffix, scan_parts, scan_plan
 from pipeline.version import laketag_version
+from schemas import LABEL_SCHEMA_VERSION
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,10 @@ def label_images(
 
     An unfinished run of the same collection and classifier is finished first, with its own frozen plan.
     """
-    spec = classifier_spec(settings, set_name, latest_version(lake, set_name))
+    version = latest_version(lake, set_name)
+    spec = classifier_spec(
+        settings, set_name, version, description_hash=version_hash(version), label_schema=LABEL_SCHEMA_VERSION
+    )
     published = []
     with hold_lease(lake, f"{collection}{run_suffix(collection, spec.fingerprint)}", console.print) as lease:
         while True:
