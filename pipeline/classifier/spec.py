@@ -9,7 +9,7 @@ from pipeline.classifier.classifier import Classifier
 from pipeline.classifier.fingerprint import classifier_fingerprint, needs_attention
 from pipeline.config import DecodeSettings, MethodSettings, Settings
 from pipeline.models.attention_spec import AttentionSpec
-from pipeline.models.backbone_spec import BackboneSpec
+from pipeline.models.backbone_spec import BackboneSpec, check_cls_tower
 
 
 @dataclass(frozen=True)
@@ -59,19 +59,21 @@ def classifier_spec(
 
     ``description_hash`` stands for the version's content; ``label_schema`` is the version of the label table's meaning.
     """
-    backbone = BackboneSpec(settings.backbone, settings.storage).resolved()
-    attention = None
-    if needs_attention(settings.method):
-        attention = AttentionSpec(settings.attention, settings.storage).resolved()
+    method = settings.method
+    attention = AttentionSpec(settings.attention, settings.storage) if needs_attention(method) else None
+    backbone = BackboneSpec(settings.backbone, settings.storage).with_architecture()
+    if attention is not None and (method.feature_crops or attention.is_backbone):
+        check_cls_tower(backbone, method.feature_block)
+    backbone, attention = backbone.resolved(), attention and attention.resolved()
     return ClassifierSpec(
         backbone=backbone,
         attention=attention,
-        method=settings.method,
+        method=method,
         decode=settings.decode,
         description_set=description_set,
         description_version=description_version,
         views_per_pass=settings.run.views_per_pass,
         fingerprint=classifier_fingerprint(
-            backbone, attention, settings.method, settings.decode, description_version
+            backbone, attention, method, settings.decode, description_hash, label_schema
         ),
     )

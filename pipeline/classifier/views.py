@@ -19,9 +19,9 @@ from pipeline.classifier.crops import draw_raw_crops
 from pipeline.classifier.feature_crops import crop_tokens, draw_feature_crops
 from pipeline.classifier.pixels import PixelSource
 from pipeline.config import MethodSettings
-from pipeline.errors import ModelError
 from pipeline.models.attention_model import AttentionModel
 from pipeline.models.backbone import Backbone
+from pipeline.models.image_tower import check_block
 
 EDGE_PX = 1e-6
 """So much over a pixel's edge is rounding."""
@@ -56,7 +56,7 @@ class ViewMaker:
         self._crops_pixels = method.name == "abs" and method.raw_crops
         self._crop_block = 0
         if self._crops_features:
-            self._crop_block = _checked_block(backbone, method.feature_block)
+            self._crop_block = check_block(backbone.name, method.feature_block, backbone.tower.blocks)
         if (self._crops_features or self._crops_pixels) and attention is None:
             backbone.tower  # noqa: B018  # says now, not at the first image, that there is no attention to read
 
@@ -176,16 +176,3 @@ def outward_box(
         for edge, start, limit in zip(box_xyxy_px[2:], (x0, y0), (width, height), strict=True)
     )
     return x0, y0, x1, y1
-
-
-def _checked_block(backbone: Backbone, feature_block: int | None) -> int:
-    """The block before which tokens are cropped: the one that the settings say, or the last."""
-    blocks = backbone.tower.blocks
-    if feature_block is None:
-        return blocks - 1
-    if feature_block >= blocks:
-        raise ModelError(
-            f"method.feature_block = {feature_block}, but {backbone.name} has blocks 0 to {blocks - 1}; "
-            "choose one of these, or leave it unset for the last"
-        )
-    return feature_block

@@ -9,8 +9,7 @@ from open_clip import SimpleTokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
-from pipeline.errors import ModelError
-from pipeline.models.image_tower import ImageTower, image_tower
+from pipeline.models.image_tower import ImageTower, image_tower, no_cls_token
 from pipeline.models.preprocessing import Preprocessing
 
 
@@ -40,11 +39,7 @@ class Backbone:
     def tower(self) -> ImageTower:
         """The image tower in steps; ModelError if it has no CLS token to crop around."""
         if self._tower is None:
-            raise ModelError(
-                f"the image tower of {self.name} pools no CLS token over a square grid of patches, so its tokens cannot be "
-                "cropped nor its attention read: set method.feature_crops=false and attention.name to a timm ViT, "
-                "or choose a CLIP such as ViT-B-16"
-            )
+            raise no_cls_token(self.name)
         return self._tower
 
     def tokenize(self, texts: Sequence[str]) -> tuple[Int[Tensor, "texts context"], list[int]]:

@@ -19,6 +19,7 @@ from pipeline.models.architecture import (
 )
 from pipeline.models.backbone import Backbone
 from pipeline.models.device import checked_device
+from pipeline.models.image_tower import check_block, no_cls_token
 from pipeline.models.weights import check_sha256, sha256_of
 
 
@@ -37,13 +38,17 @@ class BackboneSpec:
         folder = local_folder(self.settings)
         return f"{LOCAL_DIR}{folder}" if folder else f"{self.settings.name}/{self.settings.pretrained}"
 
+    def with_architecture(self) -> "BackboneSpec":
+        """The same spec with its architecture read, which needs no weights."""
+        return replace(self, architecture=self.architecture or read_architecture(self.settings, self.storage))
+
     def resolved(self) -> "BackboneSpec":
         """The same spec with the weights on this machine and their SHA-256 and architecture filled in."""
-        architecture = self.architecture or read_architecture(self.settings, self.storage)
+        spec = self.with_architecture()
         wanted = self.sha256 or self.settings.sha256
         path = locate_weights(self.settings, wanted, self.storage)
         check_sha256(path, wanted, self.name)
-        return replace(self, sha256=wanted or sha256_of(path), architecture=architecture)
+        return replace(spec, sha256=wanted or sha256_of(path))
 
     def load(self, device: str) -> Backbone:
         """The model on the device, with exactly the weights that the spec names."""
@@ -70,6 +75,21 @@ class BackboneSpec:
             config["embed_dim"],
             target,
         )
+
+
+def check_cls_tower(spec: BackboneSpec, feature_block: int | None) -> None:
+    """The spec's image tower pools a CLS token and has this block; ModelError otherwise, before any weights are loaded."""
+    assert spec.architecture is not None
+    vision = json.loads(spec.architecture.model_config_json)["vision_cfg"]
+    pools_cls = (
+        "timm_model_name" not in vision
+        and isinstance(vision.get("layers", 12), int)
+        and not vision.get("attentional_pool", False)
+        and vision.get("pool_type", "tok") == "tok"
+    )
+    if not pools_cls:
+        raise no_cls_token(spec.name)
+    check_block(spec.name, feature_block, vision.get("layers", 12))
 
 
 def build_clip(model_config: dict[str, Any], precision: str) -> nn.Module:

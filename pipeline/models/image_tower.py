@@ -66,6 +66,27 @@ def image_tower(visual: nn.Module) -> ImageTower | None:
     return ImageTower(visual) if rows == columns else None
 
 
+def no_cls_token(name: str) -> ModelError:
+    """What to say of a tower without a CLS token."""
+    return ModelError(
+        f"the image tower of {name} pools no CLS token over a square grid of patches, so its tokens cannot be cropped "
+        "nor its attention read; set method.feature_crops=false and attention.name to a timm ViT, "
+        "or choose a CLIP such as ViT-B-16"
+    )
+
+
+def check_block(name: str, feature_block: int | None, blocks: int) -> int:
+    """The block before which tokens are cropped: the one that the settings say, or the last."""
+    if feature_block is None:
+        return blocks - 1
+    if feature_block >= blocks:
+        raise ModelError(
+            f"method.feature_block = {feature_block}, but {name} has blocks 0 to {blocks - 1}; "
+            "choose one of these, or leave it unset for the last"
+        )
+    return feature_block
+
+
 def _is_plain(block: nn.Module) -> bool:
     return isinstance(block, ResidualAttentionBlock) and isinstance(block.attn, nn.MultiheadAttention)
 
