@@ -83,8 +83,7 @@ def print_summary(described: "DescribedSet", console: Console) -> None:
     """Print how many texts were read, kept, dropped for which reason and cut, and where they lie."""
     texts, dropped = described.texts, described.dropped
     kept = texts.filter(pl.col("drop_reason").is_null())
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0), title_justify="left")
-    table.title = f"set {described.set_name}, version {described.version}"
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column()
     table.add_column(justify="right")
     table.add_row("classes", f"{texts['class_name'].n_unique():,}")
@@ -94,6 +93,7 @@ def print_summary(described: "DescribedSet", console: Console) -> None:
         table.add_row(f"  dropped, {reason}", f"{count:,}", style="yellow")
     if cut := kept["truncated"].sum():
         table.add_row("kept, but cut at the context's length", f"{cut:,}", style="yellow")
+    console.print(f"set {described.set_name}, version {described.version}", soft_wrap=True, highlight=False)
     console.print(table)
     if not described.is_new:
         console.print("nothing to do: the newest version of the set has the same content")

@@ -1,0 +1,101 @@
+"""What a text alone says against it: it is empty, repeats another, or names another class."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pipeline.config import DescriptionSettings
+from pipeline.descriptions.class_names import NameFinder
+from pipeline.descriptions.problems import refuse
+from pipeline.descriptions.reading import ClassSentences
+from pipeline.descriptions.sentences import fill_template, fold, has_content
+
+DropReason = Literal[
+    "empty",
+    "exact_duplicate",
+    "near_duplicate",
+    "names_another_class",
+    "closer_to_another_class",
+    "over_limit",
+]
+"""The same words as schemas.DROP_REASONS, which says what they mean."""
+LABEL_PROMPT_POSITION = -1
+SWITCHES: dict[str, str] = {
+    "exact_duplicate": "descriptions.drop_exact_duplicates",
+    "near_duplicate": "descriptions.drop_near_duplicates",
+    "names_another_class": "descriptions.drop_names_another_class",
+    "closer_to_another_class": "descriptions.drop_closer_to_another_class",
+}
+"""Reason → the setting that switches it off."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """A text of a class, and why it is dropped, if it is."""
+
+    class_name: str
+    position: int  # among the texts of its class; -1 is the label prompt
+    text: str
+    drop_reason: DropReason | None = None
+
+    @property
+    def is_label_prompt(self) -> bool:
+        """Whether this is the bare class's prompt, which is never dropped."""
+        return self.position == LABEL_PROMPT_POSITION
+
+
+def lint(sentences: ClassSentences, settings: DescriptionSettings, file: str) -> list[Description]:
+    """Each class's label prompt, then its texts, in the order of the file, with the reason of what drops.
+
+    Reasons are those that the words alone tell; ``filtering`` finds the others. A class that the label
+    prompt's own words name ("photo") is not looked for in texts.
+    """
+    finder = NameFinder(list(sentences))
+    frame = fill_template(settings.label_prompt, " ")
+    in_prompt = {name for name in sentences if finder.mentions(name, frame)}
+    rows: list[Description] = []
+    empty: list[str] = []
+    for name, texts in sentences.items():
+        rows.append(Description(name, LABEL_PROMPT_POSITION, fill_template(settings.label_prompt, name)))
+        seen: set[str] = set()
+        for position, text in enumerate(texts):
+            reason: DropReason | None = None
+            folded = fold(text)
+            if not has_content(text):
+                reason = "empty"
+                empty.append(f"class {name!r}, text {position + 1}")
+            elif settings.drop_exact_duplicates and folded in seen:
+                reason = "exact_duplicate"
+            elif settings.drop_names_another_class and set(finder.find_others(name, text)) - in_prompt:
+                reason = "names_another_class"
+            seen.add(folded)
+            rows.append(Description(name, position, text, reason))
+    if not settings.drop_empty:
+        refuse(
+            file,
+            [f"{place} is empty" for place in empty],
+            "write or remove it, or set descriptions.drop_empty=true",
+        )
+    return rows
+
+
+def with_reasons(rows: Sequence[Description], reasons: Sequence[DropReason | None]) -> list[Description]:
+    """The rows with these reasons instead of their own."""
+    return [replace(row, drop_reason=reason) for row, reason in zip(rows, reasons, strict=True)]
+
+
+def refuse_bare_classes(rows: Sequence[Description], file: str) -> None:
+    """InputError if a class is left without any description; all of them are named, and why."""
+    classes = dict.fromkeys(row.class_name for row in rows)
+    kept = {row.class_name for row in rows if row.drop_reason is None and not row.is_label_prompt}
+    problems, reasons = [], set()
+    for name in classes:
+        if name in kept:
+            continue
+        counts = Counter(row.drop_reason for row in rows if row.class_name == name and row.drop_reason)
+        reasons |= set(counts)
+        dropped = ", ".join(f"{times} {reason}" for reason, times in counts.most_common())
+        problems.append(f"class {name!r} has no description left ({dropped or 'it has no text'})")
+    switches = [switch for reason, switch in SWITCHES.items() if reason in reasons]
+    refuse(file, problems, "write others" + (f", or switch off {' or '.join(switches)}" if switches else ""))

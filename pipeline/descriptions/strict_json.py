@@ -1,0 +1,53 @@
+"""Text and JSON from bytes, with the place of what is wrong."""
+
+import json
+from collections import Counter
+from typing import Any
+
+from pipeline.errors import InputError
+
+
+def decode_text(content: bytes, file: str) -> str:
+    """The bytes as UTF-8 text, without a byte order mark."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{file} is UTF-16 text, and description files are UTF-8; save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{file}, line {line}: byte {error.start} (0x{content[error.start]:02x}) is not UTF-8; "
+            "save the file as UTF-8"
+        ) from None
+
+
+def read_json(text: str, file: str) -> Any:
+    """The JSON value; a key that stands twice in an object is an error, since one of them would be lost."""
+    repeated: list[str] = []
+
+    def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        repeated.extend(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+        return dict(pairs)
+
+    try:
+        value = json.loads(text, object_pairs_hook=build)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{file}, line {error.lineno}, column {error.colno}: not JSON ({error.msg}); correct that place, "
+            "or name the format with --format if the file is something else"
+        ) from None
+    except RecursionError:
+        raise InputError(
+            f"{file}: nested too deeply for a description file; write an object of lists of texts"
+        ) from None
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{file}: holds half of a surrogate pair (\\ud800 to \\udfff), which is no text; correct it"
+        ) from None
+    if repeated:
+        raise InputError(
+            f"{file}: keys that stand twice: {', '.join(map(repr, repeated))}; merge their lists"
+        )
+    return value

@@ -1,0 +1,71 @@
+"""What words alone say against a text."""
+
+from typing import get_args
+
+import pytest
+
+from pipeline.config import DescriptionSettings
+from pipeline.descriptions.lint import Description, DropReason, lint, refuse_bare_classes
+from pipeline.errors import InputError
+from schemas import DROP_REASONS
+
+SENTENCES = {
+    "cat": ("A cat purrs.", "", "…", " a CAT  purrs. ", "Unlike a dog.", "It purrs."),
+    "dog": ("A dog barks.", "It purrs."),
+}
+
+
+def reasons(sentences, **settings) -> dict[str, list[str | None]]:
+    rows = lint(sentences, DescriptionSettings(**settings), "FILE")
+    return {
+        name: [row.drop_reason for row in rows if row.class_name == name and not row.is_label_prompt]
+        for name in sentences
+    }
+
+
+def test_the_reasons_are_those_of_the_table():
+    assert get_args(DropReason) == DROP_REASONS
+
+
+def test_each_text_is_dropped_for_the_first_reason_that_holds():
+    assert reasons(SENTENCES) == {
+        "cat": [None, "empty", "empty", "exact_duplicate", "names_another_class", None],
+        "dog": [None, None],  # the same text may describe two classes
+    }
+
+
+def test_rows_are_the_label_prompt_and_then_the_texts_in_the_order_of_the_file():
+    rows = lint(SENTENCES, DescriptionSettings(label_prompt="the {}"), "FILE")
+    assert [(row.class_name, row.position) for row in rows] == [("cat", i) for i in range(-1, 6)] + [
+        ("dog", i) for i in range(-1, 2)
+    ]
+    assert rows[0] == Description("cat", -1, "the cat")
+
+
+def test_each_rule_can_be_switched_off():
+    assert reasons(SENTENCES, drop_exact_duplicates=False)["cat"][3] is None
+    assert reasons(SENTENCES, drop_names_another_class=False)["cat"][4] is None
+
+
+def test_empty_texts_are_refused_by_place_when_they_are_not_to_be_dropped():
+    with pytest.raises(InputError, match=r"class 'cat', text 2 is empty\n.*class 'cat', text 3 is empty"):
+        reasons(SENTENCES, drop_empty=False)
+
+
+def test_a_class_that_the_label_prompt_names_is_not_looked_for():
+    sentences = {"photo": ("a photo of a photo.",), "cat": ("a photo of a cat.", "a cat on a painting")}
+    assert reasons(sentences | {"painting": ("p.",)})["cat"] == [None, "names_another_class"]
+
+
+def test_all_classes_without_a_description_are_named_with_what_dropped_their_texts():
+    sentences = {"cat": ("a dog", "a dog", " "), "dog": (), "owl": ("it hoots",)}
+    rows = lint(sentences, DescriptionSettings(), "FILE")
+    with pytest.raises(InputError) as error:
+        refuse_bare_classes(rows, "FILE")
+    message = str(error.value)
+    assert (
+        "class 'cat' has no description left (1 names_another_class, 1 exact_duplicate, 1 empty)" in message
+    )
+    assert "class 'dog' has no description left (it has no text)" in message
+    assert "descriptions.drop_names_another_class" in message
+    assert "owl" not in message

@@ -1,0 +1,106 @@
+"""Each format's texts, and each way in which a file is broken, with its place."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.descriptions.formats import Format
+from pipeline.descriptions.reading import group_rows, read_descriptions
+from pipeline.errors import InputError
+
+
+def read(content: Any, file_format: Format, class_names: list[str] | None = None):
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return read_descriptions(
+        data, "FILE", file_format, label_prompt="a photo of a {}.", class_names=class_names
+    )
+
+
+def test_names_are_described_by_the_label_prompt():
+    assert read(b"\xef\xbb\xbfhot_dog\r\n\r\n  cat \n", "names") == {
+        "hot_dog": ("a photo of a hot dog.",),
+        "cat": ("a photo of a cat.",),
+    }
+
+
+def test_cupl_sentences_are_kept_on_one_line_in_the_order_of_the_file():
+    found = read({"dog": ["B\n b.", ""], " cat ": ["A."]}, "cupl")
+    assert list(found.items()) == [("dog", ("B b.", "")), ("cat", ("A.",))]
+
+
+def test_clip_d_descriptors_become_sentences_and_empty_ones_stay_empty():
+    assert read({"dog": ["ears", " -"], "cat": ["a tail"]}, "clip-d") == {
+        "dog": ("dog, which has ears", ""),
+        "cat": ("cat, which is a tail",),
+    }
+
+
+def test_templates_are_filled_for_the_named_classes_or_for_their_own():
+    expected = {"cat": ("a cat.", "the cat"), "hot_dog": ("a hot dog.", "the hot dog")}
+    templates = ["a {}.", "the {}"]
+    assert read(templates, "clip-e", ["cat", "hot_dog"]) == expected
+    assert read({"cat": templates, "hot_dog": templates}, "clip-e") == expected
+
+
+CELL = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=20)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["cat", "dog", "owl"]), CELL)), st.sampled_from([",", ";", "\t"]))
+def test_a_csv_file_says_the_same_as_its_rows(texts, delimiter):
+    rows = [("cat", "one"), ("dog", "two"), *texts]
+    sink = io.StringIO()
+    writer = csv.writer(sink, delimiter=delimiter)
+    writer.writerow(["note", "Class", " text"])
+    writer.writerows([(number, *row) for number, row in enumerate(rows)])
+    assert read(sink.getvalue().encode(), "csv") == group_rows(rows, "FILE")
+
+
+@pytest.mark.parametrize(
+    ("content", "file_format", "says"),
+    [
+        (b'{"cat": [\n"a" "b"]}', "cupl", "FILE, line 2, column 5: not JSON"),
+        (b'{"cat": ["a"], "cat": ["b"], "dog": ["c"]}', "cupl", "keys that stand twice: 'cat'"),
+        (b"[" * 100_000, "cupl", "nested too deeply"),
+        (b'{"cat": ["\\ud800"], "dog": ["b"]}', "cupl", "half of a surrogate pair"),
+        ("cat\ndog".encode("utf-16"), "names", "is UTF-16 text"),
+        (b"cat\nd\xf6g", "names", "FILE, line 2: byte 5 (0xf6) is not UTF-8"),
+        (["a", "b"], "cupl", "is a JSON object of class → list of texts, and this is a list"),
+        ("cat", "clip-d", "and this is str 'cat'"),
+        ({"cat": ["a"], "dog": "b"}, "cupl", "class 'dog': a text instead of a list of texts"),
+        ({"cat": [], "dog": ["b", 3]}, "clip-d", "class 'dog', entry 2: the number 3 instead of a text"),
+        ({"cat": [None], "dog": [["b"]]}, "cupl", "class 'cat', entry 1: null instead of a text"),
+        ({"cat": ["{}"], "dog": ["a dog"]}, "clip-e", "class 'dog', entry 1: 'a dog' has no {}"),
+        (["a {}", "b"], "clip-e", "does not say for which classes"),
+        ({"cat": ["a"], "cat ": ["b"]}, "cupl", "differ only in white space: 'cat'"),
+        ({"cat": ["a"], "": ["b"]}, "cupl", "a class without a name"),
+        ({"cat": ["a"]}, "cupl", "only the class 'cat'"),
+        (b"cat\ndog\ncat", "names", "line 3 repeats 'cat' of line 1"),
+        (b"", "csv", "no column 'class' and no column 'text' among none"),
+        (b"class,sentence\ncat,a", "csv", "no column 'text' among 'class', 'sentence'"),
+        (b"class,text\ncat,a,b\n", "csv", "line 2 has 3 field(s), the header 2"),
+        (b'class,text\ncat,"a\n', "csv", "FILE, line 2: not CSV"),
+    ],
+)
+def test_a_broken_file_is_refused_with_the_place_and_the_rule(content, file_format, says):
+    with pytest.raises(InputError) as error:
+        read(content, file_format)
+    assert says in str(error.value)
+    assert "FILE" in str(error.value)
+
+
+def test_everything_that_is_wrong_is_said_at_once():
+    with pytest.raises(InputError) as error:
+        read(b"Hot Dog\nhot_dog\nCAT\ncat\nfox", "names")
+    assert "2 problems" in str(error.value)
+    assert "'Hot Dog' and 'hot_dog'" in str(error.value)
+    assert "'CAT' and 'cat'" in str(error.value)
+
+
+def test_a_long_list_of_problems_is_cut():
+    with pytest.raises(InputError, match="and 80 more"):
+        read({"cat": list(range(100)), "dog": ["a"]}, "cupl")

@@ -1,0 +1,54 @@
+"""How descriptors and templates become sentences."""
+
+import pytest
+
+from pipeline.descriptions.sentences import (
+    describe_by,
+    ends_like_a_sentence,
+    fill_template,
+    fold,
+    has_content,
+    tidy,
+)
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "sentence"),
+    [
+        ("a long neck", "mute swan, which is a long neck"),
+        ("an orange bill", "mute swan, which is an orange bill"),
+        ("arched back", "mute swan, which is arched back"),  # the release looks at the first letter only
+        ("used in parks", "mute swan, which is used in parks"),
+        ("has webbed feet", "mute swan, which has webbed feet"),
+        ("often swims", "mute swan, which often swims"),
+        ("typically white", "mute swan, which typically white"),
+        ("may hiss", "mute swan, which may hiss"),
+        ("can fly", "mute swan, which can fly"),
+        ("webbed feet", "mute swan, which has webbed feet"),
+        ("  webbed\n feet ", "mute swan, which has webbed feet"),
+    ],
+)
+def test_a_descriptor_takes_the_verb_that_the_release_gives_it(descriptor, sentence):
+    assert describe_by("mute_swan", descriptor) == sentence
+
+
+def test_a_template_takes_the_spoken_name_in_every_place_and_keeps_other_braces():
+    assert fill_template("a {} {0} {x} beside a {}", "hot_dog") == "a hot dog {0} {x} beside a hot dog"
+
+
+def test_texts_fold_together_when_case_space_or_unicode_form_is_all_that_differs():
+    assert fold("  A  Caf\u00e9\u00a0") == fold("a cafe\u0301")
+    assert fold("a cafe") != fold("a café")
+
+
+def test_what_has_neither_letter_nor_digit_has_no_content():
+    assert [has_content(text) for text in ("", " \t", "…!?", "-", "7", "猫")] == [False] * 4 + [True] * 2
+
+
+def test_a_sentence_ends_with_a_mark_also_before_a_quote():
+    assert all(map(ends_like_a_sentence, ["It is red.", 'He said "no!"', "Is it? ", "猫です。"]))
+    assert not any(map(ends_like_a_sentence, ["long tail", "a tail, mostly", ""]))
+
+
+def test_a_tidy_text_is_one_line_with_single_spaces():
+    assert tidy(" one\r\n two\t three ") == "one two three"
