@@ -29,7 +29,11 @@ def list_jobs(context: typer.Context, address: Address = None) -> None:
         ended = datetime.fromtimestamp(job.end_time / 1000, UTC) if job.end_time else datetime.now(UTC)
         took = f"{(ended - began).total_seconds():,.0f} s" if began else ""
         table.add_row(
-            job.submission_id, job.status.value.lower(), f"{began:%Y-%m-%d %H:%M:%S}" if began else "", took, job.metadata["command"]
+            job.submission_id,
+            job.status.value.lower(),
+            f"{began:%Y-%m-%d %H:%M:%S}" if began else "",
+            took,
+            job.metadata["command"],
         )
     Console().print(table if found else f"no laketag job on {where}")
 

@@ -1,6 +1,5 @@
 """``laketag label``: label what is new or changed in a collection."""
 
-
 from rich.console import Console
 from rich.table import Table
 
@@ -11,21 +10,29 @@ from pipeline.storage.publish import Published
 
 
 def label(
-    root: Root, collection: Collection, set_name: DescriptionSet, settings: SettingsFile = None, override: Overrides = None
+    root: Root,
+    collection: Collection,
+    set_name: DescriptionSet,
+    settings: SettingsFile = None,
+    override: Overrides = None,
 ) -> None:
     """Label the images of a collection that have no label yet, or have changed.
 
     Runs on the Ray that RAY_ADDRESS names, or on one that it starts on this machine. A run that was
     interrupted is finished first. Images that cannot be labelled get a row that says why.
     """
-    from pipeline.flows.label_images import NothingToDo, label_images  # ray and torch: seconds to import
-
     chosen = read_settings(settings, override or ())
     lake = open_lake(root, chosen.storage)
+    checked_name(collection, "collection")
+    checked_name(set_name, "set")
+    from pipeline.flows.label_images import NothingToDo, label_images  # ray and torch: seconds to import
+
     console = Console()
-    result = label_images(lake, checked_name(collection, "collection"), checked_name(set_name, "set"), chosen, console)
+    result = label_images(lake, collection, set_name, chosen, console)
     if isinstance(result, NothingToDo):
-        console.print(f"nothing to do: all {result.index_rows:,} images of snapshot {result.snapshot} are done")
+        console.print(
+            f"nothing to do: all {result.index_rows:,} images of snapshot {result.snapshot} are done"
+        )
         return
     for published in result:
         show_ledger(published, console)
@@ -34,7 +41,8 @@ def label(
 def show_ledger(published: Published, console: Console) -> None:
     """Print a run's balanced ledger and where its rows lie."""
     ledger, run = published.ledger, published.run
-    table = Table(title=f"run {run.run_id}", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    console.print(f"run {run.run_id}", style="bold", highlight=False)
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column()
     table.add_column(justify="right")
     table.add_row("images in the index", f"{ledger.index_rows:,}")

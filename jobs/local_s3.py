@@ -47,7 +47,11 @@ def serve_bucket(name: str, console: Console) -> Iterator[str]:
         filesystem, path = open_filesystem(f"s3://{name}", StorageSettings())
         filesystem.mkdir(path)
         console.print(f"an S3 server answers at {endpoint}; to ask it from another terminal:")
-        console.print("  export " + " ".join(f"{key}={value}" for key, value in variables.items()), highlight=False, soft_wrap=True)
+        console.print(
+            "  export " + " ".join(f"{key}={value}" for key, value in variables.items()),
+            highlight=False,
+            soft_wrap=True,
+        )
         yield f"s3://{name}"
     finally:
         server.terminate()
@@ -62,7 +66,9 @@ def upload_folder(folder: Path, url: str) -> None:
     """All files of the folder lie under the URL, under the same names."""
     filesystem, path = open_filesystem(url, StorageSettings())
     files = sorted(file for file in folder.rglob("*") if file.is_file())
-    filesystem.put([str(file) for file in files], [f"{path}/{file.relative_to(folder).as_posix()}" for file in files])
+    filesystem.put(
+        [str(file) for file in files], [f"{path}/{file.relative_to(folder).as_posix()}" for file in files]
+    )
 
 
 def _await(port: int, server: "subprocess.Popen[bytes]") -> None:
@@ -74,4 +80,6 @@ def _await(port: int, server: "subprocess.Popen[bytes]") -> None:
             time.sleep(0.1)
         else:
             return
-    raise StorageError(f"the S3 server on port {port} did not answer within {START_S:.0f} s; try: python -m moto.server -p {port}")
+    raise StorageError(
+        f"the S3 server on port {port} did not answer within {START_S:.0f} s; try: python -m moto.server -p {port}"
+    )

@@ -5,13 +5,26 @@ from typing import Annotated
 
 import typer
 
-Root = Annotated[str, typer.Option("--root", help="The lake: a folder or s3://bucket/prefix.", show_default=False)]
-Collection = Annotated[str, typer.Option("--collection", "-c", help="Name of the image collection.", show_default=False)]
-DescriptionSet = Annotated[str, typer.Option("--set", "-s", help="Name of the description set.", show_default=False)]
+Root = Annotated[
+    str, typer.Option("--root", help="The lake: a folder or s3://bucket/prefix.", show_default=False)
+]
+Collection = Annotated[
+    str, typer.Option("--collection", "-c", help="Name of the image collection.", show_default=False)
+]
+DescriptionSet = Annotated[
+    str, typer.Option("--set", "-s", help="Name of the description set.", show_default=False)
+]
 SettingsFile = Annotated[
-    Path | None, typer.Option("--settings", help="TOML file with settings; see 'laketag settings'.", show_default=False)
+    Path | None,
+    typer.Option("--settings", help="TOML file with settings; see 'laketag settings'.", show_default=False),
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--override", "-o", metavar="TABLE.KEY=VALUE", help="Set one key; may be repeated.", show_default=False),
+    typer.Option(
+        "--override",
+        "-o",
+        metavar="TABLE.KEY=VALUE",
+        help="Set one key; may be repeated.",
+        show_default=False,
+    ),
 ]

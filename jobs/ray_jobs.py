@@ -26,7 +26,9 @@ def connect(address: str) -> Any:
 
     with cluster_errors(address), _only_this_address():
         client = JobSubmissionClient(address)
-        theirs = client._server_ray_version  # the public get_version() asks again for the API's version, not Ray's
+        theirs = (
+            client._server_ray_version
+        )  # the public get_version() asks again for the API's version, not Ray's
     if theirs != ray.__version__:
         raise ClusterError(
             f"{address} runs Ray {theirs} and this machine Ray {ray.__version__}; "
@@ -50,7 +52,9 @@ def cluster_errors(address: str) -> Iterator[None]:
             "(or RAY_AUTH_TOKEN_PATH) to the cluster's token"
         ) from None
     except (ConnectionError, requests.exceptions.RequestException) as error:
-        reason = type(error).__name__ if isinstance(error, requests.exceptions.RequestException) else str(error)
+        reason = (
+            type(error).__name__ if isinstance(error, requests.exceptions.RequestException) else str(error)
+        )
         raise ClusterError(
             f"no Ray dashboard answers at {address} ({reason}); check that the head runs, forward its port "
             "(ray dashboard ray_cluster.yaml, or kubectl port-forward service/NAME-head-svc 8265) and name it with --address"
@@ -95,7 +99,9 @@ async def _tail(client: Any, job_id: str, written: int, write: Callable[[str], N
 @contextmanager
 def _only_this_address() -> Iterator[None]:
     """Ray prefers its environment variables to an address that it is given; keep them out of its sight."""
-    hidden = {name: os.environ.pop(name) for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS") if name in os.environ}
+    hidden = {
+        name: os.environ.pop(name) for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS") if name in os.environ
+    }
     try:
         yield
     finally:

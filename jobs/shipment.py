@@ -26,7 +26,9 @@ def build_working_directory(folder: Path, settings_file: Path | None) -> None:
         try:
             shutil.copyfile(settings_file, folder / SETTINGS_NAME)
         except OSError as error:
-            raise InputError(f"settings file {settings_file} cannot be read ({error.strerror}); name an existing TOML file") from None
+            raise InputError(
+                f"settings file {settings_file} cannot be read ({error.strerror}); name an existing TOML file"
+            ) from None
     manifest = {"laketag": laketag_version(), "python": platform.python_version()}
     (folder / MANIFEST_NAME).write_text(json.dumps(manifest))
 

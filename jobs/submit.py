@@ -19,7 +19,8 @@ from pipeline.version import laketag_version
 
 SUBMITTED = ("index", "describe", "label", "query")
 Address = Annotated[
-    str | None, typer.Option(help="Ray dashboard of the cluster, such as http://127.0.0.1:8265.", show_default=False)
+    str | None,
+    typer.Option(help="Ray dashboard of the cluster, such as http://127.0.0.1:8265.", show_default=False),
 ]
 
 
@@ -29,7 +30,10 @@ def submit(
     settings: SettingsFile = None,
     detach: Annotated[bool, typer.Option(help="Do not wait for the job; print its id.")] = False,
     pinned: Annotated[
-        bool, typer.Option(help="Let Ray install the versions that are installed here; else the cluster's image has them.")
+        bool,
+        typer.Option(
+            help="Let Ray install the versions that are installed here; else the cluster's image has them."
+        ),
     ] = False,
 ) -> None:
     """Run a laketag command on a Ray cluster, follow its log and end with its exit code.
@@ -75,7 +79,9 @@ def follow_to_the_end(client: object, address: str, job_id: str, console: Consol
         with cluster_errors(address):
             status, code = follow(client, job_id, write)
     except KeyboardInterrupt:
-        console.print(f"the job goes on; stop it with: laketag jobs stop {job_id} --address {address}", highlight=False)
+        console.print(
+            f"the job goes on; stop it with: laketag jobs stop {job_id} --address {address}", highlight=False
+        )
         return 130
     console.print(f"job {job_id} {status.lower()} with exit code {code}", highlight=False)
     return code
@@ -89,5 +95,7 @@ def checked_command(command: list[str]) -> list[str]:
             f"{shlex.join(arguments) or 'nothing'!r} cannot be submitted; after -- comes one of: {', '.join(SUBMITTED)}"
         )
     if "--settings" in arguments:
-        raise SettingsError("the cluster has no such settings file; give --settings before --, so that it is sent along")
+        raise SettingsError(
+            "the cluster has no such settings file; give --settings before --, so that it is sent along"
+        )
     return arguments

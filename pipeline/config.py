@@ -23,12 +23,16 @@ class Section(BaseModel):
 class BackboneSettings(Section):
     """The CLIP model: its image tower sees the crops, its text tower the descriptions."""
 
-    name: str = Field("ViT-B-16", description="open_clip architecture, such as ViT-B-16; not used with local-dir:")
+    name: str = Field(
+        "ViT-B-16", description="open_clip architecture, such as ViT-B-16; not used with local-dir:"
+    )
     pretrained: str = Field(
         "openai",
         description="open_clip pretrained tag, a .safetensors path or s3:// URL, or local-dir:FOLDER with its own config",
     )
-    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="refuse weights with another checksum")
+    sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="refuse weights with another checksum"
+    )
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="number format of the image tower")
 
 
@@ -39,8 +43,12 @@ class AttentionSettings(Section):
         "vit_base_patch16_224.dino",
         description="timm ViT, such as vit_small_patch16_224.dino, or 'backbone' for the CLIP tower's own attention",
     )
-    weights: str | None = Field(None, description=".safetensors path or s3:// URL instead of timm's own weights")
-    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="refuse weights with another checksum")
+    weights: str | None = Field(
+        None, description=".safetensors path or s3:// URL instead of timm's own weights"
+    )
+    sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="refuse weights with another checksum"
+    )
     preprocessing: Literal["release", "timm"] = Field(
         "release", description="release: bilinear, mean = std = 0.5; timm: as the attention model was trained"
     )
@@ -49,18 +57,30 @@ class AttentionSettings(Section):
 class MethodSettings(Section):
     """How an image becomes a label."""
 
-    name: Literal["abs", "clip"] = Field("abs", description="abs: attention-based selection; clip: one view, label prompt")
+    name: Literal["abs", "clip"] = Field(
+        "abs", description="abs: attention-based selection; clip: one view, label prompt"
+    )
     raw_crops: bool = Field(True, description="crops cut from the pixels")
     feature_crops: bool = Field(True, description="crops cut from the tokens inside the image tower")
-    soft_matching: bool = Field(True, description="weigh every description for every crop; off: plain mean of cosines")
+    soft_matching: bool = Field(
+        True, description="weigh every description for every crop; off: plain mean of cosines"
+    )
     crops: int = Field(50, ge=1, le=1000, description="crops of each kind for an image")
-    attended_patches: int = Field(20, ge=1, le=196, description="a crop's centre is drawn from so many patches")
-    min_side_fraction: float = Field(0.6, gt=0, le=1, description="smallest side of a crop, of the image's side")
-    max_side_fraction: float = Field(0.9, gt=0, le=1, description="largest side of a crop, of the image's side")
+    attended_patches: int = Field(
+        20, ge=1, le=196, description="a crop's centre is drawn from so many patches"
+    )
+    min_side_fraction: float = Field(
+        0.6, gt=0, le=1, description="smallest side of a crop, of the image's side"
+    )
+    max_side_fraction: float = Field(
+        0.9, gt=0, le=1, description="largest side of a crop, of the image's side"
+    )
     sampling_temperature: float = Field(0.03, gt=0, description="how sharply centres follow the attention")
     matching_temperature: float = Field(0.03, gt=0, description="how sharply a crop chooses its descriptions")
     feature_block: int | None = Field(
-        None, ge=0, description="crop the tokens before this block; unset: the last (the release uses 11 for every model)"
+        None,
+        ge=0,
+        description="crop the tokens before this block; unset: the last (the release uses 11 for every model)",
     )
     seed: int = Field(0, ge=0, description="part of every draw, together with the image's id")
     tags: int = Field(5, ge=1, le=100, description="how many of the most probable classes a row keeps")
@@ -78,15 +98,23 @@ class MethodSettings(Section):
 class DescriptionSettings(Section):
     """Which descriptions are kept, and how they are embedded."""
 
-    label_prompt: str = Field("a photo of a {}.", pattern=r"\{\}", description="the prompt of a bare class; {} is its name")
+    label_prompt: str = Field(
+        "a photo of a {}.", pattern=r"\{\}", description="the prompt of a bare class; {} is its name"
+    )
     drop_empty: bool = Field(True, description="drop texts without a letter or digit; off: refuse them")
     drop_exact_duplicates: bool = Field(True, description="drop repetitions within a class")
     drop_near_duplicates: bool = Field(True, description="drop what is nearly the same within a class")
-    near_duplicate_cosine: float = Field(0.99, gt=0, le=1, description="from this cosine on, two texts are nearly the same")
+    near_duplicate_cosine: float = Field(
+        0.99, gt=0, le=1, description="from this cosine on, two texts are nearly the same"
+    )
     drop_names_another_class: bool = Field(True, description="drop texts that name another class of the set")
-    drop_closer_to_another_class: bool = Field(False, description="drop texts nearer to another class's label prompt")
+    drop_closer_to_another_class: bool = Field(
+        False, description="drop texts nearer to another class's label prompt"
+    )
     closer_margin: float = Field(0.0, ge=0, le=2, description="by how much cosine nearer")
-    limit_per_class: int = Field(50, ge=1, description="descriptions kept of each class, the first ones (as the release)")
+    limit_per_class: int = Field(
+        50, ge=1, description="descriptions kept of each class, the first ones (as the release)"
+    )
     batch_size: int = Field(256, ge=1, description="texts embedded at once")
 
 
@@ -95,17 +123,23 @@ class FetchSettings(Section):
 
     concurrency: int = Field(32, ge=1, le=4096, description="objects in flight in each fetch task")
     max_bytes: int = Field(64 * 2**20, ge=1, description="larger objects fail as too_large")
-    deadline_s: float = Field(60.0, gt=0, description="time for one object, retries included; then it fails as timeout")
+    deadline_s: float = Field(
+        60.0, gt=0, description="time for one object, retries included; then it fails as timeout"
+    )
     attempts: int = Field(5, ge=1, le=100, description="tries for one object while answers are transient")
     backoff_s: float = Field(0.2, ge=0, description="mean wait before the second try; doubles, with jitter")
     max_backoff_s: float = Field(10.0, ge=0, description="longest wait between two tries")
-    allowed_roots: tuple[str, ...] = Field((), description="folders or s3:// prefixes images may come from; none: anywhere")
+    allowed_roots: tuple[str, ...] = Field(
+        (), description="folders or s3:// prefixes images may come from; none: anywhere"
+    )
 
 
 class DecodeSettings(Section):
     """How bytes become pixels; part of the classifier's fingerprint."""
 
-    max_pixels: int = Field(178_956_970, ge=1, description="larger pictures fail as too_many_pixels before decoding")
+    max_pixels: int = Field(
+        178_956_970, ge=1, description="larger pictures fail as too_many_pixels before decoding"
+    )
     short_side_px: int = Field(512, ge=1, description="larger pictures are shrunk to this short side")
     bounded_pixels: int = Field(4_000_000, ge=1, description="and to no more pixels than this")
 
@@ -123,30 +157,42 @@ class RunSettings(Section):
     """Resources and limits of a labelling run; none of them changes a label."""
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: cuda if the cluster has GPUs")
-    actors: int | None = Field(None, ge=1, description="label actors; unset: one per GPU, or one on a CPU-only machine")
-    max_actors: int | None = Field(None, ge=1, description="let the pool grow to this many; unset: fixed size")
+    actors: int | None = Field(
+        None, ge=1, description="label actors; unset: one per GPU, or one on a CPU-only machine"
+    )
+    max_actors: int | None = Field(
+        None, ge=1, description="let the pool grow to this many; unset: fixed size"
+    )
     gpus_per_actor: float = Field(1.0, gt=0, description="GPUs of one label actor; a fraction shares one")
-    cpus_per_actor: float | None = Field(None, gt=0, description="CPUs that Ray reserves for one label actor; unset: 1")
-    threads_per_actor: int | None = Field(None, ge=1, description="torch threads on a CPU; unset: the machine's cores by actors")
+    cpus_per_actor: float | None = Field(
+        None, gt=0, description="CPUs that Ray reserves for one label actor; unset: 1"
+    )
+    threads_per_actor: int | None = Field(
+        None, ge=1, description="torch threads on a CPU; unset: the machine's cores by actors"
+    )
     batch_size: int = Field(32, ge=1, le=4096, description="images in one call of a label actor")
-    views_per_pass: int = Field(256, ge=1, description="crops in one pass of the image tower; bounds device memory")
+    views_per_pass: int = Field(
+        256, ge=1, description="crops in one pass of the image tower; bounds device memory"
+    )
     rows_per_block: int = Field(128, ge=1, le=65536, description="images in one task of fetch and decode")
     rows_per_file: int = Field(250_000, ge=1, description="rows in one published Parquet file")
-    max_failed_fraction: float = Field(0.5, gt=0, le=1, description="stop when so many images fail for one reason")
+    max_failed_fraction: float = Field(
+        0.5, gt=0, le=1, description="stop when so many images fail for one reason"
+    )
     failed_images_before_stop: int = Field(200, ge=1, description="but not before so many have failed for it")
 
 
 class Settings(Section):
     """Everything that can be set, one table of the TOML file for each part."""
 
-    backbone: BackboneSettings = BackboneSettings()  # type: ignore[call-arg]  # every field has a default
-    attention: AttentionSettings = AttentionSettings()  # type: ignore[call-arg]  # same
-    method: MethodSettings = MethodSettings()  # type: ignore[call-arg]  # same
-    descriptions: DescriptionSettings = DescriptionSettings()  # type: ignore[call-arg]  # same
-    fetch: FetchSettings = FetchSettings()  # type: ignore[call-arg]  # same
-    decode: DecodeSettings = DecodeSettings()  # type: ignore[call-arg]  # same
-    storage: StorageSettings = StorageSettings()  # type: ignore[call-arg]  # same
-    run: RunSettings = RunSettings()  # type: ignore[call-arg]  # same
+    backbone: BackboneSettings = BackboneSettings()
+    attention: AttentionSettings = AttentionSettings()
+    method: MethodSettings = MethodSettings()
+    descriptions: DescriptionSettings = DescriptionSettings()
+    fetch: FetchSettings = FetchSettings()
+    decode: DecodeSettings = DecodeSettings()
+    storage: StorageSettings = StorageSettings()
+    run: RunSettings = RunSettings()
 
 
 def read_settings(file: Path | None = None, overrides: Iterable[str] = ()) -> Settings:
@@ -156,7 +202,9 @@ def read_settings(file: Path | None = None, overrides: Iterable[str] = ()) -> Se
         try:
             values = tomllib.loads(file.read_text())
         except OSError as error:
-            raise SettingsError(f"settings file {file} cannot be read ({error.strerror}); name an existing TOML file") from None
+            raise SettingsError(
+                f"settings file {file} cannot be read ({error.strerror}); name an existing TOML file"
+            ) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(f"settings file {file} is not TOML: {error}; correct that line") from None
     problems = [problem for override in overrides if (problem := _apply(values, override))]
@@ -166,7 +214,9 @@ def read_settings(file: Path | None = None, overrides: Iterable[str] = ()) -> Se
         problems += [_sentence(detail) for detail in error.errors()]
     if problems:
         where = f" in {file}" if file else ""
-        raise SettingsError(f"{len(problems)} wrong setting(s){where}:\n" + "\n".join(f"  {p}" for p in problems))
+        raise SettingsError(
+            f"{len(problems)} wrong setting(s){where}:\n" + "\n".join(f"  {p}" for p in problems)
+        )
     return settings
 
 

@@ -10,13 +10,33 @@ from ray.util.metrics import Counter, Gauge, Histogram
 Kind = Literal["counter", "gauge", "histogram"]
 
 METRICS: dict[str, tuple[Kind, str, tuple[str, ...]]] = {
-    "laketag_images_total": ("counter", "Images done, by outcome: labelled or the failure's reason", ("collection", "outcome")),
+    "laketag_images_total": (
+        "counter",
+        "Images done, by outcome: labelled or the failure's reason",
+        ("collection", "outcome"),
+    ),
     "laketag_bytes_read_total": ("counter", "Encoded image bytes read from the store", ("collection",)),
     "laketag_fetch_retries_total": ("counter", "Tries beyond the first for an image", ("collection",)),
-    "laketag_model_seconds_total": ("counter", "Seconds that label actors spent in the models", ("collection",)),
-    "laketag_label_actor_starts_total": ("counter", "Label actors that loaded their models; more than the pool's size means restarts", ("collection",)),
-    "laketag_rows_in_flight": ("gauge", "Images inside a call of a stage now, on one worker", ("collection", "stage")),
-    "laketag_images_per_second": ("gauge", "Images done in a second, over the last half minute", ("collection",)),
+    "laketag_model_seconds_total": (
+        "counter",
+        "Seconds that label actors spent in the models",
+        ("collection",),
+    ),
+    "laketag_label_actor_starts_total": (
+        "counter",
+        "Label actors that loaded their models; more than the pool's size means restarts",
+        ("collection",),
+    ),
+    "laketag_rows_in_flight": (
+        "gauge",
+        "Images inside a call of a stage now, on one worker",
+        ("collection", "stage"),
+    ),
+    "laketag_images_per_second": (
+        "gauge",
+        "Images done in a second, over the last half minute",
+        ("collection",),
+    ),
     "laketag_run_planned_images": ("gauge", "Images that the run has to do", ("collection",)),
     "laketag_run_done_images": ("gauge", "Images that the run has done", ("collection",)),
     "laketag_label_batch_seconds": ("histogram", "Seconds of one call of a label actor", ("collection",)),

@@ -28,12 +28,18 @@ class Progress:
         self._began = self._printed = time.monotonic()
         self._recent: deque[tuple[float, int]] = deque([(self._began, self.done)])
         self._at_start = self.done
-        self._live = Live(console=self.console, refresh_per_second=4, get_renderable=self.line) if self.console.is_terminal else None
+        self._live = (
+            Live(console=self.console, refresh_per_second=4, get_renderable=self.line)
+            if self.console.is_terminal
+            else None
+        )
         if self._live:
             self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._live:
             self._live.stop()
         else:
@@ -81,4 +87,10 @@ class Progress:
 
 def _duration(seconds: int) -> str:
     hours, rest = divmod(seconds, 3600)
-    return f"{hours} h {rest // 60:02} min" if hours else f"{rest // 60} min {rest % 60:02} s" if rest >= 60 else f"{rest} s"
+    return (
+        f"{hours} h {rest // 60:02} min"
+        if hours
+        else f"{rest // 60} min {rest % 60:02} s"
+        if rest >= 60
+        else f"{rest} s"
+    )

@@ -30,7 +30,9 @@ def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
     An embedded Ray is given ``logical_cpus``, or the machine's cores, but never less than two: the label
     actor holds one and something must be left to fetch and decode with.
     """
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # leave CUDA_VISIBLE_DEVICES alone with 0 GPUs
+    os.environ.setdefault(
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
+    )  # leave CUDA_VISIBLE_DEVICES alone with 0 GPUs
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
     log_file = Path(tempfile.gettempdir()) / "laketag" / f"ray-{timestamp()}-{os.getpid()}.log"
     log_file.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +81,11 @@ def _connect(address: str | None, logical_cpus: int | None) -> None:
         where = f"RAY_ADDRESS={address}" if address else "this machine"
         raise ClusterError(
             f"Ray on {where} cannot be reached or started ({error}); "
-            + ("check that the head runs and that RAY_ADDRESS names it, or unset it" if address else "see Ray's log")
+            + (
+                "check that the head runs and that RAY_ADDRESS names it, or unset it"
+                if address
+                else "see Ray's log"
+            )
         ) from error
 
 
@@ -87,7 +93,9 @@ def _send_ray_logs_to(handler: logging.Handler) -> None:
     """Ray's loggers write to the handler and nowhere else on this side."""
     for name in ("ray", "ray.data", "ray.serve", "ray.rllib", "ray.train", "ray.tune"):
         logger = logging.getLogger(name)
-        logger.handlers = [kept for kept in logger.handlers if type(kept).__name__ == "SessionFileHandler"] + [handler]
+        logger.handlers = [
+            kept for kept in logger.handlers if type(kept).__name__ == "SessionFileHandler"
+        ] + [handler]
         logger.propagate = False
 
 

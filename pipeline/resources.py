@@ -30,7 +30,11 @@ class Resources:
 
     def __str__(self) -> str:
         pool = f"{self.actors}" if self.actors == self.max_actors else f"{self.actors} to {self.max_actors}"
-        own = f"{self.gpus_per_actor:g} GPU" if self.gpus_per_actor else f"{self.threads_per_actor} torch threads"
+        own = (
+            f"{self.gpus_per_actor:g} GPU"
+            if self.gpus_per_actor
+            else f"{self.threads_per_actor} torch threads"
+        )
         return (
             f"{pool} label actor(s) on {self.device} with {self.cpus_per_actor:g} CPU and {own} each, "
             f"{self.batch_size} images a batch, {self.rows_per_block} a block"

@@ -17,13 +17,19 @@ class Descriptions(dy.Schema):
     """One row for each description of each class, kept or dropped with its reason."""
 
     class_name = dy.String(primary_key=True, min_length=1, description="name of the class, as given")
-    position = dy.Int32(primary_key=True, min=-1, description="place among the class's descriptions; -1 is the label prompt")
+    position = dy.Int32(
+        primary_key=True, min=-1, description="place among the class's descriptions; -1 is the label prompt"
+    )
     text = dy.String(description="the sentence that was embedded")
     tokens = dy.Int32(min=0, description="tokens of the text with its start and end, before truncation")
     truncated = dy.Bool(description="the text was longer than the context and its end was cut")
-    drop_reason = dy.Enum(DROP_REASONS, nullable=True, description="why the classifier does not use it; null if kept")
+    drop_reason = dy.Enum(
+        DROP_REASONS, nullable=True, description="why the classifier does not use it; null if kept"
+    )
     embedding = dy.List(
-        dy.Float32(), nullable=True, description="text embedding of unit length; null if the text was not embedded"
+        dy.Float32(),
+        nullable=True,
+        description="text embedding of unit length; null if the text was not embedded",
     )
 
     @dy.rule()

@@ -17,10 +17,17 @@ class Labels(dy.Schema):
     etag = dy.String(min_length=1, description="the version of the image that was labelled")
     label = dy.String(nullable=True, description="class with the highest score")
     probability = dy.Float32(
-        nullable=True, min=0, max=1, description="posterior of the label: mean over views of the soft-matching mass on its class"
+        nullable=True,
+        min=0,
+        max=1,
+        description="posterior of the label: mean over views of the soft-matching mass on its class",
     )
-    score = dy.Float32(nullable=True, description="the method's score of the label (ABS: sum over views and descriptions)")
-    margin = dy.Float32(nullable=True, min=0, description="score of the label minus the score of the second class")
+    score = dy.Float32(
+        nullable=True, description="the method's score of the label (ABS: sum over views and descriptions)"
+    )
+    margin = dy.Float32(
+        nullable=True, min=0, description="score of the label minus the score of the second class"
+    )
     tags = dy.List(
         dy.Struct({"label": dy.String(), "probability": dy.Float32(min=0, max=1)}),
         nullable=True,

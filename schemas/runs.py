@@ -7,10 +7,15 @@ import polars as pl
 class Runs(dy.Schema):
     """One row for each finished run; a label file counts only if a run names it."""
 
-    run_id = dy.String(primary_key=True, description="starts with the UTC time of its plan, so runs sort by age")
+    run_id = dy.String(
+        primary_key=True, description="starts with the UTC time of its plan, so runs sort by age"
+    )
     collection = dy.String(min_length=1, description="the collection that was labelled")
     snapshot = dy.String(min_length=1, description="the index snapshot that was planned from")
-    classifier = dy.String(min_length=1, description="fingerprint of weights, method, preprocessing, descriptions and label schema")
+    classifier = dy.String(
+        min_length=1,
+        description="fingerprint of weights, method, preprocessing, descriptions and label schema",
+    )
     description_set = dy.String(min_length=1, description="name of the description set")
     description_version = dy.String(min_length=1, description="version of the description set")
     method = dy.String(min_length=1, description="how images were labelled: abs or clip")
@@ -19,14 +24,17 @@ class Runs(dy.Schema):
     planned = dy.Int64(min=0, description="images that this run had to do")
     labelled = dy.Int64(min=0, description="images that got a label")
     failures = dy.List(
-        dy.Struct({"reason": dy.String(), "images": dy.Int64(min=1)}), description="images without a label, by reason"
+        dy.Struct({"reason": dy.String(), "images": dy.Int64(min=1)}),
+        description="images without a label, by reason",
     )
     files = dy.List(dy.String(), description="the run's label files, relative to the lake's root")
     settings = dy.String(description="settings that shaped the result, as JSON")
     models = dy.String(description="names and sha256 of the weights, as JSON")
     started_at = dy.Datetime(time_unit="us", time_zone="UTC", description="when the plan was frozen, UTC")
     finished_at = dy.Datetime(time_unit="us", time_zone="UTC", description="when the run was committed, UTC")
-    images_per_s = dy.Float64(min=0, description="planned images by seconds of labelling, of the last process that worked on it")
+    images_per_s = dy.Float64(
+        min=0, description="planned images by seconds of labelling, of the last process that worked on it"
+    )
     writer = dy.String(min_length=1, description="id of the process that committed the run")
     laketag_version = dy.String(min_length=1, description="version of laketag")
 

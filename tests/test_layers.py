@@ -11,7 +11,13 @@ LAYERS = [
     {"jobs"},
     {"demo"},
     {"pipeline.flows"},
-    {"pipeline.stages", "pipeline.progress", "pipeline.run_metrics", "pipeline.queries", "pipeline.resources"},
+    {
+        "pipeline.stages",
+        "pipeline.progress",
+        "pipeline.run_metrics",
+        "pipeline.queries",
+        "pipeline.resources",
+    },
     {"pipeline.storage", "pipeline.models", "pipeline.classifier", "pipeline.descriptions"},
     {"pipeline.ray_runtime", "pipeline.metrics"},
     {"pipeline.lake"},
@@ -25,7 +31,9 @@ FILESYSTEM_MAKERS = {"fsspec", "s3fs", "obstore"}
 
 
 def modules() -> list[Path]:
-    return sorted(path for top in ("jobs", "pipeline", "schemas", "demo") for path in (ROOT / top).rglob("*.py"))
+    return sorted(
+        path for top in ("jobs", "pipeline", "schemas", "demo") for path in (ROOT / top).rglob("*.py")
+    )
 
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:
@@ -62,7 +70,9 @@ def test_every_module_imports_only_its_own_layer_and_those_below(path: Path) -> 
         assert other is None or other >= own, f"{path}:{line} imports {imported}, which lies above it"
 
 
-@pytest.mark.parametrize("path", [p for p in modules() if str(p.relative_to(ROOT)).startswith(CORE)], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [p for p in modules() if str(p.relative_to(ROOT)).startswith(CORE)], ids=name_of
+)
 def test_the_core_imports_no_ray_no_arrow_and_no_store(path: Path) -> None:
     for imported, line in imports(path):
         assert imported.partition(".")[0] not in NOT_IN_CORE, f"{path}:{line} imports {imported}"

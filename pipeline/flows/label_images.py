@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any, cast
 
 import polars as pl
-
+import pyarrow as pa
 import ray.data
 from ray.data import ActorPoolStrategy
 from rich.console import Console
@@ -57,7 +58,7 @@ def label_images(
     spec = classifier_spec(
         settings, set_name, version, description_hash=version_hash(version), label_schema=LABEL_SCHEMA_VERSION
     )
-    published = []
+    published: list[Published] = []
     with hold_lease(lake, f"{collection}{run_suffix(collection, spec.fingerprint)}", console.print) as lease:
         while True:
             finished = read_runs(lake, collection, spec.fingerprint)["run_id"]
@@ -99,7 +100,9 @@ def plan_run(lake: Lake, collection: str, spec: ClassifierSpec, settings: Settin
         index_rows=pending.index_rows,
         already_done=pending.index_rows - pending.rows.height,
         planned=pending.rows.height,
-        settings=json.dumps(settings.model_dump(mode="json", include={"backbone", "attention", "method", "decode"})),
+        settings=json.dumps(
+            settings.model_dump(mode="json", include={"backbone", "attention", "method", "decode"})
+        ),
         models=json.dumps(spec.models()),
         started_at=datetime.now(UTC).isoformat(),
     )
@@ -113,7 +116,11 @@ def label_pending(lake: Lake, run: Run, spec: ClassifierSpec, settings: Settings
     A row that failed before the run was interrupted is tried again: what interrupted the run may have failed it.
     """
     labelled = scan_parts(lake, run.run_id).filter(pl.col("label").is_not_null()).select("image_id", "etag")
-    pending = scan_plan(lake, run.run_id).join(labelled, on=["image_id", "etag"], how="anti", maintain_order="left").collect()
+    pending = (
+        scan_plan(lake, run.run_id)
+        .join(labelled, on=["image_id", "etag"], how="anti", maintain_order="left")
+        .collect()
+    )
     if pending.is_empty():
         return 0.0
     with ray_runtime() as runtime:
@@ -130,8 +137,13 @@ def label_pending(lake: Lake, run: Run, spec: ClassifierSpec, settings: Settings
 
 
 def label_chain(
-    lake: Lake, run: Run, spec: ClassifierSpec, settings: Settings, resources: Resources, pending: pl.DataFrame
-) -> Iterator[dict[str, object]]:
+    lake: Lake,
+    run: Run,
+    spec: ClassifierSpec,
+    settings: Settings,
+    resources: Resources,
+    pending: pl.DataFrame,
+) -> Iterator[dict[str, Any]]:
     """The run as one chain of Ray Data calls; yields the receipts of staged parts.
 
     Blocks hold ``rows_per_block`` images from the plan to the staged part, so what is lost with a killed worker is small.
@@ -143,7 +155,9 @@ def label_chain(
     receipts = (
         ray.data.from_arrow(blocks)  # plan rows: 150 bytes each, one block for each task of the next stage
         .map_batches(
-            count_in_flight("fetch", run.collection, partial(fetch_images, fetch=settings.fetch, storage=lake.storage)),
+            count_in_flight(
+                "fetch", run.collection, partial(fetch_images, fetch=settings.fetch, storage=lake.storage)
+            ),
             batch_format="pyarrow",
             batch_size=None,
             num_cpus=FETCH_CPUS,
@@ -170,14 +184,16 @@ def label_chain(
             num_gpus=resources.gpus_per_actor,
         )
         .map_batches(
-            partial(write_labels, lake=lake, run_id=run.run_id),  # a staged part for each block: 500 bytes a row
+            partial(
+                write_labels, lake=lake, run_id=run.run_id
+            ),  # a staged part for each block: 500 bytes a row
             batch_format="pyarrow",
             batch_size=None,
             num_cpus=SMALL_CPUS,
         )
     )
     for batch in receipts.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0):
-        yield from batch.to_pylist()
+        yield from cast(pa.Table, batch).to_pylist()
 
 
 def _pool(resources: Resources) -> ActorPoolStrategy:
@@ -192,7 +208,11 @@ def _stop_if_hopeless(outcomes: Counter[str], settings: Settings, run: Run) -> N
     limits = settings.run
     seen = outcomes.total()
     for reason, images in outcomes.items():
-        if reason == LABELLED or images < limits.failed_images_before_stop or images < limits.max_failed_fraction * seen:
+        if (
+            reason == LABELLED
+            or images < limits.failed_images_before_stop
+            or images < limits.max_failed_fraction * seen
+        ):
             continue
         raise StoppedError(
             f"{images:,} of {seen:,} images failed as {reason!r}, over run.max_failed_fraction = {limits.max_failed_fraction}; "

@@ -16,7 +16,13 @@ from pipeline.metrics import counter, gauge, histogram
 from pipeline.storage.descriptions import load_class_texts
 
 EVIDENCE = pa.struct(
-    [("x0_px", pa.int32()), ("y0_px", pa.int32()), ("x1_px", pa.int32()), ("y1_px", pa.int32()), ("description", pa.string())]
+    [
+        ("x0_px", pa.int32()),
+        ("y0_px", pa.int32()),
+        ("x1_px", pa.int32()),
+        ("y1_px", pa.int32()),
+        ("description", pa.string()),
+    ]
 )
 TAGS = pa.list_(pa.struct([("label", pa.string()), ("probability", pa.float32())]))
 ROWS = pa.schema(
@@ -46,7 +52,9 @@ ROWS = pa.schema(
 class LabelImages:
     """Actor: decoded images in, one label row out for each, in order; failures pass through."""
 
-    def __init__(self, spec: ClassifierSpec, lake: Lake, *, collection: str, run_id: str, device: str, threads: int) -> None:
+    def __init__(
+        self, spec: ClassifierSpec, lake: Lake, *, collection: str, run_id: str, device: str, threads: int
+    ) -> None:
         texts = load_class_texts(lake, spec.description_set, spec.description_version)
         self._classifier = spec.load(texts, device=device, threads=threads)
         self._run_id = run_id
@@ -62,7 +70,11 @@ class LabelImages:
         self._in_flight.set(batch.num_rows, self._tags | {"stage": "label"})
         failed = [reason is not None for reason in batch["failure"].to_pylist()]
         images = [_pixels(batch, row) for row, without in enumerate(failed) if not without]
-        ids = [image_id for image_id, without in zip(batch["image_id"].to_pylist(), failed, strict=True) if not without]
+        ids = [
+            image_id
+            for image_id, without in zip(batch["image_id"].to_pylist(), failed, strict=True)
+            if not without
+        ]
         labels = iter(self._classifier.label(images, ids) if ids else [])
         results = [None if without else next(labels) for without in failed]
         seconds = time.perf_counter() - began
@@ -78,14 +90,31 @@ def label_rows(batch: pa.Table, results: Sequence[ImageLabel | None], run_id: st
     sizes = batch.select(["bounded_width_px", "bounded_height_px", "width_px", "height_px"]).to_pylist()
     columns: dict[str, Any] = {
         name: batch[name]
-        for name in ("image_id", "uri", "etag", "width_px", "height_px", "failure", "failure_detail", "attempts", "fetched_bytes")
+        for name in (
+            "image_id",
+            "uri",
+            "etag",
+            "width_px",
+            "height_px",
+            "failure",
+            "failure_detail",
+            "attempts",
+            "fetched_bytes",
+        )
     }
-    columns |= {name: [getattr(result, name, None) for result in results] for name in ("label", "probability", "score", "margin")}
+    columns |= {
+        name: [getattr(result, name, None) for result in results]
+        for name in ("label", "probability", "score", "margin")
+    }
     columns["tags"] = [
-        None if result is None else [{"label": label, "probability": probability} for label, probability in result.tags]
+        None
+        if result is None
+        else [{"label": label, "probability": probability} for label, probability in result.tags]
         for result in results
     ]
-    columns["evidence"] = [None if r is None else _evidence(r, size) for r, size in zip(results, sizes, strict=True)]
+    columns["evidence"] = [
+        None if r is None else _evidence(r, size) for r, size in zip(results, sizes, strict=True)
+    ]
     columns["run_id"] = [run_id] * batch.num_rows
     columns["labelled_at"] = [now] * batch.num_rows
     arrays = [_array(columns[field.name], field.type) for field in ROWS]

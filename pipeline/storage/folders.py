@@ -16,7 +16,11 @@ def list_files(folder: str, storage: StorageSettings, suffix: str = ".parquet") 
     with store_errors(folder):
         found = filesystem.find(path)
     prefix = "s3://" if is_remote(folder) else ""
-    return sorted(prefix + name for name in found if name.endswith(suffix) and not name.rpartition("/")[2].startswith("."))
+    return sorted(
+        prefix + name
+        for name in found
+        if name.endswith(suffix) and not name.rpartition("/")[2].startswith(".")
+    )
 
 
 def list_folders(folder: str, storage: StorageSettings) -> list[str]:
@@ -26,7 +30,9 @@ def list_folders(folder: str, storage: StorageSettings) -> list[str]:
         if not filesystem.isdir(path):
             return []
         entries = filesystem.ls(path, detail=True)
-    return sorted(entry["name"].rstrip("/").rpartition("/")[2] for entry in entries if entry["type"] == "directory")
+    return sorted(
+        entry["name"].rstrip("/").rpartition("/")[2] for entry in entries if entry["type"] == "directory"
+    )
 
 
 def remove_folder(folder: str, storage: StorageSettings) -> None:

@@ -56,7 +56,9 @@ class Lease:
 
 
 @contextmanager
-def hold_lease(lake: Lake, name: str, waiting: Callable[[str], None] = lambda message: None) -> Iterator[Lease]:
+def hold_lease(
+    lake: Lake, name: str, waiting: Callable[[str], None] = lambda _message: None
+) -> Iterator[Lease]:
     """Hold the lease of that name, or raise BusyError if its holder lives; ``waiting`` is told while that is found out."""
     url = lake.path("staging", "leases", f"{name}.json")
     writer = uuid.uuid4().hex
@@ -112,7 +114,13 @@ def _keep_beating(lease: Lease, stop: threading.Event) -> None:
 
 
 def _content(writer: str) -> bytes:
-    holder = {"writer": writer, "host": platform.node(), "namespace": _pid_namespace(), "pid": os.getpid(), "beat": timestamp()}
+    holder = {
+        "writer": writer,
+        "host": platform.node(),
+        "namespace": _pid_namespace(),
+        "pid": os.getpid(),
+        "beat": timestamp(),
+    }
     return json.dumps(holder).encode()
 
 
@@ -132,6 +140,8 @@ def _is_dead(holder: dict[str, object]) -> bool:
 def _pid_namespace() -> str:
     """Which process numbers are meant: boot and namespace; empty where the system does not say."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + str(Path("/proc/self/ns/pid").readlink())
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + str(
+            Path("/proc/self/ns/pid").readlink()
+        )
     except OSError:
         return ""

@@ -25,7 +25,9 @@ class Ledger:
 
 def pick_outcomes(parts: pl.LazyFrame) -> pl.LazyFrame:
     """One row for each image: a label before a failure, then the newest."""
-    newest_label_first = parts.sort(pl.col("failure").is_not_null(), pl.col("labelled_at"), descending=[False, True])
+    newest_label_first = parts.sort(
+        pl.col("failure").is_not_null(), pl.col("labelled_at"), descending=[False, True]
+    )
     return newest_label_first.unique("image_id", keep="first", maintain_order=True)
 
 
@@ -36,7 +38,12 @@ def balance(lake: Lake, run: Run) -> Ledger:
     outcomes = pick_outcomes(scan_parts(lake, run.run_id).select(*keys, "failure", "labelled_at")).collect()
     missing = plan.join(outcomes, on=keys, how="anti")
     strange = outcomes.join(plan, on=keys, how="anti")
-    if missing.height or strange.height or plan.height != run.planned or run.index_rows != run.planned + run.already_done:
+    if (
+        missing.height
+        or strange.height
+        or plan.height != run.planned
+        or run.index_rows != run.planned + run.already_done
+    ):
         raise LedgerError(
             f"run {run.run_id} does not balance: {run.planned} planned, {plan.height} in the plan, "
             f"{missing.height} without a result{_some(missing)}, {strange.height} never planned{_some(strange)}; "
@@ -50,7 +57,7 @@ def balance(lake: Lake, run: Run) -> Ledger:
         already_done=run.already_done,
         planned=run.planned,
         labelled=outcomes.height - failed.height,
-        failures={reason: images for reason, images in counts.iter_rows()},
+        failures=dict(counts.iter_rows()),
     )
 
 

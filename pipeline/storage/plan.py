@@ -31,8 +31,8 @@ def find_pending(lake: Lake, snapshot: Snapshot, collection: str, classifier: st
         .select("image_id", "etag")
     )
     index = scan_snapshot(lake, snapshot)
-    rows = index.join(done, on=["image_id", "etag"], how="anti", maintain_order="left").select(Plan.column_names())
+    rows = index.join(done, on=["image_id", "etag"], how="anti", maintain_order="left").select(
+        Plan.column_names()
+    )
     index_rows = index.select(pl.len()).collect().item()
     return Pending(Plan.validate(rows.collect(), cast=True), index_rows)
-
-

@@ -25,7 +25,9 @@ class Published:
     folder: str
 
 
-def publish(lake: Lake, run: Run, lease: Lease, *, rows_per_file: int, images_per_s: float, version: str) -> Published:
+def publish(
+    lake: Lake, run: Run, lease: Lease, *, rows_per_file: int, images_per_s: float, version: str
+) -> Published:
     """The run's rows are in the label table, sorted by image_id, and the run is committed.
 
     Files have deterministic names, so a publication that was killed is simply repeated. The run counts from the moment
@@ -46,7 +48,9 @@ def publish(lake: Lake, run: Run, lease: Lease, *, rows_per_file: int, images_pe
     row = _run_row(run, ledger, files, lease, images_per_s, version)
     lease.check()
     if not create_table(row, lake.run(run.run_id), Runs, lake.storage):
-        raise BusyError(f"run {run.run_id} was finished by another process; its labels are complete, nothing is left to do")
+        raise BusyError(
+            f"run {run.run_id} was finished by another process; its labels are complete, nothing is left to do"
+        )
     remove_folder(lake.staging(run.run_id), lake.storage)
     return Published(run, ledger, folder)
 
@@ -57,7 +61,9 @@ def _outcomes_between(lake: Lake, run: Run, first: str, last: str) -> pl.DataFra
     return pick_outcomes(parts).sort("image_id").collect()
 
 
-def _run_row(run: Run, ledger: Ledger, files: list[str], lease: Lease, images_per_s: float, version: str) -> pl.DataFrame:
+def _run_row(
+    run: Run, ledger: Ledger, files: list[str], lease: Lease, images_per_s: float, version: str
+) -> pl.DataFrame:
     row = {
         "run_id": run.run_id,
         "collection": run.collection,

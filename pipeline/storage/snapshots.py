@@ -34,7 +34,7 @@ def write_snapshot(lake: Lake, collection: str, batches: Iterable[pl.DataFrame])
     folder = f"{lake.index_snapshots(collection)}/snapshot={name}"
     files: list[str] = []
     parts = _parts(batches)
-    part = next(parts, ImageIndex.create_empty())
+    part: pl.DataFrame | None = next(parts, ImageIndex.create_empty())
     while part is not None:
         following = next(parts, None)
         last = ".last" if following is None else ""
@@ -85,4 +85,9 @@ def _complete(files: list[str]) -> bool:
     """Whether parts 0, 1, 2 … up to one marked as the last are all there."""
     parts = [PART.fullmatch(url.rpartition("/")[2]) for url in files]
     numbers = [int(part[1]) for part in parts if part]
-    return bool(parts) and numbers == list(range(len(parts))) and parts[-1] is not None and parts[-1][2] is not None
+    return (
+        bool(parts)
+        and numbers == list(range(len(parts)))
+        and parts[-1] is not None
+        and parts[-1][2] is not None
+    )

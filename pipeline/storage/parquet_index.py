@@ -1,0 +1,225 @@
+"""Reading an existing Parquet index: tables that say where images are, or that hold the images' bytes themselves."""
+
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.config import StorageSettings
+from pipeline.errors import InputError
+from pipeline.storage.filesystems import is_remote, normalise_url, open_filesystem, store_errors
+from pipeline.storage.folders import list_files
+from pipeline.storage.listing import image_id
+from schemas import ImageIndex
+
+BATCH_ROWS = 50_000
+STATS_IN_FLIGHT = 32
+UNKNOWN_ETAG = "unknown"
+"""Version of an image that could not be asked for its version; it fails by name when it is fetched."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexColumns:
+    """Which columns of the source mean what; None: looked for under the usual names, or not there."""
+
+    uri: str | None = None
+    id: str | None = None
+    etag: str | None = None
+    true_class: str | None = None
+    image: str | None = None  # binary, or a struct with a field ``bytes``
+
+
+URI_NAMES = ("uri", "url", "path", "file_name", "filename")
+IMAGE_NAMES = ("image", "bytes", "img")
+
+
+def read_parquet_index(
+    source: str, columns: IndexColumns, storage: StorageSettings
+) -> Iterator[pl.DataFrame]:
+    """The rows of schemas.ImageIndex for a Parquet file, or for all Parquet files of a folder.
+
+    A row with embedded bytes is named FILE.parquet#column=NAME&row=N, with N padded so that names sort as rows do, and has
+    the version of its file; the bytes stay where they are. A relative URI counts from the table's folder.
+    """
+    source = normalise_url(source)
+    files = [source] if source.endswith(".parquet") else list_files(source, storage)
+    if not files:
+        raise InputError(f"{source} holds no .parquet file; name one, or a folder of them")
+    for file in files:
+        filesystem, path = open_filesystem(file, storage)
+        with store_errors(file):
+            version = _version(filesystem.info(path), is_remote(file))
+            with filesystem.open(path, "rb") as opened:
+                yield from _read_file(file, opened, version, columns, storage)
+
+
+def _read_file(
+    file: str, opened: Any, version: str, columns: IndexColumns, storage: StorageSettings
+) -> Iterator[pl.DataFrame]:
+    try:
+        parquet = pq.ParquetFile(opened)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{file} is no Parquet file ({error}); name a Parquet table") from None
+    chosen = _choose_columns(file, parquet.schema_arrow, columns)
+    read = [name for name in (chosen.uri, chosen.id, chosen.etag, chosen.true_class) if name]
+    names = _class_names(parquet.schema_arrow, chosen.true_class)
+    row = 0
+    for batch in parquet.iter_batches(BATCH_ROWS, columns=read) if read else _empty_batches(parquet):
+        frame = (
+            pl.DataFrame(pa.Table.from_batches([batch]))
+            if read
+            else pl.DataFrame({"row": range(batch.num_rows)})
+        )
+        if chosen.image:
+            numbers = range(row, row + frame.height)
+            uris = pl.Series(
+                [f"{file}#column={chosen.image}&row={number:09d}" for number in numbers], dtype=pl.String
+            )
+            etags = pl.Series([version] * frame.height, dtype=pl.String)
+        else:
+            assert chosen.uri is not None
+            uris = _absolute(frame[chosen.uri], file, row)
+            etags = frame[chosen.etag].cast(pl.String) if chosen.etag else _ask_versions(uris, storage)
+        ids = (
+            frame[chosen.id].cast(pl.String)
+            if chosen.id
+            else pl.Series([image_id(uri) for uri in uris], dtype=pl.String)
+        )
+        for what, series in (("id", ids), ("etag", etags)):
+            _refuse_nulls(series, f"{file}: column {getattr(chosen, what)} ({what})", row)
+        classes = (
+            frame[chosen.true_class]
+            if chosen.true_class
+            else pl.Series([None] * frame.height, dtype=pl.String)
+        )
+        if names is not None:
+            classes = classes.replace_strict(dict(enumerate(names)), default=None, return_dtype=pl.String)
+        yield pl.DataFrame(
+            {
+                "image_id": ids,
+                "uri": uris,
+                "etag": etags.str.strip_chars('"'),
+                "size_bytes": pl.Series([None] * frame.height, dtype=pl.Int64),
+                "true_class": classes.cast(pl.String),
+            }
+        ).select(ImageIndex.column_names())
+        row += frame.height
+
+
+def _empty_batches(parquet: pq.ParquetFile) -> Iterator[Any]:
+    """Batches that have rows and no columns, for tables from which only the bytes count."""
+    remaining = parquet.metadata.num_rows
+    while remaining:
+        rows = min(remaining, BATCH_ROWS)
+        yield pa.record_batch({"row": pa.nulls(rows)})
+        remaining -= rows
+
+
+def _choose_columns(file: str, schema: pa.Schema, columns: IndexColumns) -> IndexColumns:
+    """The columns with their names found out; an InputError names what is missing and what there is."""
+    there = f"its columns: {', '.join(schema.names)}"
+    for option, name in vars(columns).items():
+        if name is not None and name.partition(".")[0] not in schema.names:
+            raise InputError(
+                f"{file} has no column {name!r} for --{option.replace('_', '-')}-column; {there}"
+            )
+    image, uri = columns.image, columns.uri
+    if image is None and uri is None:
+        image = next(
+            (name for name in IMAGE_NAMES if name in schema.names and _bytes_path(schema, name)), None
+        )
+        if image is None:
+            uri = next((name for name in URI_NAMES if name in schema.names), None)
+    if image is not None:
+        path = _bytes_path(schema, image)
+        if path is None:
+            kind = schema.field(image.partition(".")[0]).type
+            raise InputError(
+                f"{file}: column {image!r} is {kind}, not bytes or a struct with a field 'bytes'; {there}"
+            )
+        image, uri = path, None
+    elif uri is None:
+        raise InputError(
+            f"{file} has neither a column of URIs nor one of image bytes; name it with --uri-column or --image-column; {there}"
+        )
+    return IndexColumns(uri=uri, id=columns.id, etag=columns.etag, true_class=columns.true_class, image=image)
+
+
+def _bytes_path(schema: pa.Schema, name: str) -> str | None:
+    """Where the bytes are in the column: NAME, NAME.bytes, or nowhere."""
+    top, _, below = name.partition(".")
+    kind = schema.field(top).type
+    if pa.types.is_struct(kind):
+        field = below or "bytes"
+        index = kind.get_field_index(field)
+        return f"{top}.{field}" if index >= 0 and _is_bytes(kind.field(index).type) else None
+    return name if _is_bytes(kind) and not below else None
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _class_names(schema: pa.Schema, column: str | None) -> list[str] | None:
+    """Names behind class numbers, where the table's footer has them as Hugging Face datasets write them."""
+    if column is None or not pa.types.is_integer(schema.field(column).type):
+        return None
+    try:
+        footer = json.loads((schema.metadata or {})[b"huggingface"])
+        names = footer["info"]["features"][column]["names"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return [str(name) for name in names]
+
+
+def _absolute(uris: pl.Series, file: str, row: int) -> pl.Series:
+    """The URIs with relative ones counted from the table's folder."""
+    uris = uris.cast(pl.String)
+    _refuse_nulls(uris, f"{file}: the column of URIs", row)
+    folder = file.rpartition("/")[0]
+
+    def absolute(uri: str) -> str:
+        if "://" in uri or uri.startswith("/"):
+            return normalise_url(uri) if uri.startswith("file://") else uri
+        return f"{folder}/{uri}" if is_remote(file) else str(Path(os.path.normpath(f"{folder}/{uri}")))
+
+    return pl.Series([absolute(uri) for uri in uris], dtype=pl.String)
+
+
+def _refuse_nulls(values: pl.Series, what: str, row: int) -> None:
+    empty = (values.is_null() | (values.cast(pl.String) == "")).arg_true()
+    if len(empty):
+        raise InputError(
+            f"{what} is empty in {len(empty)} row(s), first in row {row + empty[0]}; fill it or leave these rows out"
+        )
+
+
+def _ask_versions(uris: pl.Series, storage: StorageSettings) -> pl.Series:
+    """The version of each image, asked of its store; UNKNOWN_ETAG where it does not say."""
+
+    def ask(uri: str) -> str:
+        if "://" in uri and not is_remote(uri):
+            return UNKNOWN_ETAG
+        filesystem, path = open_filesystem(uri, storage)
+        try:
+            return _version(filesystem.info(path), is_remote(uri))
+        except (OSError, ValueError):
+            return UNKNOWN_ETAG
+
+    with ThreadPoolExecutor(STATS_IN_FLIGHT, thread_name_prefix="stat") as pool:
+        return pl.Series(list(pool.map(ask, uris)), dtype=pl.String)
+
+
+def _version(info: dict[str, Any], remote: bool) -> str:
+    """The store's ETag, or size-mtime_ns of a local file."""
+    if remote:
+        return str(info["ETag"]).strip('"')
+    status = os.stat(info["name"])  # noqa: PTH116  # fsspec's mtime is a float, and loses nanoseconds
+    return f"{status.st_size}-{status.st_mtime_ns}"
