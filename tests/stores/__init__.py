@@ -1,0 +1,1 @@
+"""Real stores for tests: a folder, moto, a Ceph gateway, and a proxy that breaks answers on request."""

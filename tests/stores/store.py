@@ -1,0 +1,88 @@
+"""One place where a lake can lie, the same for tests whatever store it is on."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pipeline.config import StorageSettings
+from pipeline.storage.filesystems import open_filesystem
+from tests.stores.ceph_gateway import User
+
+OWNER = User("owner", "laketag-owner-key", "laketag-owner-secret-0123456789")
+STRANGER = User("stranger", "laketag-stranger-key", "laketag-stranger-secret-0123456789")
+"""Known to Ceph, but may read nothing of the owner's."""
+
+REGION = "us-east-1"
+NO_FILES = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+
+
+@dataclass(frozen=True)
+class Store:
+    """``root`` is empty at first; ``storage`` leads to it, and so does ``env``, also from another process."""
+
+    name: str
+    root: str
+    storage: StorageSettings = field(default_factory=StorageSettings)
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def url(self, key: str) -> str:
+        """The URL of a key below the root."""
+        return f"{self.root}/{key}"
+
+    def put(self, key: str, data: bytes) -> str:
+        """The bytes lie under the key; returns their URL."""
+        filesystem, path = open_filesystem(self.url(key), self.storage)
+        filesystem.pipe_file(path, data)
+        return self.url(key)
+
+    def get(self, key: str) -> bytes:
+        """The bytes under the key."""
+        filesystem, path = open_filesystem(self.url(key), self.storage)
+        return bytes(filesystem.cat_file(path))
+
+    def delete(self, key: str) -> None:
+        """Nothing lies under the key."""
+        filesystem, path = open_filesystem(self.url(key), self.storage)
+        filesystem.rm_file(path)
+
+    def through(self, endpoint_url: str) -> "Store":
+        """The same store behind another endpoint, such as a proxy's."""
+        env = {**self.env, "AWS_ENDPOINT_URL": endpoint_url, "AWS_ENDPOINT_URL_S3": endpoint_url}
+        return replace(self, storage=self.storage.model_copy(update={"endpoint_url": endpoint_url}), env=env)
+
+
+def folder_store(folder: Path) -> Store:
+    """A store in a local folder."""
+    return Store("folder", str(folder))
+
+
+def s3_env(endpoint_url: str, user: User = OWNER) -> dict[str, str]:
+    """The usual AWS variables for an endpoint and a user."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_ENDPOINT_URL_S3": endpoint_url,
+        "AWS_ACCESS_KEY_ID": user.access_key,
+        "AWS_SECRET_ACCESS_KEY": user.secret_key,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **NO_FILES,
+    }
+
+
+def new_bucket(name: str, endpoint_url: str) -> Store:
+    """A store in a new bucket; the environment must already hold the owner's credentials."""
+    storage = StorageSettings(endpoint_url=endpoint_url, region=REGION)
+    bucket = f"s3://t-{uuid.uuid4().hex[:12]}"
+    filesystem, path = open_filesystem(bucket, storage)
+    filesystem.mkdir(path)
+    return Store(name, bucket, storage, s3_env(endpoint_url))
+
+
+def remove_bucket(store: Store) -> None:
+    """The bucket and all in it are gone."""
+    filesystem, path = open_filesystem(store.root, store.storage)
+    if keys := filesystem.find(path):
+        filesystem.rm(keys)
+    filesystem.rmdir(path)
