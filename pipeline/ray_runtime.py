@@ -2,9 +2,10 @@
 
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,10 @@ class RayRuntime:
     log_file: Path
 
 
+START_TRIES = 3
+"""A machine that is very busy may need more than the 30 s that Ray gives its processes to start."""
+
+
 @contextmanager
 def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
     """Connect to Ray, or start one in this process; Ray's own chatter goes to a log file.
@@ -30,15 +35,10 @@ def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
     An embedded Ray is given ``logical_cpus``, or the machine's cores, but never less than two: the label
     actor holds one and something must be left to fetch and decode with.
     """
-    os.environ.setdefault(
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
-    )  # leave CUDA_VISIBLE_DEVICES alone with 0 GPUs
-    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
     log_file = Path(tempfile.gettempdir()) / "laketag" / f"ray-{timestamp()}-{os.getpid()}.log"
     log_file.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(log_file, delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    _send_ray_logs_to(handler)
 
     import ray
     import ray.data  # configures its loggers on import, so theirs are replaced after it
@@ -46,52 +46,78 @@ def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
     _send_ray_logs_to(handler)
     address = os.environ.get("RAY_ADDRESS")
     started = not ray.is_initialized()
-    try:
-        if started:
-            _connect(address, logical_cpus)
-        _quieten_ray_data()
-        resources = ray.cluster_resources()
-        yield RayRuntime(
-            embedded=started and not address,
-            cpus=resources.get("CPU", 0.0),
-            gpus=resources.get("GPU", 0.0),
-            log_file=log_file,
-        )
-    finally:
-        if started:
-            ray.shutdown()
-        handler.close()
+    with _native_stderr_to(log_file) if started else nullcontext():
+        try:
+            if started and address:
+                _connect(address)
+            elif started:
+                _start(logical_cpus or max(2, os.cpu_count() or 1))
+            _send_ray_logs_to(handler)
+            _quieten_ray_data()
+            resources = ray.cluster_resources()  # type: ignore[no-untyped-call]  # untyped in Ray
+            yield RayRuntime(
+                embedded=started and not address,
+                cpus=resources.get("CPU", 0.0),
+                gpus=resources.get("GPU", 0.0),
+                log_file=log_file,
+            )
+        finally:
+            if started:
+                ray.shutdown()
+            handler.close()
 
 
-def _connect(address: str | None, logical_cpus: int | None) -> None:
+@contextmanager
+def _native_stderr_to(log_file: Path) -> Iterator[None]:
+    """What Ray's C++ parts write to the process's stderr goes to the log file; Python's own stderr stays where it is."""
+    terminal = os.dup(2)
+    python_stderr = sys.stderr
+    with log_file.open("ab") as log, os.fdopen(os.dup(2), "w", buffering=1) as stderr:
+        os.dup2(log.fileno(), 2)
+        if python_stderr.fileno() == 2:
+            sys.stderr = stderr
+        try:
+            yield
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            sys.stderr = python_stderr
+
+
+def _connect(address: str) -> None:
     import ray
 
     try:
-        if address:
-            ray.init(address=address, log_to_driver=False, configure_logging=False)
-        else:
+        ray.init(address=address, log_to_driver=False, configure_logging=False)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ClusterError(
+            f"Ray at RAY_ADDRESS={address} cannot be reached ({error}); "
+            "check that the head runs and that the address names it, or unset RAY_ADDRESS to work on this machine"
+        ) from error
+
+
+def _start(logical_cpus: int) -> None:
+    import ray
+
+    for left in reversed(range(START_TRIES)):
+        try:
             ray.init(
                 address="local",
-                num_cpus=logical_cpus or max(2, os.cpu_count() or 1),
+                num_cpus=logical_cpus,
                 include_dashboard=False,
                 log_to_driver=False,
                 configure_logging=False,
             )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        where = f"RAY_ADDRESS={address}" if address else "this machine"
-        raise ClusterError(
-            f"Ray on {where} cannot be reached or started ({error}); "
-            + (
-                "check that the head runs and that RAY_ADDRESS names it, or unset it"
-                if address
-                else "see Ray's log"
-            )
-        ) from error
+            return
+        except Exception as error:  # noqa: BLE001  # Ray raises a bare Exception when its processes start too slowly
+            ray.shutdown()
+            if left == 0 or "timed out during startup" not in str(error):
+                raise ClusterError(f"Ray does not start on this machine ({error}); see its logs in /tmp/ray") from error
 
 
 def _send_ray_logs_to(handler: logging.Handler) -> None:
     """Ray's loggers write to the handler and nowhere else on this side."""
-    for name in ("ray", "ray.data", "ray.serve", "ray.rllib", "ray.train", "ray.tune"):
+    for name in ("ray", "ray._private", "ray.data"):  # ray.init() takes those of "ray" away
         logger = logging.getLogger(name)
         logger.handlers = [
             kept for kept in logger.handlers if type(kept).__name__ == "SessionFileHandler"

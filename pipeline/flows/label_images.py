@@ -16,7 +16,7 @@ from rich.console import Console
 
 from pipeline.classifier.spec import ClassifierSpec, classifier_spec
 from pipeline.config import Settings
-from pipeline.errors import StoppedError
+from pipeline.errors import ModelError, StoppedError
 from pipeline.lake import Lake, timestamp
 from pipeline.progress import Progress
 from pipeline.ray_runtime import ray_runtime
@@ -27,7 +27,7 @@ from pipeline.stages.fetch_images import fetch_images
 from pipeline.stages.in_flight import count_in_flight
 from pipeline.stages.label_images import LabelImages
 from pipeline.stages.write_labels import LABELLED, write_labels
-from pipeline.storage.descriptions import latest_version, version_hash
+from pipeline.storage.descriptions import latest_version, read_described_with, version_hash, version_hash
 from pipeline.storage.lease import hold_lease
 from pipeline.storage.plan import find_pending
 from pipeline.storage.publish import Published, publish
@@ -35,6 +35,7 @@ from pipeline.storage.runs import read_runs
 from pipeline.storage.snapshots import latest_snapshot
 from pipeline.storage.staging import Run, find_unfinished, freeze_plan, run_suffix, scan_parts, scan_plan
 from pipeline.version import laketag_version
+from schemas import LABEL_SCHEMA_VERSION
 from schemas import LABEL_SCHEMA_VERSION
 
 
@@ -81,6 +82,22 @@ def label_images(
                     version=laketag_version(),
                 )
             )
+
+
+def find_classifier(lake: Lake, set_name: str, settings: Settings) -> ClassifierSpec:
+    """The classifier of the settings with the newest version of the set, which its own text tower must have embedded."""
+    version = latest_version(lake, set_name)
+    spec = classifier_spec(
+        settings, set_name, version, description_hash=version_hash(version), label_schema=LABEL_SCHEMA_VERSION
+    )
+    made = read_described_with(lake, set_name, version)
+    if made.backbone_sha256 != spec.backbone.sha256:
+        raise ModelError(
+            f"description set {set_name!r} was embedded with {made.backbone} ({made.backbone_sha256[:12]}…), and the settings name "
+            f"{spec.backbone.name} ({(spec.backbone.sha256 or '')[:12]}…); describe the set again with these settings, "
+            "or label with those it was described with"
+        )
+    return spec
 
 
 def plan_run(lake: Lake, collection: str, spec: ClassifierSpec, settings: Settings) -> Run | NothingToDo:
