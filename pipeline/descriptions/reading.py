@@ -118,6 +118,8 @@ def _from_json(
             f"{file}: {file_format} is a JSON object of class → list of texts, and this is {kind}; "
             "rewrite it so"
         )
+    if class_names is not None:
+        raise InputError(f"{file}: names its classes itself, so --classes has no place; leave it out")
     lists = _checked_lists(value, file, templates=file_format == "clip-e")
     if file_format == "clip-e":
         return {name: _filled(texts, name) for name, texts in lists.items()}

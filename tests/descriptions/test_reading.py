@@ -93,6 +93,11 @@ def test_a_broken_file_is_refused_with_the_place_and_the_rule(content, file_form
     assert "FILE" in str(error.value)
 
 
+def test_names_for_a_file_that_names_its_classes_are_refused():
+    with pytest.raises(InputError, match="leave it out"):
+        read({"cat": ["a {}"], "dog": ["a {}"]}, "clip-e", ["cat", "dog"])
+
+
 def test_everything_that_is_wrong_is_said_at_once():
     with pytest.raises(InputError) as error:
         read(b"Hot Dog\nhot_dog\nCAT\ncat\nfox", "names")

@@ -1,0 +1,49 @@
+"""The text stage, with a tiny CLIP."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.config import BackboneSettings, StorageSettings
+from pipeline.models.backbone_spec import BackboneSpec
+from pipeline.stages.embed_descriptions import EmbedDescriptions
+from tests.models.tiny import CONTEXT, save_local_dir
+
+TEXTS = ["a photo of a cat.", "dropped", "word " * 100, "a", ""]
+REASONS = [None, "exact_duplicate", None, None, "empty"]
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory) -> BackboneSpec:
+    folder = save_local_dir(tmp_path_factory.mktemp("models") / "tiny")
+    return BackboneSpec(BackboneSettings(pretrained=f"local-dir:{folder}"), StorageSettings()).resolved()
+
+
+@pytest.fixture(scope="module")
+def embedded(spec) -> pa.Table:
+    return EmbedDescriptions(spec, device="cpu")(pa.table({"text": TEXTS, "drop_reason": REASONS}))
+
+
+def test_what_is_kept_is_embedded_and_the_rest_is_only_counted(embedded):
+    assert embedded["text"].to_pylist() == TEXTS
+    vectors = embedded["embedding"].to_pylist()
+    assert [vector is None for vector in vectors] == [reason is not None for reason in REASONS]
+    for vector in filter(None, vectors):
+        assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-6)
+
+
+def test_tokens_are_counted_with_start_and_end_before_the_cut(embedded):
+    assert embedded["tokens"].to_pylist() == [8, 3, 102, 3, 2]
+    assert embedded["truncated"].to_pylist() == [count > CONTEXT for count in (8, 3, 102, 3, 2)]
+
+
+def test_embeddings_are_those_of_the_backbone_one_text_at_a_time(spec, embedded):
+    backbone = spec.load("cpu")
+    for text, vector in zip(TEXTS, embedded["embedding"].to_pylist(), strict=True):
+        if vector is not None:
+            np.testing.assert_allclose(vector, backbone.encode_text([text])[0].numpy(), atol=1e-6)
+
+
+def test_a_batch_with_nothing_to_embed_has_the_same_columns(spec, embedded):
+    nothing = EmbedDescriptions(spec, device="cpu")(pa.table({"text": [""], "drop_reason": ["empty"]}))
+    assert nothing.schema == embedded.schema
