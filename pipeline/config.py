@@ -158,23 +158,41 @@ class RunSettings(Section):
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: cuda if the cluster has GPUs")
     actors: int | None = Field(
-        None, ge=1, description="label actors; unset: one per GPU, or one on a CPU-only machine"
+        None, ge=1, description="label actors; unset: as many as the GPUs allow, or one without"
     )
     max_actors: int | None = Field(
         None, ge=1, description="let the pool grow to this many; unset: fixed size"
+    )
+    autoscaling: bool = Field(
+        False,
+        description="the cluster adds nodes on demand: ask for max_actors at once, and wait instead of refusing",
     )
     gpus_per_actor: float = Field(1.0, gt=0, description="GPUs of one label actor; a fraction shares one")
     cpus_per_actor: float | None = Field(
         None, gt=0, description="CPUs that Ray reserves for one label actor; unset: 1"
     )
+    memory_per_actor_gib: float | None = Field(
+        None,
+        ge=0,
+        description="memory that Ray reserves for one label actor; unset: 2 where the cluster has it",
+    )
     threads_per_actor: int | None = Field(
         None, ge=1, description="torch threads on a CPU; unset: the machine's cores by actors"
+    )
+    fetch_slots: int | None = Field(None, ge=1, description="fetch tasks at once; unset: what the CPUs allow")
+    decode_slots: int | None = Field(
+        None, ge=1, description="decode tasks at once; unset: what the CPUs allow"
     )
     batch_size: int = Field(32, ge=1, le=4096, description="images in one call of a label actor")
     views_per_pass: int = Field(
         256, ge=1, description="crops in one pass of the image tower; bounds device memory"
     )
-    rows_per_block: int = Field(128, ge=1, le=65536, description="images in one task of fetch and decode")
+    rows_per_block: int = Field(
+        128,
+        ge=1,
+        le=65536,
+        description="images in one task of fetch and decode; fewer where a small plan needs more tasks",
+    )
     rows_per_file: int = Field(250_000, ge=1, description="rows in one published Parquet file")
     max_failed_fraction: float = Field(
         0.5, gt=0, le=1, description="stop when so many images fail for one reason"

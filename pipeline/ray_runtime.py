@@ -20,6 +20,7 @@ class RayRuntime:
     embedded: bool
     cpus: float
     gpus: float
+    memory_bytes: float
     log_file: Path
 
 
@@ -59,6 +60,7 @@ def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
                 embedded=started and not address,
                 cpus=resources.get("CPU", 0.0),
                 gpus=resources.get("GPU", 0.0),
+                memory_bytes=resources.get("memory", 0.0),
                 log_file=log_file,
             )
         finally:
@@ -74,7 +76,7 @@ def _native_stderr_to(log_file: Path) -> Iterator[None]:
     python_stderr = sys.stderr
     with log_file.open("ab") as log, os.fdopen(os.dup(2), "w", buffering=1) as stderr:
         os.dup2(log.fileno(), 2)
-        if python_stderr.fileno() == 2:
+        if python_stderr is sys.__stderr__:
             sys.stderr = stderr
         try:
             yield
@@ -109,10 +111,12 @@ def _start(logical_cpus: int) -> None:
                 configure_logging=False,
             )
             return
-        except Exception as error:  # noqa: BLE001  # Ray raises a bare Exception when its processes start too slowly
+        except Exception as error:  # Ray raises a bare Exception when its processes start too slowly
             ray.shutdown()
             if left == 0 or "timed out during startup" not in str(error):
-                raise ClusterError(f"Ray does not start on this machine ({error}); see its logs in /tmp/ray") from error
+                raise ClusterError(
+                    f"Ray does not start on this machine ({error}); see its logs in /tmp/ray"
+                ) from error
 
 
 def _send_ray_logs_to(handler: logging.Handler) -> None:

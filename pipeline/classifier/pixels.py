@@ -111,7 +111,8 @@ def _resize_one(
     size = preprocessing.size_px
     width, height = preprocessing.resized_width_height(x1 - x0, y1 - y0)
     if max(width, height) > LONGEST_RESIZED * size:
-        return resize_on_device(torch.from_numpy(rgb_u8[y0:y1, x0:x1].copy()), None, preprocessing)[0].numpy()
+        cut_levels = torch.from_numpy(rgb_u8[y0:y1, x0:x1].copy())
+        return resize_on_device(cut_levels, np.array([[0, 0, x1 - x0, y1 - y0]]), preprocessing)[0].numpy()
     # cut first: Pillow's own box argument lets the filter reach over the box's border into the image
     cut = picture if (x0, y0, x1, y1) == (0, 0, *picture.size) else picture.crop((x0, y0, x1, y1))
     resized = cut.resize((width, height), FILTERS[preprocessing.interpolation])

@@ -1,8 +1,8 @@
 """Pillow's resize as two matrix products, on any device, level for level.
 
-Pillow (src/libImaging/Resample.c) filters along rows, rounds to uint8, then filters along columns and rounds again, with
-coefficients rounded to 22 bits after the point. The products here are exact: in float64, or on a GPU in float32 with
-each coefficient split into two parts of 11 bits, so that no sum leaves the 24 bits that float32 holds.
+Pillow 13 (src/libImaging/Resample.c) filters along one axis, rounds to uint8, then filters along the other and rounds
+again, with coefficients rounded to 22 bits after the point. The products here are exact: in float64, or on a GPU in
+float32 with each coefficient split into two parts of 11 bits, so that no sum leaves the 24 bits that float32 holds.
 """
 
 import numpy as np
@@ -17,40 +17,64 @@ HALF_BITS = 11
 SPLIT_TAPS = 32
 """Up to so many taps the lower parts' sum, taps · 255 · 2¹¹, stays within 24 bits."""
 SUPPORT = {"bicubic": 2.0, "bilinear": 1.0}
+AxisFilter = tuple[int, np.ndarray, np.ndarray]
+"""Where a box begins on an axis, and first input and coefficients of each output (see ``taps``)."""
 CELLS_AT_ONCE = 1 << 25
 """Matrix cells built at the same time: 256 MiB in float64."""
 
 
 def resize_on_device(
     rgb_u8: UInt8[Tensor, "height width 3"],
-    boxes_xyxy_px: Int[np.ndarray, "views 4"] | None,
+    boxes_xyxy_px: Int[np.ndarray, "views 4"],
     preprocessing: Preprocessing,
 ) -> UInt8[Tensor, "views size size 3"]:
-    """The boxes of the image (all of it without boxes), each cut, resized and cut to the visible square."""
+    """The boxes of the image, each cut, resized and cut to the visible square."""
     height, width = rgb_u8.shape[:2]
-    boxes = np.array([[0, 0, width, height]]) if boxes_xyxy_px is None else boxes_xyxy_px
-    at_once = max(1, CELLS_AT_ONCE // (preprocessing.size_px * max(width, height)))
-    parts = [
-        _resize_some(rgb_u8, boxes[i : i + at_once], preprocessing) for i in range(0, len(boxes), at_once)
-    ]
-    return torch.cat(parts)
+    size = preprocessing.size_px
+    at_once = max(1, CELLS_AT_ONCE // (size * max(width, height)))
+    views = torch.empty(len(boxes_xyxy_px), size, size, 3, dtype=torch.uint8, device=rgb_u8.device)
+    columns_first = np.array([filters_columns_first(box, preprocessing) for box in boxes_xyxy_px.tolist()])
+    for first in (False, True):
+        (chosen,) = np.nonzero(columns_first == first)
+        for start in range(0, len(chosen), at_once):
+            some = chosen[start : start + at_once]
+            views[torch.from_numpy(some)] = _resize_some(rgb_u8, boxes_xyxy_px[some], preprocessing, first)
+    return views
+
+
+def filters_columns_first(box_xyxy_px: list[int], preprocessing: Preprocessing) -> bool:
+    """Pillow 13 filters along columns first where the height shrinks by more than twice what the width shrinks."""
+    width, height = box_xyxy_px[2] - box_xyxy_px[0], box_xyxy_px[3] - box_xyxy_px[1]
+    resized_width, resized_height = preprocessing.resized_width_height(width, height)
+    return height - resized_height > max(0, 2 * (width - resized_width))
 
 
 def _resize_some(
-    rgb_u8: UInt8[Tensor, "height width 3"], boxes: Int[np.ndarray, "views 4"], preprocessing: Preprocessing
+    rgb_u8: UInt8[Tensor, "height width 3"],
+    boxes: Int[np.ndarray, "views 4"],
+    preprocessing: Preprocessing,
+    columns_first: bool,
 ) -> UInt8[Tensor, "views size size 3"]:
-    size, device = preprocessing.size_px, rgb_u8.device
-    height, width = rgb_u8.shape[:2]
+    size, interpolation = preprocessing.size_px, preprocessing.interpolation
     across, down = [], []
     for x0, y0, x1, y1 in boxes.tolist():
         resized_width, resized_height = preprocessing.resized_width_height(x1 - x0, y1 - y0)
         left, top = preprocessing.centre_left_top(resized_width, resized_height)
-        across.append((x0, *taps(x1 - x0, resized_width, left, size, preprocessing.interpolation)))
-        down.append((y0, *taps(y1 - y0, resized_height, top, size, preprocessing.interpolation)))
-    rows = rgb_u8.permute(1, 0, 2).reshape(width, height * 3)[None]
-    rows = _filter(_dense(across, width, device), rows).view(-1, size, height, 3)
-    columns = rows.permute(0, 2, 1, 3).reshape(-1, height, size * 3)
-    return _filter(_dense(down, height, device), columns).view(-1, size, size, 3)
+        across.append((x0, *taps(x1 - x0, resized_width, left, size, interpolation)))
+        down.append((y0, *taps(y1 - y0, resized_height, top, size, interpolation)))
+    if columns_first:
+        return _two_passes(down, across, rgb_u8).transpose(1, 2)
+    return _two_passes(across, down, rgb_u8.transpose(0, 1))
+
+
+def _two_passes(
+    first: list[AxisFilter], second: list[AxisFilter], levels: UInt8[Tensor, "along across 3"]
+) -> UInt8[Tensor, "views size size 3"]:
+    """The first filters applied along the first axis, then the second along the other, which then comes first."""
+    (along, across), size = levels.shape[:2], len(first[0][1])
+    half = _filter(_dense(first, along, levels.device), levels.reshape(1, along, across * 3))
+    turned = half.view(-1, size, across, 3).transpose(1, 2).reshape(-1, across, size * 3)
+    return _filter(_dense(second, across, levels.device), turned).view(-1, size, size, 3)
 
 
 def taps(
@@ -72,7 +96,7 @@ def taps(
     arguments = (offsets + start[:, None] - centre[:, None] + 0.5) * (1.0 / filter_scale)
     weights = np.where(offsets < (stop - start)[:, None], _kernel(np.abs(arguments), interpolation), 0.0)
     total = np.cumsum(weights, axis=1)[:, -1:]  # in order, as Pillow adds them
-    weights = np.where(total != 0, weights * (1.0 / np.where(total != 0, total, 1.0)), weights)
+    weights = weights / np.where(total != 0, total, 1.0)
     rounded = weights * (1 << PRECISION_BITS)
     return start, np.trunc(rounded + np.where(weights < 0, -0.5, 0.5)).astype(np.int64)
 
@@ -88,7 +112,7 @@ def _kernel(x: Float[np.ndarray, "..."], interpolation: str) -> Float[np.ndarray
 
 
 def _dense(
-    filters: list[tuple[int, Int[np.ndarray, "size"], Int[np.ndarray, "size _"]]],
+    filters: list[AxisFilter],
     length: int,
     device: torch.device,
 ) -> tuple[Int[Tensor, "views size length"], int]:
@@ -107,12 +131,28 @@ def _dense(
 def _filter(
     matrix_taps: tuple[Int[Tensor, "views size length"], int], levels: UInt8[Tensor, "_ length across"]
 ) -> UInt8[Tensor, "views size across"]:
-    """The product, rounded and clipped to uint8 as Pillow does between and after its passes."""
+    """The filters applied along an axis, rounded and clipped to uint8."""
     matrix, most_taps = matrix_taps
-    if matrix.device.type != "cpu" and most_taps <= SPLIT_TAPS:
-        high, low = matrix >> HALF_BITS, matrix & ((1 << HALF_BITS) - 1)
-        upper, lower = (torch.matmul(part.float(), levels.float()).to(torch.int64) for part in (high, low))
-        total = (upper << HALF_BITS) + lower
-    else:
-        total = torch.matmul(matrix.double(), levels.double()).to(torch.int64)
+    exact_in_float32 = matrix.device.type != "cpu" and most_taps <= SPLIT_TAPS
+    return (filter_split if exact_in_float32 else filter_whole)(matrix, levels)
+
+
+def filter_whole(
+    matrix: Int[Tensor, "views size length"], levels: UInt8[Tensor, "_ length across"]
+) -> UInt8[Tensor, "views size across"]:
+    """One product in float64, exact for any number of taps."""
+    return _round_levels(torch.matmul(matrix.double(), levels.double()).to(torch.int64))
+
+
+def filter_split(
+    matrix: Int[Tensor, "views size length"], levels: UInt8[Tensor, "_ length across"]
+) -> UInt8[Tensor, "views size across"]:
+    """Two products in float32, exact up to ``SPLIT_TAPS`` taps, for GPUs that are slow in float64."""
+    parts = matrix >> HALF_BITS, matrix & ((1 << HALF_BITS) - 1)
+    upper, lower = (torch.matmul(part.float(), levels.float()).to(torch.int64) for part in parts)
+    return _round_levels((upper << HALF_BITS) + lower)
+
+
+def _round_levels(total: Int[Tensor, "views size across"]) -> UInt8[Tensor, "views size across"]:
+    """Fixed point to levels, as Pillow does between and after its passes."""
     return ((total + (1 << (PRECISION_BITS - 1))) >> PRECISION_BITS).clamp_(0, 255).to(torch.uint8)

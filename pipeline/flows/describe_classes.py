@@ -184,7 +184,8 @@ def filter_embedded(embedded: pl.DataFrame, settings: DescriptionSettings) -> pl
 
 def _matrix(embeddings: pl.Series) -> np.ndarray:
     """Embeddings of equal length as one float32 array, texts × dim."""
-    return embeddings.explode().to_numpy().reshape(len(embeddings), -1)
+    dim = len(embeddings[0]) if len(embeddings) else 0
+    return embeddings.explode().cast(pl.Float32).to_numpy().reshape(len(embeddings), dim)
 
 
 def _identity(spec: BackboneSpec) -> str:

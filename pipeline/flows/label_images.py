@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Any, cast
 import polars as pl
 import pyarrow as pa
 import ray.data
-from ray.data import ActorPoolStrategy
+from ray.data import ActorPoolStrategy, TaskPoolStrategy
 from rich.console import Console
 
 from pipeline.classifier.spec import ClassifierSpec, classifier_spec
@@ -20,14 +21,14 @@ from pipeline.errors import ModelError, StoppedError
 from pipeline.lake import Lake, timestamp
 from pipeline.progress import Progress
 from pipeline.ray_runtime import ray_runtime
-from pipeline.resources import DECODE_CPUS, FETCH_CPUS, SMALL_CPUS, Resources, decide_resources
+from pipeline.resources import DECODE_CPUS, FETCH_CPUS, WRITE_CPUS, Resources, decide_resources
 from pipeline.run_metrics import RunMetrics
 from pipeline.stages.decode_images import decode_images
 from pipeline.stages.fetch_images import fetch_images
 from pipeline.stages.in_flight import count_in_flight
 from pipeline.stages.label_images import LabelImages
 from pipeline.stages.write_labels import LABELLED, write_labels
-from pipeline.storage.descriptions import latest_version, read_described_with, version_hash, version_hash
+from pipeline.storage.descriptions import latest_version, read_described_with, version_hash
 from pipeline.storage.lease import hold_lease
 from pipeline.storage.plan import find_pending
 from pipeline.storage.publish import Published, publish
@@ -35,7 +36,6 @@ from pipeline.storage.runs import read_runs
 from pipeline.storage.snapshots import latest_snapshot
 from pipeline.storage.staging import Run, find_unfinished, freeze_plan, run_suffix, scan_parts, scan_plan
 from pipeline.version import laketag_version
-from schemas import LABEL_SCHEMA_VERSION
 from schemas import LABEL_SCHEMA_VERSION
 
 
@@ -55,10 +55,7 @@ def label_images(
 
     An unfinished run of the same collection and classifier is finished first, with its own frozen plan.
     """
-    version = latest_version(lake, set_name)
-    spec = classifier_spec(
-        settings, set_name, version, description_hash=version_hash(version), label_schema=LABEL_SCHEMA_VERSION
-    )
+    spec = find_classifier(lake, set_name, settings)
     published: list[Published] = []
     with hold_lease(lake, f"{collection}{run_suffix(collection, spec.fingerprint)}", console.print) as lease:
         while True:
@@ -93,8 +90,8 @@ def find_classifier(lake: Lake, set_name: str, settings: Settings) -> Classifier
     made = read_described_with(lake, set_name, version)
     if made.backbone_sha256 != spec.backbone.sha256:
         raise ModelError(
-            f"description set {set_name!r} was embedded with {made.backbone} ({made.backbone_sha256[:12]}…), and the settings name "
-            f"{spec.backbone.name} ({(spec.backbone.sha256 or '')[:12]}…); describe the set again with these settings, "
+            f"description set {set_name!r} was embedded with {made.backbone} ({made.backbone_sha256[:12]}…), and the settings "
+            f"name {spec.backbone.name} ({(spec.backbone.sha256 or '')[:12]}…); describe the set again with these settings, "
             "or label with those it was described with"
         )
     return spec
@@ -144,13 +141,31 @@ def label_pending(lake: Lake, run: Run, spec: ClassifierSpec, settings: Settings
         resources = decide_resources(runtime, settings.run, pending.height)
         console.print(f"{resources}; Ray's own log: {runtime.log_file}")
         metrics = RunMetrics(run.collection, run.planned)
-        with Progress(run.planned, console, done=run.planned - pending.height) as progress:
+        with (
+            ask_for_nodes(settings, resources),
+            Progress(run.planned, console, done=run.planned - pending.height) as progress,
+        ):
             for receipt in label_chain(lake, run, spec, settings, resources, pending):
                 metrics.add(receipt)
                 progress.add(receipt["outcome"], receipt["images"])
                 metrics.show(progress.done, progress.images_per_s)
                 _stop_if_hopeless(progress.outcomes, settings, run)
         return progress.mean_images_per_s
+
+
+@contextmanager
+def ask_for_nodes(settings: Settings, resources: Resources) -> Iterator[None]:
+    """An autoscaling cluster is asked for all label actors at once, and let go of them at the end."""
+    if not settings.run.autoscaling:
+        yield
+        return
+    from ray.autoscaler.sdk import request_resources
+
+    request_resources(bundles=[resources.actor_bundle()] * resources.max_actors)
+    try:
+        yield
+    finally:
+        request_resources(bundles=[])
 
 
 def label_chain(
@@ -177,12 +192,14 @@ def label_chain(
             ),
             batch_format="pyarrow",
             batch_size=None,
+            compute=TaskPoolStrategy(size=resources.fetch_slots),
             num_cpus=FETCH_CPUS,
         )
         .map_batches(
             count_in_flight("decode", run.collection, partial(decode_images, decode=settings.decode)),
             batch_format="pyarrow",
             batch_size=resources.batch_size,
+            compute=TaskPoolStrategy(size=resources.decode_slots),
             num_cpus=DECODE_CPUS,
         )
         .map_batches(
@@ -199,6 +216,7 @@ def label_chain(
             compute=_pool(resources),
             num_cpus=resources.cpus_per_actor,
             num_gpus=resources.gpus_per_actor,
+            memory=resources.memory_per_actor_bytes or None,
         )
         .map_batches(
             partial(
@@ -206,7 +224,7 @@ def label_chain(
             ),  # a staged part for each block: 500 bytes a row
             batch_format="pyarrow",
             batch_size=None,
-            num_cpus=SMALL_CPUS,
+            num_cpus=WRITE_CPUS,
         )
     )
     for batch in receipts.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0):

@@ -6,11 +6,13 @@ numbers for about a sixth of that block.
 
 import torch
 from jaxtyping import Float
-from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
+from open_clip.transformer import CustomResidualAttentionBlock, ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
 from pipeline.errors import ModelError
+
+Block = ResidualAttentionBlock | CustomResidualAttentionBlock
 
 
 class ImageTower:
@@ -91,7 +93,7 @@ def _is_plain(block: nn.Module) -> bool:
     return isinstance(block, ResidualAttentionBlock) and isinstance(block.attn, nn.MultiheadAttention)
 
 
-def _run_block(block: ResidualAttentionBlock, tokens: Tensor) -> Tensor:
+def _run_block(block: Block, tokens: Tensor) -> Tensor:
     """The block's output for every token."""
     if not _is_plain(block):
         return block(tokens)  # type: ignore[no-any-return]  # open_clip is untyped
@@ -103,7 +105,7 @@ def _run_block(block: ResidualAttentionBlock, tokens: Tensor) -> Tensor:
     return _after_attention(block, tokens, query, key, value)
 
 
-def _run_block_for_cls(block: ResidualAttentionBlock, tokens: Tensor) -> Tensor:
+def _run_block_for_cls(block: Block, tokens: Tensor) -> Tensor:
     """The block's output for the CLS token alone."""
     if not _is_plain(block):
         return block(tokens)[:, 0]  # type: ignore[no-any-return]  # open_clip is untyped
@@ -111,7 +113,7 @@ def _run_block_for_cls(block: ResidualAttentionBlock, tokens: Tensor) -> Tensor:
     return _after_attention(block, tokens[:, :1], query, key, value)[:, 0]
 
 
-def _split_heads(block: ResidualAttentionBlock, normed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _split_heads(block: Block, normed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Query of the CLS token; keys and values of all tokens; each views × heads × tokens × head width."""
     views, count, width = normed.shape
     heads = block.attn.num_heads
@@ -123,7 +125,7 @@ def _split_heads(block: ResidualAttentionBlock, normed: Tensor) -> tuple[Tensor,
 
 
 def _after_attention(
-    block: ResidualAttentionBlock, tokens: Tensor, query: Tensor, key: Tensor, value: Tensor
+    block: Block, tokens: Tensor, query: Tensor, key: Tensor, value: Tensor
 ) -> Tensor:
     """The rest of the block, for the tokens that have a query."""
     mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(tokens.shape)

@@ -60,8 +60,9 @@ def storage_options(storage: StorageSettings, url: str = "s3://") -> dict[str, s
         return {}
     access = resolve_access(storage)
     options = {"aws_region": access.region}
-    if access.endpoint_url:
-        options |= {"aws_endpoint_url": access.endpoint_url, "aws_allow_http": str(access.allow_http).lower()}
+    if access.endpoint_url:  # both names: the variable AWS_ENDPOINT_URL_S3 would win over the first alone
+        options |= {"aws_endpoint_url": access.endpoint_url, "aws_endpoint_url_s3": access.endpoint_url}
+        options["aws_allow_http"] = str(access.allow_http).lower()
     if access.anonymous:
         return options | {"aws_skip_signature": "true"}
     credentials = find_credentials(access).get_frozen_credentials()

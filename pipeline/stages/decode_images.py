@@ -1,0 +1,49 @@
+"""Stage: encoded bytes in, one bounded RGB image or a failure out, for each row."""
+
+import pyarrow as pa
+
+from pipeline.config import DecodeSettings
+from pipeline.storage.decode import Decoded, DecodeError
+from pipeline.storage.decode import decode as decode_image
+
+SIZES = ("bounded_width_px", "bounded_height_px", "width_px", "height_px")
+
+
+def decode_images(batch: pa.Table, *, decode: DecodeSettings) -> pa.Table:
+    """Each row has ``rgb_u8`` (height x width x 3, row by row) and its sizes, or keeps or gets a failure."""
+    failures = batch["failure"].to_pylist()
+    details = batch["failure_detail"].to_pylist()
+    pixels: list[pa.Array] = []
+    sizes: list[tuple[int | None, ...]] = []
+    for row, data in enumerate(batch["data"]):
+        image: Decoded | None = None
+        if failures[row] is None:
+            try:
+                image = decode_image(memoryview(data.as_buffer()), decode)
+            except DecodeError as error:
+                failures[row], details[row] = error.reason, error.detail
+        pixels.append(_pixels(image))
+        sizes.append(_sizes(image))
+    table = batch.drop_columns(["data", "failure", "failure_detail"])
+    table = table.append_column("failure", pa.array(failures, pa.string()))
+    table = table.append_column("failure_detail", pa.array(details, pa.string()))
+    table = table.append_column("rgb_u8", pa.chunked_array(pixels, pa.large_binary()))
+    for name, values in zip(SIZES, zip(*sizes, strict=True) if sizes else ((),) * len(SIZES), strict=True):
+        table = table.append_column(name, pa.array(values, pa.int32()))
+    return table
+
+
+def _pixels(image: Decoded | None) -> pa.Array:
+    """The image as an array of its own, around the memory it was decoded into: a chunk needs no copy."""
+    if image is None:
+        return pa.nulls(1, pa.large_binary())
+    data = pa.py_buffer(image.rgb_u8)
+    offsets = pa.array([0, data.size], pa.int64()).buffers()[1]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, [None, offsets, data])
+
+
+def _sizes(image: Decoded | None) -> tuple[int | None, ...]:
+    if image is None:
+        return (None,) * len(SIZES)
+    height, width, _ = image.rgb_u8.shape
+    return width, height, image.width_px, image.height_px

@@ -1,0 +1,22 @@
+"""``make bench``: speed of the whole flow against the bare classifier, memory over many images, and indexing."""
+
+import argparse
+import sys
+
+from tests.benches import indexing, memory, throughput
+
+BENCHES = {"throughput": throughput.run, "memory": memory.run, "indexing": indexing.run}
+
+
+def main() -> int:
+    """Run the benches that are named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benches", description=__doc__)
+    parser.add_argument("bench", nargs="*", choices=[*BENCHES, []], help="which to run; all if none is named")
+    for name in parser.parse_args().bench or BENCHES:
+        print(f"\n== {name}", flush=True)
+        BENCHES[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""Seconds to index 100,000 keys, and to find nothing to do among them, on a folder and on S3 (Ceph where it is installed)."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.config import read_settings
+from pipeline.flows.describe_classes import describe_classes
+from pipeline.flows.index_images import index_images
+from pipeline.flows.label_images import find_classifier, label_images, plan_run
+from pipeline.lake import Lake, open_lake
+from pipeline.storage.lease import hold_lease
+from pipeline.storage.publish import publish
+from pipeline.storage.staging import Run, scan_plan, write_part
+from schemas import Labels
+from tests.models.tiny import save_local_dir
+from tests.stores.ceph_gateway import missing_programs, serve_ceph
+from tests.stores.moto_server import serve_moto
+from tests.stores.store import OWNER, new_bucket, s3_env
+
+KEYS = 100_000
+FOLDERS = 100
+QUIET = Console(quiet=True)
+
+
+def run() -> None:
+    """Measure on a folder and on an S3 server, and print a table."""
+    table = Table("store", "keys", "index, s", "plan: nothing to do, s", "whole second call, s")
+    with tempfile.TemporaryDirectory(prefix="laketag-bench-") as name:
+        folder = Path(name)
+        model = save_local_dir(folder / "model")
+        (folder / "classes.txt").write_text("cat\ndog\n")
+        for number in range(KEYS):
+            file = folder / "images" / f"{number % FOLDERS:03}" / f"{number:07}.jpg"
+            if number < FOLDERS:
+                file.parent.mkdir(parents=True)
+            file.write_bytes(b"x")
+        table.add_row(
+            "folder", f"{KEYS:,}", *measure(folder, str(folder / "images"), str(folder / "lake"), model, {})
+        )
+        with serve_s3(folder) as (store, endpoint):
+            os.environ.update(s3_env(endpoint))
+            bucket = new_bucket(store, endpoint)
+            upload(folder / "images", bucket.url("images"))
+            table.add_row(
+                f"S3 ({store})",
+                f"{KEYS:,}",
+                *measure(folder, bucket.url("images"), bucket.url("lake"), model, s3_env(endpoint)),
+            )
+    Console().print(table)
+
+
+def measure(folder: Path, images: str, root: str, model: Path, env: dict[str, str]) -> tuple[str, str, str]:
+    """Seconds to index, to plan when all is done, and of the second ``laketag label`` as a whole."""
+    overrides = (f'backbone.pretrained="local-dir:{model}"', 'method.name="clip"')
+    settings = read_settings(overrides=overrides)
+    lake = open_lake(root, settings.storage)
+    began = time.perf_counter()
+    index_images(lake, images, "c", class_from_folder=False)
+    indexed = time.perf_counter() - began
+    describe_classes(lake, str(folder / "classes.txt"), "s", settings, QUIET)
+    planned = plan_run(lake, "c", find_classifier(lake, "s", settings), settings)
+    assert isinstance(planned, Run)
+    pretend_to_label(lake, planned)
+    label_images(lake, "c", "s", settings, QUIET)  # imports and clients are warm after it
+    began = time.perf_counter()
+    label_images(lake, "c", "s", settings, QUIET)
+    nothing = time.perf_counter() - began
+    options = [part for override in overrides for part in ("-o", override)]
+    began = time.perf_counter()
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from jobs.cli import main; main()",
+            "label",
+            "--root",
+            root,
+            "-c",
+            "c",
+            "-s",
+            "s",
+            *options,
+        ],
+        check=True,
+        env=os.environ | env,
+        stdout=subprocess.DEVNULL,
+    )
+    return f"{indexed:.1f}", f"{nothing:.1f}", f"{time.perf_counter() - began:.1f}"
+
+
+def pretend_to_label(lake: Lake, planned: Run) -> None:
+    """Publish a made-up label for each planned image: planning is measured here, not labelling."""
+    rows = scan_plan(lake, planned.run_id).collect()
+    labels = rows.select("image_id", "uri", "etag").with_columns(
+        label=pl.lit("cat"),
+        probability=pl.lit(1.0, pl.Float32),
+        score=pl.lit(1.0, pl.Float32),
+        margin=pl.lit(1.0, pl.Float32),
+        tags=pl.lit([{"label": "cat", "probability": 1.0}]),
+        evidence=pl.struct(x0_px=0, y0_px=0, x1_px=1, y1_px=1, description=pl.lit("a cat")),
+        width_px=pl.lit(1),
+        height_px=pl.lit(1),
+        failure=pl.lit(None, pl.String),
+        failure_detail=pl.lit(None, pl.String),
+        attempts=pl.lit(1),
+        run_id=pl.lit(planned.run_id),
+        labelled_at=pl.lit(datetime.now(UTC)),
+    )
+    write_part(lake, planned.run_id, Labels.validate(labels, cast=True))
+    with hold_lease(lake, "bench") as lease:
+        publish(lake, planned, lease, rows_per_file=250_000, images_per_s=1.0, version=json.dumps("bench"))
+
+
+def upload(folder: Path, url: str) -> None:
+    """All files of the folder are objects under the URL."""
+    from pipeline.storage.filesystems import open_filesystem
+
+    filesystem, path = open_filesystem(url, read_settings().storage)
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    for start in range(0, len(files), 5_000):
+        part = files[start : start + 5_000]
+        filesystem.pipe({f"{path}/{file.relative_to(folder).as_posix()}": file.read_bytes() for file in part})
+
+
+@contextmanager
+def serve_s3(folder: Path) -> Iterator[tuple[str, str]]:
+    """A running S3 server: Ceph if its programs are there, else moto."""
+    if missing_programs():
+        with serve_moto(folder / "moto") as url:
+            yield "moto", url
+        return
+    with tempfile.TemporaryDirectory(prefix="ceph-") as ceph, serve_ceph(Path(ceph), (OWNER,)) as url:
+        yield "Ceph", url

@@ -1,0 +1,116 @@
+"""Peak memory of the driver and of the label actor over few and over many small images: it must not grow with their number."""
+
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benches.lakes import write_pictures
+from tests.models.tiny import save_local_dir
+
+COUNTS = (2_000, 10_000)
+SIZE_PX = (64, 64)
+LAKETAG = (sys.executable, "-c", "from jobs.cli import main; main()")
+
+
+def run() -> None:
+    """Label both lakes with one view and a tiny model, watch the processes, and print a table."""
+    table = Table("images", "seconds", "driver peak, MB", "label actor peak, MB")
+    with tempfile.TemporaryDirectory(prefix="laketag-bench-") as name:
+        folder = Path(name)
+        model = save_local_dir(folder / "model")
+        settings = folder / "settings.toml"
+        settings.write_text(f'[backbone]\npretrained = "local-dir:{model}"\n[method]\nname = "clip"\n')
+        (folder / "classes.txt").write_text("cat\ndog\nbird\n")
+        for count in COUNTS:
+            write_pictures(folder / f"{count}", count, SIZE_PX)
+            lake = str(folder / f"lake-{count}")
+            _laketag("index", str(folder / f"{count}"), "--root", lake, "-c", "c")
+            _laketag(
+                "describe",
+                str(folder / "classes.txt"),
+                "--root",
+                lake,
+                "-s",
+                "s",
+                "--settings",
+                str(settings),
+            )
+            began = time.perf_counter()
+            driver, actor = watch(
+                *LAKETAG, "label", "--root", lake, "-c", "c", "-s", "s", "--settings", str(settings)
+            )
+            table.add_row(
+                f"{count:,}", f"{time.perf_counter() - began:.0f}", f"{driver:,.0f}", f"{actor:,.0f}"
+            )
+    Console().print(table)
+
+
+def watch(*command: str) -> tuple[float, float]:
+    """Run the command; peak resident MB of its own process and of the largest label actor that it starts."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    peaks = {"driver": 0.0, "actor": 0.0}
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.2):
+            peaks["driver"] = max(peaks["driver"], _peak_mb(process.pid))
+            for pid in _label_actors(_descendants(process.pid)):
+                peaks["actor"] = max(peaks["actor"], _peak_mb(pid))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    code = process.wait()
+    done.set()
+    watcher.join()
+    assert code == 0, f"laketag label ended with {code}"
+    return peaks["driver"], peaks["actor"]
+
+
+def _laketag(*arguments: str) -> None:
+    subprocess.run([*LAKETAG, *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+def _descendants(root: int) -> set[int]:
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int(
+                    (entry / "stat").read_text().rpartition(")")[2].split()[1]
+                )
+            except (OSError, IndexError):
+                continue
+    found = {root}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def _label_actors(pids: set[int]) -> list[int]:
+    actors = []
+    for pid in pids:
+        try:
+            title = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"LabelImages" in title:
+            actors.append(pid)
+    return actors
+
+
+def _peak_mb(pid: int) -> float:
+    """The most memory that the process held at once (VmHWM), less the shared object store's pages."""
+    try:
+        lines = dict(
+            line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
+        )
+        shared = int(lines.get("RssShmem", "0 kB").split()[0])
+        return max(0, int(lines["VmHWM"].split()[0]) - shared) / 1024
+    except (OSError, KeyError):
+        return 0.0

@@ -1,0 +1,110 @@
+"""Images/s of the whole flow and of the bare classifier on the same decoded images, in one run, with their ratio.
+
+The flow's rate counts from the first staged part to the last, so that starting Ray and loading the models, which take the
+same time for any number of images, do not count; the bare classifier's rate counts its calls after one to warm up.
+"""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pipeline.stages.decode_images import decode_images
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.classifier.class_texts import ClassTexts
+from pipeline.config import Settings, read_settings
+from pipeline.flows.describe_classes import describe_classes
+from pipeline.flows.index_images import index_images
+from pipeline.flows.label_images import find_classifier, label_chain, plan_run
+from pipeline.lake import Lake, open_lake
+from pipeline.ray_runtime import ray_runtime
+from pipeline.resources import decide_resources
+from pipeline.stages.fetch_images import fetch_images
+from pipeline.storage.descriptions import load_class_texts
+from pipeline.storage.staging import Run, scan_plan
+from tests.benches.lakes import save_random_clip, save_random_vit, write_pictures
+
+IMAGES = {"abs": 96, "clip": 768}
+SIZE_PX = (500, 375)
+CLASSES = 20
+ARCHITECTURE = "ViT-B-32"
+ATTENTION = "vit_small_patch16_224.dino"
+CROPS = 8
+
+
+def run() -> None:
+    """Measure ABS and CLIP and print a table."""
+    threads = os.cpu_count() or 1
+    table = Table("method", "images", "flow, images/s", "bare classifier, images/s", "ratio")
+    with tempfile.TemporaryDirectory(prefix="laketag-bench-") as name:
+        folder = Path(name)
+        model = save_random_clip(folder / "clip", ARCHITECTURE)
+        attention = save_random_vit(folder / "dino.safetensors", ATTENTION)
+        classes = folder / "classes.txt"
+        classes.write_text("\n".join(f"thing number {number}" for number in range(CLASSES)))
+        for method, images in IMAGES.items():
+            settings = read_settings(
+                overrides=(
+                    f'backbone.pretrained="local-dir:{model}"',
+                    f'attention.name="{ATTENTION}"',
+                    f'attention.weights="{attention}"',
+                    f"method.name={method}",
+                    f"method.crops={CROPS}",
+                    f"run.threads_per_actor={threads}",
+                )
+            )
+            write_pictures(folder / method, images, SIZE_PX)
+            lake = open_lake(str(folder / f"lake-{method}"), settings.storage)
+            index_images(lake, str(folder / method), "c", class_from_folder=False)
+            with ray_runtime():
+                describe_classes(lake, str(classes), "s", settings, Console(quiet=True))
+                planned = plan_run(lake, "c", find_classifier(lake, "s", settings), settings)
+                assert isinstance(planned, Run)
+                flow = measure_flow(lake, planned, settings)
+            bare = measure_classifier(lake, planned, settings, threads)
+            table.add_row(method, f"{images}", f"{flow:.2f}", f"{bare:.2f}", f"{flow / bare:.2f}")
+    print(
+        f"{ARCHITECTURE} + {ATTENTION}, {CROPS} crops of each kind, {SIZE_PX[0]}×{SIZE_PX[1]} JPEG, {threads} torch threads"
+    )
+    Console().print(table)
+
+
+def measure_flow(lake: Lake, planned: Run, settings: Settings) -> float:
+    """Images/s of the chain, from the first staged part to the last."""
+    spec = find_classifier(lake, planned.description_set, settings)
+    pending = scan_plan(lake, planned.run_id).collect()
+    with ray_runtime() as runtime:
+        resources = decide_resources(runtime, settings.run, pending.height)
+        began, done, first = 0.0, 0, 0
+        for receipt in label_chain(lake, planned, spec, settings, resources, pending):
+            if not began:
+                began, first = time.perf_counter(), receipt["images"]
+            done += receipt["images"]
+        return (done - first) / (time.perf_counter() - began)
+
+
+def measure_classifier(lake: Lake, planned: Run, settings: Settings, threads: int) -> float:
+    """Images/s of the classifier alone on the same images, decoded before."""
+    spec = find_classifier(lake, planned.description_set, settings)
+    texts: ClassTexts = load_class_texts(lake, planned.description_set, planned.description_version)
+    classifier = spec.load(texts, device="cpu", threads=threads)
+    plan = scan_plan(lake, planned.run_id).collect().to_arrow()
+    batch = decode_images(
+        fetch_images(plan, fetch=settings.fetch, storage=settings.storage), decode=settings.decode
+    )
+    images, ids = [_pixels(batch, row) for row in range(batch.num_rows)], batch["image_id"].to_pylist()
+    size = settings.run.batch_size
+    classifier.label(images[:size], ids[:size])
+    began = time.perf_counter()
+    for start in range(0, len(images), size):
+        classifier.label(images[start : start + size], ids[start : start + size])
+    return len(images) / (time.perf_counter() - began)
+
+
+def _pixels(batch: pa.Table, row: int) -> np.ndarray:
+    shape = batch["bounded_height_px"][row].as_py(), batch["bounded_width_px"][row].as_py(), 3
+    return np.frombuffer(batch["rgb_u8"][row].as_buffer(), np.uint8).reshape(shape)

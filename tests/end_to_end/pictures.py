@@ -1,0 +1,63 @@
+"""Pictures to label, good and broken, each made for what it shall cause."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image
+
+
+def picture(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
+    """A picture of coloured blocks; another seed, another picture."""
+    blocks = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(blocks).resize(size, Image.Resampling.BICUBIC)
+
+
+def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
+    """The picture as a file's bytes."""
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def png_bomb(side_px: int = 60_000) -> bytes:
+    """A small PNG that claims so many pixels that nobody should decode it."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side_px, side_px, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+
+
+GOOD = {
+    "cats/plain.jpg": encoded(picture(1)),
+    "cats/plain.png": encoded(picture(2), "PNG"),
+    "cats/grey.jpg": encoded(picture(3).convert("L")),
+    "cats/palette.gif": encoded(picture(4).convert("P"), "GIF"),
+    "dogs/alpha.png": encoded(picture(5).convert("RGBA"), "PNG"),
+    "dogs/cmyk.jpg": encoded(picture(6).convert("CMYK")),
+    "dogs/sixteen-bit.png": encoded(
+        Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64) * 16), "PNG"
+    ),
+    "dogs/progressive.jpg": encoded(picture(7), progressive=True),
+    "birds/one-pixel.png": encoded(picture(8, (1, 1)), "PNG"),
+    "birds/wrong-extension.jpg": encoded(picture(9), "PNG"),
+    "birds/animated.gif": encoded(
+        picture(10).convert("P"), "GIF", save_all=True, append_images=[picture(11).convert("P")]
+    ),
+    "birds/animated.webp": encoded(picture(12), "WEBP", save_all=True, append_images=[picture(13)]),
+    "birds/long.png": encoded(picture(14, (20_000, 10)), "PNG"),
+}
+"""Files that get a label."""
+
+BROKEN = {
+    "cats/empty.jpg": (b"", "empty"),
+    "cats/truncated.jpg": (encoded(picture(20))[:-300], "truncated"),
+    "cats/page.jpg": (b"<!doctype html><title>404</title>", "unsupported"),
+    "dogs/spoilt.png": (encoded(picture(21), "PNG")[:60] + bytes(200), "undecodable"),
+    "dogs/bomb.png": (png_bomb(), "too_many_pixels"),
+    "dogs/heavy.bmp": (encoded(picture(22, (400, 300)), "BMP"), "too_large"),
+}
+"""Files that fail, each with its reason; too_large where fetch.max_bytes is 300,000."""

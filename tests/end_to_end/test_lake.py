@@ -1,0 +1,150 @@
+"""From index to query through the command line, on each kind of store."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline.storage.folders import list_files
+from tests.end_to_end.command_line import must_run, run_laketag
+from tests.end_to_end.pictures import BROKEN, GOOD, encoded, picture
+from tests.models.tiny import save_local_dir
+from tests.stores.store import STRANGER, Store
+
+C = "pets"
+
+
+@pytest.fixture(scope="session")
+def tiny_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A settings file with a tiny random model whose own tower says where to look."""
+    folder = tmp_path_factory.mktemp("settings")
+    model = save_local_dir(folder / "model")
+    file = folder / "settings.toml"
+    file.write_text(
+        f'[backbone]\npretrained = "local-dir:{model}"\n[attention]\nname = "backbone"\n[method]\ncrops = 4\n'
+        "[fetch]\nmax_bytes = 300000\n[run]\nbatch_size = 7\nrows_per_block = 8\n"
+    )
+    return file
+
+
+@pytest.fixture(scope="session")
+def descriptions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """CuPL descriptions of three classes, of unequal number."""
+    file = tmp_path_factory.mktemp("descriptions") / "pets.json"
+    texts = {
+        "cat": ["A cat has whiskers and a long tail.", "A cat sleeps on a warm red sofa."],
+        "dog": [
+            "A dog has floppy ears.",
+            "A dog runs after a yellow ball in the park.",
+            "A dog wags its tail.",
+        ],
+        "bird": ["A bird has feathers and sits on a branch."],
+    }
+    file.write_text(json.dumps(texts))
+    return file
+
+
+def put_all(store: Store, files: Mapping[str, bytes]) -> None:
+    for key, data in files.items():
+        target = Path(store.url(f"images/{key}"))
+        if store.name == "folder":
+            target.parent.mkdir(parents=True, exist_ok=True)
+        store.put(f"images/{key}", data)
+
+
+def read_json(store: Store, *query: str) -> list[dict[str, object]]:
+    rows = json.loads(
+        must_run("query", *query, "--root", store.url("lake"), "--format", "json", env=store.env)
+    )
+    assert isinstance(rows, list)
+    return rows
+
+
+def failures_by_name(store: Store) -> dict[str, object]:
+    return {str(row["uri"]).rpartition("images/")[2]: row["failure"] for row in read_json(store, "failures")}
+
+
+def test_a_lake_is_indexed_described_labelled_and_asked(store, tiny_settings, descriptions) -> None:
+    root, images = store.url("lake"), store.url("images")
+    put_all(
+        store, GOOD | {name: data for name, (data, _) in BROKEN.items()} | {"cats/notes.txt": b"no image"}
+    )
+    put_all(store, {"gone/later.jpg": encoded(picture(30)), "gone/changed.jpg": encoded(picture(31))})
+
+    said = must_run("index", images, "--root", root, "-c", C, "--class-from-folder", env=store.env)
+    assert f"{len(GOOD) + len(BROKEN) + 2}" in said
+    assert "left out, .txt" in said
+    must_run(
+        "describe",
+        str(descriptions),
+        "--root",
+        root,
+        "-s",
+        "pets",
+        "--settings",
+        str(tiny_settings),
+        env=store.env,
+    )
+
+    store.delete("images/gone/later.jpg")
+    store.put("images/gone/changed.jpg", encoded(picture(32)))
+    label = ("label", "--root", root, "-c", C, "-s", "pets", "--settings", str(tiny_settings))
+    said = must_run(*label, env=store.env)
+    expected = {name: reason for name, (_, reason) in BROKEN.items()}
+    expected |= {"gone/later.jpg": "not_found", "gone/changed.jpg": "changed"}
+    assert failures_by_name(store) == expected
+    labelled = read_json(store, "labels")
+    assert {str(row["uri"]).rpartition("images/")[2] for row in labelled} == set(GOOD)
+    assert {row["label"] for row in labelled} <= {"cat", "dog", "bird"}
+    for reason in set(expected.values()):
+        assert reason in said
+    assert "planned" in said
+
+    # nothing new: nothing to do, except what may pass, and that is what the run says
+    store.put("images/gone/changed.jpg", encoded(picture(32)))
+    must_run("index", images, "--root", root, "-c", C, "--class-from-folder", env=store.env)
+    said = must_run(*label, env=store.env)
+    assert f"already done {len(GOOD) + len(BROKEN)}" in " ".join(said.split())
+    assert "labelled 1" in " ".join(said.split())
+    assert "nothing to do" in must_run(*label, env=store.env)
+
+    summary = read_json(store, "summary")
+    assert sum(int(str(row["images"])) for row in summary) == len(GOOD) + 1
+    runs = read_json(store, "runs")
+    assert [row["planned"] for row in runs] == [len(GOOD) + len(BROKEN) + 2, 1]
+    counted = read_json(store, "sql", "SELECT count(*) AS n FROM labels WHERE probability >= 0")
+    assert counted == [{"n": len(GOOD) + 1}]
+
+    # the files are plain Parquet: sorted, a handful, each column's meaning in the footer
+    files = list_files(f"{root}/labels", store.storage)
+    assert len(files) == 2
+    assert list_files(f"{root}/staging", store.storage, suffix="") == []
+
+
+@pytest.mark.ceph
+def test_images_that_the_credentials_may_not_read_fail_by_name_and_the_run_stops_itself(
+    ceph, tiny_settings, descriptions, tmp_path
+) -> None:
+    """The lake is a folder, the images lie in a bucket whose owner they were indexed as."""
+    put_all(ceph, {f"cats/{number}.jpg": encoded(picture(number)) for number in range(12)})
+    lake, run = (
+        str(tmp_path / "lake"),
+        ("--settings", str(tiny_settings), "-o", "run.failed_images_before_stop=5"),
+    )
+    must_run("index", ceph.url("images"), "--root", lake, "-c", C, env=ceph.env)
+    must_run("describe", str(descriptions), "--root", lake, "-s", "pets", "--settings", str(tiny_settings))
+    stranger = {
+        **ceph.env,
+        "AWS_ACCESS_KEY_ID": STRANGER.access_key,
+        "AWS_SECRET_ACCESS_KEY": STRANGER.secret_key,
+    }
+    stopped = run_laketag("label", "--root", lake, "-c", C, "-s", "pets", *run, env=stranger)
+    assert stopped.code == 6
+    assert "failed as 'forbidden'" in stopped.err
+    assert "Traceback" not in stopped.err
+    said = must_run("label", "--root", lake, "-c", C, "-s", "pets", *run, env=ceph.env)
+    assert "going on with run" in said
+    assert "labelled 12" in " ".join(said.split())
+    assert pl.read_parquet(f"{lake}/labels/**/*.parquet")["failure"].null_count() == 12
