@@ -81,8 +81,9 @@ def new_bucket(name: str, endpoint_url: str) -> Store:
 
 
 def remove_bucket(store: Store) -> None:
-    """The bucket and all in it are gone."""
-    filesystem, path = open_filesystem(store.root, store.storage)
-    if keys := filesystem.find(path):
-        filesystem.rm(keys)
-    filesystem.rmdir(path)
+    """The bucket and all in it are gone; by the store's own calls, as s3fs takes some keys for folders or patterns."""
+    filesystem, bucket = open_filesystem(store.root, store.storage)
+    while found := filesystem.call_s3("list_objects_v2", Bucket=bucket).get("Contents"):
+        keys = [{"Key": entry["Key"]} for entry in found]
+        filesystem.call_s3("delete_objects", Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+    filesystem.call_s3("delete_bucket", Bucket=bucket)
