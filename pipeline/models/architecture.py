@@ -65,14 +65,22 @@ def locate_weights(settings: BackboneSettings, sha256: str | None, storage: Stor
         require_safetensors(settings.pretrained, "backbone.pretrained")
         return local_copy(settings.pretrained, sha256, storage)
     wanted_by = f"{settings.name} with pretrained tag {settings.pretrained!r}"
+    repository, filename = published_safetensors(tag, wanted_by)
+    return hub_file(repository, filename, wanted_by=wanted_by, setting="backbone.pretrained")
+
+
+def published_safetensors(tag: dict[str, Any], wanted_by: str) -> tuple[str, str]:
+    """Hub repository and file of an open_clip pretrained entry, in its safetensors form.
+
+    Since open_clip 3 every tag has a hub repository, ``openai`` included (timm's conversions of the TorchScript files).
+    """
     repository, _, filename = tag.get("hf_hub", "").rpartition("/")
     if not repository:
         raise ModelError(
-            f"{wanted_by} are published only as a pickle, which laketag never reads; choose another tag, or convert them "
-            "to safetensors and set backbone.pretrained to that file"
+            f"the weights of {wanted_by} are published only as a pickle, which laketag never reads; choose another tag, "
+            "or convert them to safetensors and set backbone.pretrained to that file"
         )
-    safe_name = f"{Path(filename).stem}.safetensors" if filename else WEIGHTS_FILE
-    return hub_file(repository, safe_name, wanted_by=wanted_by, setting="backbone.pretrained")
+    return repository, f"{Path(filename).stem}.safetensors" if filename else WEIGHTS_FILE
 
 
 def _tag_config(settings: BackboneSettings) -> dict[str, Any] | None:

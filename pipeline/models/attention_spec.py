@@ -84,12 +84,14 @@ class AttentionSpec:
             raise ModelError(
                 f"attention.name = {self.settings.name!r} is no timm model; choose a ViT such as vit_base_patch16_224.dino, or 'backbone'"
             )
-        config = timm.get_pretrained_cfg(self.settings.name, allow_unregistered=False)
-        if config is None:
+        try:
+            config = timm.get_pretrained_cfg(self.settings.name, allow_unregistered=False)
+        except RuntimeError:
             raise ModelError(
-                f"attention.name = {self.settings.name!r} is no published timm model; "
-                "leave out the part after the dot and set attention.weights, or choose one such as vit_base_patch16_224.dino"
-            )
+                f"attention.name = {self.settings.name!r} is no published timm model; leave out the part after the dot "
+                "and set attention.weights, or choose one such as vit_base_patch16_224.dino"
+            ) from None
+        assert config is not None  # timm raises instead
         return config
 
     def _locate(self, sha256: str | None) -> Path:

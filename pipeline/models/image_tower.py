@@ -4,15 +4,17 @@ Only the CLS token leaves the last block, so there it alone needs a query, an ou
 numbers for about a sixth of that block.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
-from open_clip.transformer import CustomResidualAttentionBlock, ResidualAttentionBlock, VisionTransformer
+from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
 from pipeline.errors import ModelError
 
-Block = ResidualAttentionBlock | CustomResidualAttentionBlock
+Block = Any  # ResidualAttentionBlock or CustomResidualAttentionBlock; open_clip is untyped
 
 
 class ImageTower:
@@ -124,9 +126,7 @@ def _split_heads(block: Block, normed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return query.view(views, 1, heads, width // heads).transpose(1, 2), key, value
 
 
-def _after_attention(
-    block: Block, tokens: Tensor, query: Tensor, key: Tensor, value: Tensor
-) -> Tensor:
+def _after_attention(block: Block, tokens: Tensor, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """The rest of the block, for the tokens that have a query."""
     mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(tokens.shape)
     tokens = tokens + block.ls_1(block.attn.out_proj(mixed))

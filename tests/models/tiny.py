@@ -14,13 +14,20 @@ from pipeline.models.backbone import Backbone
 from pipeline.models.backbone_spec import build_clip
 from pipeline.models.preprocessing import Preprocessing
 
+torch.set_num_threads(1)  # on tensors this small, threads wait for each other longer than they compute
 CPU = torch.device("cpu")
 CONTEXT = 32
 HALF = (0.5, 0.5, 0.5)
 
 
 def tiny_config(
-    *, image_px: int = 56, patch_px: int = 8, layers: int = 3, width: int = 64, embed_dim: int = 32, **vision: Any
+    *,
+    image_px: int = 56,
+    patch_px: int = 8,
+    layers: int = 3,
+    width: int = 64,
+    embed_dim: int = 32,
+    **vision: Any,
 ) -> dict[str, Any]:
     """open_clip's ``model_cfg`` of a CLIP with a grid of ``image_px // patch_px``."""
     return {
@@ -70,11 +77,19 @@ def tiny_backbone(seed: int = 0, resize_mode: str = "shortest", **config: Any) -
     )
 
 
-def tiny_vit(seed: int = 0, *, image_px: int = 56, patch_px: int = 4, depth: int = 3, **options: Any) -> VisionTransformer:
+def tiny_vit(
+    seed: int = 0, *, image_px: int = 56, patch_px: int = 4, depth: int = 3, **options: Any
+) -> VisionTransformer:
     """A random timm ViT with a grid of ``image_px // patch_px`` that looks at some patches more than at others."""
     torch.manual_seed(seed)
     vit = VisionTransformer(
-        img_size=image_px, patch_size=patch_px, embed_dim=32, depth=depth, num_heads=2, num_classes=0, **options
+        img_size=image_px,
+        patch_size=patch_px,
+        embed_dim=32,
+        depth=depth,
+        num_heads=2,
+        num_classes=0,
+        **options,
     )
     with torch.no_grad():
         for name, value in vit.named_parameters():
@@ -86,7 +101,9 @@ def tiny_vit(seed: int = 0, *, image_px: int = 56, patch_px: int = 4, depth: int
 def tiny_attention(seed: int = 0, **options: Any) -> AttentionModel:
     """A loaded tiny attention model that sees the whole image."""
     image_px = options.get("image_px", 56)
-    return AttentionModel("tiny", tiny_vit(seed, **options), Preprocessing(image_px, "squash", "bilinear", HALF, HALF), CPU)
+    return AttentionModel(
+        "tiny", tiny_vit(seed, **options), Preprocessing(image_px, "squash", "bilinear", HALF, HALF), CPU
+    )
 
 
 def save_local_dir(folder: Path, *, resize_mode: str = "squash", seed: int = 0, **config: Any) -> Path:
@@ -94,7 +111,11 @@ def save_local_dir(folder: Path, *, resize_mode: str = "squash", seed: int = 0, 
     model_config = tiny_config(**config)
     folder.mkdir(parents=True, exist_ok=True)
     preprocess = {"mean": HALF, "std": HALF, "interpolation": "bicubic", "resize_mode": resize_mode}
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": model_config, "preprocess_cfg": preprocess}))
-    weights = {name: value.half().contiguous() for name, value in tiny_clip(model_config, seed).state_dict().items()}
+    (folder / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": model_config, "preprocess_cfg": preprocess})
+    )
+    weights = {
+        name: value.half().contiguous() for name, value in tiny_clip(model_config, seed).state_dict().items()
+    }
     save_file(weights, folder / "open_clip_model.safetensors")
     return folder

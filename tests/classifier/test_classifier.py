@@ -1,0 +1,204 @@
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.classifier.classifier import Classifier
+from pipeline.classifier.methods import ImageLabel
+from pipeline.config import MethodSettings
+from pipeline.errors import InputError, ModelError
+from tests.classifier import naive_abs
+from tests.classifier.scenes import CLASS_OF, CLASSES, models, random_image, random_texts
+
+TOLERANCE = 1e-5
+SIZES = [(40, 60), (1, 1), (1, 90), (200, 1), (13, 9), (56, 56), (97, 61), (5, 80)]
+IMAGES = [random_image(width, height) for width, height in SIZES]
+IDS = [f"image {number}" for number in range(len(SIZES))]
+
+
+def classifier(
+    method: MethodSettings, grid: int = 7, attention_grid: int | None = 14, views_per_pass: int = 64
+) -> Classifier:
+    backbone, attention, _ = models(grid, attention_grid=attention_grid)
+    return Classifier(backbone, attention, random_texts(), method, views_per_pass=views_per_pass)
+
+
+def assert_same(ours: list[ImageLabel], theirs: list[ImageLabel]) -> None:
+    for one, other in zip(ours, theirs, strict=True):
+        assert (one.label, one.evidence_box_xyxy_px, one.evidence_description) == (
+            (other.label, other.evidence_box_xyxy_px, other.evidence_description)
+        )
+        assert [name for name, _ in one.tags] == [name for name, _ in other.tags]
+        assert [p for _, p in one.tags] == pytest.approx([p for _, p in other.tags], abs=TOLERANCE)
+        assert one.probability == pytest.approx(other.probability, abs=TOLERANCE)
+        assert (one.score, one.margin) == pytest.approx(
+            (other.score, other.margin), rel=TOLERANCE, abs=TOLERANCE * 10
+        )
+
+
+@settings(max_examples=70, deadline=None, derandomize=True)
+@given(
+    width=st.integers(1, 90),
+    height=st.integers(1, 90),
+    grid=st.sampled_from([2, 7, 8]),
+    attention_grid=st.sampled_from([None, 5, 14]),
+    resize_mode=st.sampled_from(["shortest", "squash"]),
+    raw_crops=st.booleans(),
+    feature_crops=st.booleans(),
+    soft_matching=st.booleans(),
+    feature_block=st.sampled_from([None, 0, 1, 2]),
+    crops=st.integers(1, 4),
+    attended_patches=st.sampled_from([1, 5, 20, 196]),
+    shares=st.sampled_from([(0.6, 0.9), (0.01, 0.02), (0.5, 0.5), (1.0, 1.0)]),
+    seed=st.integers(0, 3),
+)
+def test_batched_code_and_a_plain_loop_agree(
+    width: int,
+    height: int,
+    grid: int,
+    attention_grid: int | None,
+    resize_mode: str,
+    shares: tuple[float, float],
+    **method: object,
+) -> None:
+    settings_ = MethodSettings(min_side_fraction=shares[0], max_side_fraction=shares[1], tags=3, **method)  # type: ignore[arg-type]
+    backbone, attention, naive = models(grid, attention_grid=attention_grid, resize_mode=resize_mode)
+    texts = random_texts()
+    image = random_image(width, height)
+    ours = Classifier(backbone, attention, texts, settings_, views_per_pass=5).label([image], ["an id"])[0]
+    expected = naive_abs.label_image(
+        image, "an id", naive, texts.embeddings, list(CLASS_OF), len(CLASSES), settings_
+    )
+    assert ours.label == CLASSES[expected.label]
+    assert ours.score == pytest.approx(expected.scores[expected.label], rel=1e-4, abs=1e-4)
+    second = max(score for index, score in enumerate(expected.scores) if index != expected.label)
+    assert ours.margin == pytest.approx(expected.scores[expected.label] - second, rel=1e-4, abs=2e-4)
+    assert ours.probability == pytest.approx(expected.posteriors[expected.label], abs=1e-5)
+    by_name = dict(zip(CLASSES, expected.posteriors, strict=True))
+    assert [p for _, p in ours.tags] == pytest.approx(sorted(by_name.values(), reverse=True)[:3], abs=1e-5)
+    assert [p for _, p in ours.tags] == pytest.approx([by_name[name] for name, _ in ours.tags], abs=1e-5)
+    best = max(expected.evidence_contributions.values())
+    near_best = {
+        (expected.boxes[view], texts.descriptions[text])
+        for (view, text), value in expected.evidence_contributions.items()
+        if value >= best - 1e-4
+    }
+    assert (ours.evidence_box_xyxy_px, ours.evidence_description) in near_best
+
+
+@pytest.mark.parametrize("attention_grid", [None, 14])
+@pytest.mark.parametrize(("batch", "views_per_pass"), [(1, 256), (3, 3), (7, 17), (8, 256)])
+def test_a_label_is_the_same_in_any_batch_order_and_pass(
+    batch: int, views_per_pass: int, attention_grid: int | None
+) -> None:
+    method = MethodSettings(crops=4)
+    reference = classifier(method, attention_grid=attention_grid).label(IMAGES, IDS)
+    order = random.Random(batch).sample(range(len(IMAGES)), len(IMAGES))
+    other = classifier(method, attention_grid=attention_grid, views_per_pass=views_per_pass)
+    found: dict[int, ImageLabel] = {}
+    for start in range(0, len(order), batch):
+        chosen = order[start : start + batch]
+        labels = other.label([IMAGES[index] for index in chosen], [IDS[index] for index in chosen])
+        found |= dict(zip(chosen, labels, strict=True))
+    assert_same([found[index] for index in range(len(IMAGES))], reference)
+
+
+def test_another_id_or_seed_draws_other_crops() -> None:
+    image, found = random_image(90, 70), set()
+    for image_id, seed in (("a", 0), ("b", 0), ("a", 1)):
+        found.add(classifier(MethodSettings(crops=2, seed=seed)).label([image], [image_id])[0].score)
+    assert len(found) == 3
+
+
+def test_threads_that_cut_crops_change_nothing() -> None:
+    backbone, attention, _ = models(7, attention_grid=14)
+    method = MethodSettings(crops=4)
+    alone, many = (
+        Classifier(backbone, attention, random_texts(), method, views_per_pass=32, threads=threads)
+        for threads in (1, 4)
+    )
+    assert many.label(IMAGES, IDS) == alone.label(IMAGES, IDS)
+
+
+def test_clip_looks_once_with_the_label_prompt_at_the_models_logit_scale() -> None:
+    backbone, _, naive = models(7, attention_grid=None)
+    texts = random_texts()
+    image = random_image(80, 50)
+    label = Classifier(backbone, None, texts, MethodSettings(name="clip"), views_per_pass=4).label(
+        [image], ["x"]
+    )[0]
+    view = naive_abs.plain_view(naive.clip, naive.clip_transform(naive_abs.Image.fromarray(image)))
+    cosines = (texts.label_prompts @ view).numpy()
+    posterior = np.exp(backbone.logit_scale * (cosines - cosines.max()))
+    assert label.label == CLASSES[cosines.argmax()]
+    assert label.score == pytest.approx(cosines.max(), abs=1e-6)
+    assert label.probability == pytest.approx(posterior.max() / posterior.sum(), abs=1e-5)
+    assert label.evidence_description == f"a photo of a {label.label}."
+    assert label.evidence_box_xyxy_px == (14, 0, 65, 50)
+
+
+def test_equal_scores_go_to_the_first_class_and_equal_tags_stay_in_order() -> None:
+    backbone, _, _ = models(7, attention_grid=None)
+    texts = random_texts()
+    same = texts.label_prompts[:1].expand(4, -1).contiguous()
+    tied = replace(texts, label_prompts=same)
+    label = Classifier(backbone, None, tied, MethodSettings(name="clip"), views_per_pass=4).label(
+        [IMAGES[0]], ["x"]
+    )[0]
+    assert (label.label, label.margin) == (CLASSES[0], 0)
+    assert label.tags == tuple((name, 0.25) for name in CLASSES)
+
+
+def test_a_single_class_is_certain_and_has_no_margin() -> None:
+    backbone, attention, _ = models(7, attention_grid=14)
+    texts = random_texts(class_of=(0, 0), classes=("cat",))
+    label = Classifier(backbone, attention, texts, MethodSettings(crops=2), views_per_pass=4).label(
+        [IMAGES[0]], ["x"]
+    )[0]
+    assert (label.label, label.margin) == ("cat", 0)
+    assert label.probability == pytest.approx(1)
+    assert label.probability <= 1
+
+
+def test_a_very_long_picture_is_labelled_without_a_huge_resize() -> None:
+    image = random_image(20_000, 10)
+    label = classifier(MethodSettings(crops=2)).label([image], ["long"])[0]
+    x0, y0, x1, y1 = label.evidence_box_xyxy_px
+    assert 0 <= x0 < x1 <= 20_000
+    assert 0 <= y0 < y1 <= 10
+
+
+def test_an_empty_batch_has_no_labels() -> None:
+    assert classifier(MethodSettings(crops=1)).label([], []) == []
+
+
+def test_evidence_lies_inside_the_image() -> None:
+    for image, label in zip(IMAGES, classifier(MethodSettings(crops=4)).label(IMAGES, IDS), strict=True):
+        x0, y0, x1, y1 = label.evidence_box_xyxy_px
+        assert 0 <= x0 < x1 <= image.shape[1]
+        assert 0 <= y0 < y1 <= image.shape[0]
+
+
+def test_a_block_that_the_tower_does_not_have_is_refused() -> None:
+    with pytest.raises(ModelError, match="blocks 0 to 2"):
+        classifier(MethodSettings(feature_block=3))
+
+
+def test_texts_of_another_backbone_are_refused() -> None:
+    backbone, attention, _ = models(7, attention_grid=14)
+    texts = random_texts()
+    shorter = texts.embeddings[:, :8].contiguous(), texts.label_prompts[:, :8].contiguous()
+    other = replace(texts, embeddings=shorter[0], label_prompts=shorter[1])
+    with pytest.raises(InputError, match="8 dimensions, the backbone has 32"):
+        Classifier(backbone, attention, other, MethodSettings(), views_per_pass=4)
+
+
+def test_a_class_without_description_is_refused_by_abs_alone() -> None:
+    backbone, attention, _ = models(7, attention_grid=14)
+    texts = random_texts(class_of=(0, 1, 3))
+    with pytest.raises(InputError, match="no description is kept of bird"):
+        Classifier(backbone, attention, texts, MethodSettings(), views_per_pass=4)
+    Classifier(backbone, None, texts, MethodSettings(name="clip"), views_per_pass=4)
