@@ -1,0 +1,122 @@
+"""Starts one RayJob from a manifest and waits until it has ended; runs in the pod of the nightly CronJob.
+
+The RayJob is named after the Kubernetes Job that this pod belongs to, so that a pod that takes over from a lost one finds
+the run that is under way instead of starting a second. It needs only the rights to create and to get RayJobs.
+
+Exit codes: 0 the run succeeded, 3 it failed, 1 anything else (Kubernetes then starts the pod again).
+"""
+
+import argparse
+import json
+import os
+import ssl
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+RUN_FAILED = 3
+UNREACHABLE_S = 900.0  # an API server is away for minutes while a control plane is upgraded
+
+
+class Api:
+    """The RayJobs of one namespace, as the pod's service account sees them."""
+
+    def __init__(self, server: str, namespace: str, account: Path) -> None:
+        self._url = f"{server}/apis/ray.io/v1/namespaces/{namespace}/rayjobs"
+        self._token = account / "token"
+        authority = account / "ca.crt"
+        self._tls = ssl.create_default_context(cafile=str(authority)) if server.startswith("https:") else None
+
+    def create(self, rayjob: dict[str, Any]) -> bool:
+        """The RayJob exists; whether this call made it."""
+        try:
+            self._ask("POST", self._url, rayjob)
+        except urllib.error.HTTPError as error:
+            if error.code == 409:  # a pod before this one, or an answer that got lost
+                return False
+            raise
+        return True
+
+    def status(self, name: str) -> dict[str, Any]:
+        """What the operator says of the RayJob; empty before it has looked at it."""
+        answer: dict[str, Any] = self._ask("GET", f"{self._url}/{name}").get("status") or {}
+        return answer
+
+    def _ask(self, method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        headers = {
+            "Authorization": f"Bearer {self._token.read_text().strip()}",
+            "Content-Type": "application/json",
+        }
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data=data, headers=headers, method=method)
+        with urllib.request.urlopen(request, timeout=30, context=self._tls) as answer:
+            parsed: dict[str, Any] = json.load(answer)
+            return parsed
+
+
+def tonights_rayjob(manifest: Path, name: str, uid: str, entrypoint: str | None) -> dict[str, Any]:
+    """The manifest's RayJob under that name, owned by the Kubernetes Job so that it is cleaned up with it."""
+    rayjob: dict[str, Any] = yaml.safe_load(manifest.read_text())
+    metadata = rayjob["metadata"]
+    metadata.pop("generateName", None)
+    metadata["name"] = name
+    metadata["ownerReferences"] = [{"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid}]
+    if entrypoint is not None:
+        rayjob["spec"]["entrypoint"] = entrypoint
+    return rayjob
+
+
+def wait_for_end(api: Api, name: str, poll_s: float) -> int:
+    """The exit code, once the run has ended; each change of its status is printed."""
+    seen, reached = "", time.monotonic()
+    while True:
+        try:
+            status = api.status(name)
+            reached = time.monotonic()
+        except urllib.error.HTTPError as error:
+            if error.code < 500 and error.code != 429:
+                raise
+            status = None
+        except OSError:
+            status = None
+        if status is None:
+            if time.monotonic() - reached > UNREACHABLE_S:
+                raise TimeoutError(f"the Kubernetes API has not answered for {UNREACHABLE_S:.0f} s")
+            time.sleep(poll_s)
+            continue
+        state = status.get("jobDeploymentStatus") or "New"
+        line = f"{name}: {state}, job {status.get('jobStatus') or 'not yet started'}, {status.get('message') or 'no message'}"
+        if line != seen:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+            seen = line
+        if state in ("Complete", "Failed"):
+            return 0 if state == "Complete" and status.get("jobStatus") == "SUCCEEDED" else RUN_FAILED
+        time.sleep(poll_s)
+
+
+def main() -> int:
+    """Start, wait, and tell how it ended."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("manifest", type=Path, help="YAML of one RayJob")
+    parser.add_argument("--entrypoint", help="command instead of the manifest's")
+    parser.add_argument("--poll-s", type=float, default=15.0, help="seconds between two looks")
+    arguments = parser.parse_args()
+    name = os.environ["JOB_NAME"]
+    account = Path(os.environ.get("SERVICE_ACCOUNT_FOLDER", str(ACCOUNT)))
+    server = os.environ.get("KUBERNETES_API", "https://kubernetes.default.svc")
+    rayjob = tonights_rayjob(arguments.manifest, name, os.environ["JOB_UID"], arguments.entrypoint)
+    api = Api(server, rayjob["metadata"]["namespace"], account)
+    made = api.create(rayjob)
+    sys.stdout.write(f"{name}: {'created' if made else 'exists already, waiting for it'}\n")
+    return wait_for_end(api, name, arguments.poll_s)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

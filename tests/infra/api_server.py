@@ -1,0 +1,72 @@
+"""A Kubernetes API server of which only RayJobs exist: it keeps them, and plays the operator by a script of states."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+PATH = "/apis/ray.io/v1/namespaces/laketag/rayjobs"
+TOKEN = "the-pods-own-token"
+
+
+@dataclass
+class RayJobs:
+    """What the server holds, and what it will say next."""
+
+    script: list[dict[str, Any] | int]  # statuses, or HTTP errors; the last one stays
+    url: str = ""
+    rayjobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def serve_rayjobs(script: list[dict[str, Any] | int]) -> Iterator[RayJobs]:
+    """A server on loopback."""
+    state = RayJobs(script)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            name = body["metadata"]["name"]
+            if self._refused("create") or self.path != PATH:
+                return self._answer(403, {})
+            if name in state.rayjobs:
+                return self._answer(409, {"reason": "AlreadyExists"})
+            state.rayjobs[name] = body
+            return self._answer(201, body)
+
+        def do_GET(self) -> None:
+            name = self.path.removeprefix(PATH + "/")
+            if self._refused("get") or name not in state.rayjobs:
+                return self._answer(403, {})
+            step = state.script.pop(0) if len(state.script) > 1 else state.script[0]
+            if isinstance(step, int):
+                return self._answer(step, {})
+            return self._answer(200, {**state.rayjobs[name], "status": step})
+
+        def _refused(self, verb: str) -> bool:
+            state.asked.append(verb)
+            return self.headers["Authorization"] != f"Bearer {TOKEN}"
+
+        def _answer(self, code: int, body: dict[str, Any]) -> None:
+            data = json.dumps(body).encode()
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *arguments: object) -> None:  # the base class names it so
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        state.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, name="api-server", daemon=True)
+        thread.start()
+        try:
+            yield state
+        finally:
+            server.shutdown()
+            thread.join()
