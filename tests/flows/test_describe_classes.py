@@ -10,15 +10,15 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from pipeline.config import BackboneSettings, DescriptionSettings, Settings, StorageSettings
+from pipeline.config import BackboneSettings, DescriptionSettings, Settings
 from pipeline.errors import InputError
-from pipeline.flows.describe_classes import DescribedSet, describe_classes, filter_embedded
+from pipeline.flows.describe_classes import DescribedSet, describe_classes, filter_embedded, read_file
 from pipeline.lake import open_lake
 from pipeline.models.backbone_spec import BackboneSpec
 from pipeline.ray_runtime import ray_runtime
 from pipeline.storage.descriptions import list_versions, load_class_texts, read_described_with
 from tests.models.tiny import save_local_dir
-from tests.stores.store import Store
+from tests.stores.store import Store, folder_store
 
 CUPL = {
     "hot_dog": ["A hot dog lies in a bun.", "Sausage with mustard on top.", "a HOT dog lies in a bun. "],
@@ -32,34 +32,30 @@ def model(tmp_path_factory) -> Path:
     return save_local_dir(tmp_path_factory.mktemp("models") / "tiny")
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def one_ray() -> Iterator[None]:
     with ray_runtime():
         yield
 
 
-def settings(model: Path, storage: StorageSettings, **descriptions) -> Settings:
+def describe(store: Store, model: Path, **descriptions) -> DescribedSet:
     options = {"drop_near_duplicates": False, "batch_size": 3, **descriptions}  # several blocks, any order
-    return Settings(
+    settings = Settings(
         backbone=BackboneSettings(pretrained=f"local-dir:{model}"),
         descriptions=DescriptionSettings(**options),
-        storage=storage,
+        storage=store.storage,
     )
-
-
-def describe(
-    store: Store, model: Path, content: object = CUPL, name: str = "texts.json", **options
-) -> DescribedSet:
-    data = content if isinstance(content, bytes) else json.dumps(content).encode()
-    classes = {"classes_file": options.pop("classes_file")} if "classes_file" in options else {}
-    chosen = settings(model, store.storage, **options)
+    file = store.put("texts.json", json.dumps(CUPL).encode())
     lake = open_lake(store.root, store.storage)
-    return describe_classes(
-        lake, store.put(name, data), "food", chosen, Console(file=io.StringIO()), **classes
-    )
+    return describe_classes(lake, file, "food", settings, Console(file=io.StringIO()))
 
 
-def test_the_table_holds_every_text_kept_or_dropped_with_its_reason(store: Store, model):
+@pytest.mark.usefixtures("one_ray")
+@pytest.mark.parametrize(
+    "kind", ["folder", "moto"]
+)  # Ceph: tests/storage writes and reads the same table there
+def test_the_table_holds_every_text_kept_or_dropped_with_its_reason(kind, model, request, tmp_path):
+    store = folder_store(tmp_path) if kind == "folder" else request.getfixturevalue(kind)
     described = describe(store, model)
     lake = open_lake(store.root, store.storage)
     rows = described.rows.select("class_name", "position", pl.col("drop_reason").cast(pl.String), "truncated")
@@ -80,94 +76,79 @@ def test_the_table_holds_every_text_kept_or_dropped_with_its_reason(store: Store
     assert described.dropped == {"empty": 1, "exact_duplicate": 1, "names_another_class": 1}
     texts = load_class_texts(lake, "food", described.version)
     assert texts.label_prompt_texts[0] == "a photo of a hot dog."
-    spec = BackboneSpec(settings(model, store.storage).backbone, store.storage).resolved()
+    spec = BackboneSpec(BackboneSettings(pretrained=f"local-dir:{model}"), store.storage).resolved()
     expected = spec.load("cpu").encode_text(list(texts.descriptions))
     np.testing.assert_allclose(texts.embeddings.numpy(), expected.numpy(), atol=1e-6)
     made = read_described_with(lake, "food", described.version)
     assert (made.backbone_sha256, made.label_prompt) == (spec.sha256, "a photo of a {}.")
 
-    again = describe(store, model)
+    again = describe(store, model, batch_size=100)
     assert not again.is_new
     assert again.version == described.version
     assert again.rows.equals(described.rows)
     assert list_versions(lake, "food") == [described.version]
 
 
-@pytest.fixture
-def folder(tmp_path) -> Store:
-    return Store("folder", str(tmp_path))
+def embedded(*rows: tuple[str, int, str | None, list[float] | None]) -> pl.DataFrame:
+    """Rows as they come from the actors: class, position, reason, embedding."""
+    columns = ("class_name", "position", "drop_reason", "embedding")
+    schema = {"class_name": pl.String, "position": pl.Int32, "drop_reason": pl.String}
+    frame = pl.DataFrame(rows, schema={**schema, "embedding": pl.List(pl.Float32)}, orient="row")
+    assert tuple(frame.columns) == columns
+    return frame.with_columns(text=pl.lit("a text"), tokens=pl.lit(4, pl.Int32), truncated=pl.lit(False))
 
 
-def test_a_setting_that_matters_makes_a_new_version_and_one_that_does_not_makes_none(folder, model):
-    first = describe(folder, model)
-    assert not describe(folder, model, batch_size=100).is_new
-    other = describe(folder, model, limit_per_class=1)
-    assert other.is_new
-    assert other.version > first.version
-    assert other.dropped["over_limit"] == 2
-    assert describe(folder, model).is_new  # the newest version is another one
+def test_reasons_that_embeddings_tell_are_put_on_the_right_rows():
+    rows = embedded(
+        ("cat", -1, None, [1.0, 0.0]),
+        ("cat", 0, "empty", None),
+        ("cat", 1, None, [0.0, 1.0]),
+        ("cat", 2, "names_another_class", None),
+        ("cat", 3, None, [0.0, 1.0]),
+        ("cat", 4, None, [0.6, 0.8]),
+        ("cat", 5, None, [0.8, 0.6]),
+        ("dog", -1, None, [0.0, 1.0]),
+        ("dog", 0, None, [0.0, 1.0]),
+    )
+    filtered = filter_embedded(rows, DescriptionSettings(limit_per_class=2))
+    assert filtered["drop_reason"].to_list() == [
+        None,
+        "empty",
+        None,
+        "names_another_class",
+        "near_duplicate",
+        None,
+        "over_limit",
+        None,
+        None,
+    ]
+    closer = filter_embedded(rows, DescriptionSettings(drop_closer_to_another_class=True))
+    assert closer["drop_reason"].to_list()[2:7:2] == ["closer_to_another_class"] * 2 + [None]
 
 
-def test_near_duplicates_and_the_limit_follow_from_the_embeddings(folder, model):
-    described = describe(folder, model, drop_near_duplicates=True, near_duplicate_cosine=0.5)
-    kept: dict[str, list[np.ndarray]] = {}
-    for name, reason, vector in described.texts.select("class_name", "drop_reason", "embedding").iter_rows():
-        if vector is None:
-            continue
-        near = any(np.dot(vector, other) >= 0.5 for other in kept.setdefault(name, []))
-        assert (reason == "near_duplicate") == near
-        if not near:
-            kept[name].append(np.array(vector))
+def test_filtering_needs_no_text_to_be_left():
+    rows = embedded(("cat", -1, None, [1.0, 0.0]), ("cat", 0, "empty", None))
+    assert filter_embedded(rows, DescriptionSettings())["drop_reason"].to_list() == [None, "empty"]
 
 
-def test_names_templates_csv_and_parquet_make_the_same_table(folder, model, tmp_path):
-    (tmp_path / "names.txt").write_text("cat\nhot_dog\n")
+def test_names_templates_csv_and_parquet_say_the_same(tmp_path):
     frame = pl.DataFrame(
         {"class": ["cat", "hot_dog"], "text": ["a photo of a cat.", "a photo of a hot dog."]}
     )
-    parquet = io.BytesIO()
-    frame.write_parquet(parquet)
-    sources = {
-        "texts.txt": b"cat\nhot_dog\n",
-        "texts.csv": frame.write_csv().encode(),
-        "texts.parquet": parquet.getvalue(),
-    }
-    found = [describe(folder, model, content, name) for name, content in sources.items()]
-    templates = ["a photo of a {}."]
-    found.append(describe(folder, model, templates, classes_file=str(tmp_path / "names.txt")))
-    assert [one.detected.format for one in found] == ["names", "csv", "parquet", "clip-e"]
-    assert [one.is_new for one in found] == [True, False, False, False]  # the same content
+    (tmp_path / "a.txt").write_text("cat\nhot_dog\n")
+    frame.write_csv(tmp_path / "a.csv")
+    frame.write_parquet(tmp_path / "a.parquet")
+    (tmp_path / "a.json").write_text('["a photo of a {}."]')
+    names = str(tmp_path / "a.txt")
+    expected = {"cat": ("a photo of a cat.",), "hot_dog": ("a photo of a hot dog.",)}
+    for suffix, known in {"txt": "names", "csv": "csv", "parquet": "parquet", "json": "clip-e"}.items():
+        file = str(tmp_path / f"a.{suffix}")
+        sentences, detected = read_file(file, Settings(), None, names if suffix == "json" else None)
+        assert (detected.format, sentences) == (known, expected)
 
 
-def test_a_class_left_without_a_description_by_its_embeddings_is_refused(folder, model):
-    with pytest.raises(InputError, match=r"class .* has no description left \(.* closer_to_another_class"):
-        describe(
-            folder,
-            model,
-            {"cat": ["A dog photo of a dog."], "dog": ["A photo of a cat.", "A dog wags."]},
-            drop_names_another_class=False,
-            drop_closer_to_another_class=True,
-        )
-    assert list_versions(open_lake(folder.root, folder.storage), "food") == []
-
-
-def test_names_of_classes_go_with_templates_only(folder, model, tmp_path):
+def test_names_of_classes_go_with_templates_only(tmp_path):
     (tmp_path / "names.txt").write_text("cat\ndog\n")
+    names = str(tmp_path / "names.txt")
     with pytest.raises(InputError, match="--classes goes with a list of templates"):
-        describe(folder, model, classes_file=str(tmp_path / "names.txt"))
-
-
-def test_filtering_needs_no_text_to_be_left(model):
-    rows = pl.DataFrame(
-        {
-            "class_name": ["cat", "cat"],
-            "position": [-1, 0],
-            "text": ["a cat", ""],
-            "drop_reason": [None, "empty"],
-            "tokens": [4, 2],
-            "truncated": [False, False],
-            "embedding": [[1.0, 0.0], None],
-        }
-    )
-    filtered = filter_embedded(rows, DescriptionSettings())
-    assert filtered["drop_reason"].to_list() == [None, "empty"]
+        read_file(names, Settings(), None, names)
