@@ -1,3 +1,7 @@
 """Fixtures for all tests."""
 
+from jaxtyping import install_import_hook
+
+install_import_hook(["pipeline.classifier", "pipeline.models"], "beartype.beartype")  # before they are imported
+
 pytest_plugins = ["tests.stores.fixtures"]
