@@ -74,7 +74,8 @@ def decode(data: bytes | memoryview, settings: DecodeSettings) -> Decoded:
     except Image.DecompressionBombError as error:
         raise DecodeError("too_many_pixels", str(error)) from None
     except Exception as error:  # noqa: BLE001  # parsers meet hostile bytes with any exception there is
-        reason = "truncated" if ends_early(data, error) else "undecodable"
+        with _quiet():
+            reason = "truncated" if ends_early(data, error) else "undecodable"
         raise DecodeError(reason, f"{type(error).__name__}: {error}"[:300]) from None
 
 

@@ -107,7 +107,7 @@ def read_table(urls: str | Sequence[str], schema: type[dy.Schema], storage: Stor
     except dy.exc.ValidationError as error:
         names = files[0] + (f" and {len(files) - 1} more" if len(files) > 1 else "")
         raise InputError(
-            f"{names}: breaks the contract of {schema.__name__}, {error}; "
+            f"{names}: breaks the contract of {schema.__name__}, {' '.join(str(error).split())}; "
             "write it again with this version of laketag"
         ) from None
 

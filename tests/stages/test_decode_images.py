@@ -333,6 +333,22 @@ def test_a_file_cut_short_is_truncated(kind: str, options: dict[str, object], sh
     assert failure(data[: int(len(data) * share)]) == "truncated"
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("WEBP", {}), ("GIF", {})],
+)
+def test_wherever_a_file_is_cut_it_gives_the_whole_picture_or_none(
+    kind: str, options: dict[str, object]
+) -> None:
+    data = encode(RNG.integers(0, 256, (16, 16, 3), dtype=np.uint8), kind, **options)
+    whole = pixels(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for row in decode_rows(*[data[:kept] for kept in range(1, len(data))]):
+            half = row["rgb_u8"]
+            assert half is None or half == whole.tobytes(), "no half-grey pictures"
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
 @pytest.mark.parametrize("kept", [8, 12, 24, 40])
 def test_a_file_cut_in_its_header_is_truncated(kind: str, kept: int) -> None:

@@ -5,6 +5,7 @@ Host, path and query are passed on byte for byte, so signatures stay valid.
 
 import asyncio
 import contextlib
+import io
 import re
 import socket
 import struct
@@ -84,7 +85,7 @@ class FaultProxy:
 
     async def _pass_on(self, request: web.Request, fault: Fault | None) -> web.StreamResponse:
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP]
-        body = await request.read() if request.can_read_body else None
+        body = io.BytesIO(await request.read()) if request.can_read_body else None
         url = URL(self.upstream + request.raw_path, encoded=True)
         session = aiohttp.ClientSession(
             auto_decompress=False,
