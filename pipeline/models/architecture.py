@@ -48,7 +48,8 @@ def read_architecture(settings: BackboneSettings, storage: StorageSettings) -> A
     model_config = open_clip.get_model_config(settings.name.replace("/", "-"))
     if model_config is None:
         raise ModelError(
-            f"backbone.name = {settings.name!r} is no open_clip architecture; choose one of open_clip.list_models(), such as ViT-B-16"
+            f"backbone.name = {settings.name!r} is no open_clip architecture; "
+            "choose one of open_clip.list_models(), such as ViT-B-16"
         )
     tag = _tag_config(settings)
     if tag is not None:

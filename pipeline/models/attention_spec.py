@@ -82,7 +82,8 @@ class AttentionSpec:
     def _config(self) -> PretrainedCfg:
         if not timm.is_model(self.settings.name):
             raise ModelError(
-                f"attention.name = {self.settings.name!r} is no timm model; choose a ViT such as vit_base_patch16_224.dino, or 'backbone'"
+                f"attention.name = {self.settings.name!r} is no timm model; "
+                "choose a ViT such as vit_base_patch16_224.dino, or 'backbone'"
             )
         try:
             config = timm.get_pretrained_cfg(self.settings.name, allow_unregistered=False)
