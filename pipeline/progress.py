@@ -26,7 +26,7 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         self._began = self._printed = time.monotonic()
-        self._recent: deque[tuple[float, int]] = deque([(self._began, self.done)])
+        self._recent: deque[tuple[float, int]] = deque()  # from the first result on: what models take to load is no rate
         self._at_start = self.done
         self._live = (
             Live(console=self.console, refresh_per_second=4, get_renderable=self.line)
@@ -53,15 +53,17 @@ class Progress:
         self._recent.append((now, self.done))
         while self._recent[0][0] < now - RATE_WINDOW_S and len(self._recent) > 2:
             self._recent.popleft()
-        if self._live is None and now - self._printed > LINE_EVERY_S:
+        if self._live is None and now - self._printed > LINE_EVERY_S and self.done < self.planned:
             self._printed = now
             self.console.print(self.line())
 
     @property
-    def images_per_s(self) -> float:
-        """Images done in a second, over about the last half minute."""
-        (then, before), now = self._recent[0], time.monotonic()
-        return (self.done - before) / max(now - then, 1e-9)
+    def images_per_s(self) -> float | None:
+        """Images done in a second, over about the last half minute; None before two results."""
+        if len(self._recent) < 2:
+            return None
+        then, before = self._recent[0]
+        return (self.done - before) / max(time.monotonic() - then, 1e-9)
 
     @property
     def mean_images_per_s(self) -> float:
@@ -70,15 +72,15 @@ class Progress:
 
     def line(self) -> Text:
         """Images done of planned, rate, time left, failures by reason."""
-        rate = self.images_per_s
+        rate = self.images_per_s if self.done < self.planned else self.mean_images_per_s
         share = self.done / self.planned if self.planned else 1.0
         text = Text(f"{self.done:,} of {self.planned:,} images ({share:.0%})")
-        if self.done > self._at_start:
-            text.append(f" · {rate:,.1f} images/s", "cyan")
-        else:
+        if self.done == self._at_start:
             text.append(" · loading the models", "dim")
-        if self.done < self.planned and rate > 0:
-            text.append(f" · {_duration(round((self.planned - self.done) / rate))} left")
+        elif rate:
+            text.append(f" · {rate:,.1f} images/s", "cyan")
+            if self.done < self.planned:
+                text.append(f" · {_duration(round((self.planned - self.done) / rate))} left")
         failures = [(reason, images) for reason, images in self.outcomes.most_common() if reason != LABELLED]
         for reason, images in failures:
             text.append(f" · {reason} {images:,}", "yellow")
