@@ -34,7 +34,11 @@ def test_a_released_lease_can_be_held_again(lake) -> None:
 
 def test_a_holder_that_beats_is_left_alone(lake, monkeypatch) -> None:
     monkeypatch.setattr(lease_module, "BEAT_S", 0.1)
-    with hold_lease(lake, "x"), pytest.raises(BusyError, match=f"process {os.getpid()} on .* works on the same"), hold_lease(lake, "x"):
+    with (
+        hold_lease(lake, "x"),
+        pytest.raises(BusyError, match=f"process {os.getpid()} on .* works on the same"),
+        hold_lease(lake, "x"),
+    ):
         pass
 
 

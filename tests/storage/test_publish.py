@@ -74,7 +74,9 @@ def test_what_was_labelled_is_not_planned_again(lake) -> None:
 
 
 @pytest.mark.parametrize("reason", FAILURES)
-def test_a_transient_failure_is_planned_again_and_a_permanent_one_only_when_the_image_changes(lake, reason) -> None:
+def test_a_transient_failure_is_planned_again_and_a_permanent_one_only_when_the_image_changes(
+    lake, reason
+) -> None:
     label_all(lake, plan(lake, index_rows(["a"])), [label_row("a", failure=reason)])
     assert pending_ids(lake, index_rows(["a"])) == (set() if reason in PERMANENT_FAILURES else {"a"})
     assert pending_ids(lake, index_rows(["a"], etag="v2")) == {"a"}
@@ -132,10 +134,14 @@ def test_a_run_that_another_process_committed_is_not_committed_twice(lake) -> No
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    outcomes=st.lists(st.lists(st.sampled_from([None, *FAILURES]), min_size=1, max_size=3), min_size=1, max_size=12),
+    outcomes=st.lists(
+        st.lists(st.sampled_from([None, *FAILURES]), min_size=1, max_size=3), min_size=1, max_size=12
+    ),
     rows_per_file=st.integers(1, 13),
 )
-def test_each_planned_image_is_published_once_sorted_and_the_ledger_balances(tmp_path_factory, outcomes, rows_per_file) -> None:
+def test_each_planned_image_is_published_once_sorted_and_the_ledger_balances(
+    tmp_path_factory, outcomes, rows_per_file
+) -> None:
     """Each image is tried once or more; a label wins over failures, then the newest failure counts."""
     lake = open_lake(str(tmp_path_factory.mktemp("lake")), StorageSettings())
     ids = [f"{7919 * number % 1000:03}" for number in range(len(outcomes))]
@@ -158,6 +164,11 @@ def test_each_planned_image_is_published_once_sorted_and_the_ledger_balances(tmp
 
 def test_balance_counts_failures_by_reason(lake) -> None:
     run = plan(lake, index_rows(["a", "b", "c", "d"]))
-    rows = [label_row("a"), label_row("b", failure="empty"), label_row("c", failure="empty"), label_row("d", failure="timeout")]
+    rows = [
+        label_row("a"),
+        label_row("b", failure="empty"),
+        label_row("c", failure="empty"),
+        label_row("d", failure="timeout"),
+    ]
     write_part(lake, run.run_id, label_frame(rows))
     assert balance(lake, run).failures == {"empty": 2, "timeout": 1}
