@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -13,13 +14,10 @@ import polars as pl
 
 from pipeline.config import StorageSettings
 from pipeline.errors import InputError
-from pipeline.storage.filesystems import is_remote, normalise_url, open_filesystem, store_errors
+from pipeline.storage.filesystems import is_remote, normalise_url, store_errors
+from pipeline.storage.image_formats import IMAGE_EXTENSIONS
+from pipeline.storage.list_client import open_list_client
 
-IMAGE_EXTENSIONS = frozenset(
-    ("jpg", "jpeg", "jpe", "jfif", "png", "gif", "webp", "bmp", "dib")
-    + ("tif", "tiff", "ppm", "pgm", "pbm", "pnm", "avif")
-)
-"""Extensions of the formats that decode reads."""
 FOLDER_BATCH_ROWS = 10_000
 LISTERS = 16
 """Requests for keys in flight."""
@@ -62,6 +60,9 @@ class ImageListing:
         parts = PurePosixPath(path)
         if path.endswith("/") or any(part.startswith(".") for part in parts.parts):
             return False
+        if any("\ud800" <= character <= "\udfff" for character in path):
+            self.left_out["name is not UTF-8"] += 1
+            return False
         extension = parts.suffix.lower().removeprefix(".")
         if extension in IMAGE_EXTENSIONS:
             return True
@@ -98,10 +99,11 @@ def _scan(folder: str, above: set[str]) -> Iterator[tuple[str, os.stat_result]]:
             continue
         try:
             status = entry.stat()
-        except FileNotFoundError:  # a link to nowhere, or gone since
+        except OSError:  # a link to nowhere or to itself, or gone since
             continue
-        if not entry.is_dir():
+        if stat.S_ISREG(status.st_mode):
             yield entry.path, status
+        if not stat.S_ISDIR(status.st_mode):  # pipes and devices hold no images
             continue
         real = os.path.realpath(entry.path)
         if real not in above:
@@ -123,17 +125,17 @@ def _list_bucket(source: str, storage: StorageSettings) -> Iterator[list[Row]]:
     A range of keys that does not end within a few pages is cut where later keys may begin, judging by the last key seen:
     after ``img_004999`` come ``img_005``, ``img_01``, ``img_1`` and so on, whatever the depth of the folders.
     """
-    filesystem, path = open_filesystem(source, storage)
-    bucket, _, prefix = path.partition("/")
+    client = open_list_client(storage, LISTERS)
+    bucket, _, prefix = source.removeprefix("s3://").partition("/")
     prefix = f"{prefix}/" if prefix else ""
     found = 0
     with ThreadPoolExecutor(LISTERS, thread_name_prefix="list") as pool:
-        waiting = {pool.submit(_list_range, filesystem, bucket, prefix, _Range("", "", None))}
+        waiting = {pool.submit(_list_range, client, bucket, prefix, _Range("", "", None))}
         while waiting:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
                 objects, rest = _result(future, waiting)
-                waiting |= {pool.submit(_list_range, filesystem, bucket, prefix, part) for part in rest}
+                waiting |= {pool.submit(_list_range, client, bucket, prefix, part) for part in rest}
                 found += len(objects)
                 yield [
                     (
@@ -159,13 +161,17 @@ def _result(
         raise
 
 
-def _list_range(filesystem: Any, bucket: str, prefix: str, keys: _Range) -> tuple[list[Any], list[_Range]]:
-    """The range's first objects, and the ranges that are left after a few pages."""
+def _list_range(client: Any, bucket: str, prefix: str, keys: _Range) -> tuple[list[Any], list[_Range]]:
+    """The range's first objects, and the ranges that are left after a few pages.
+
+    Most cuts of a range hold nothing: whether its first key is past its end is asked for that key alone.
+    """
     objects: list[Any] = []
     after = keys.after
-    for _ in range(PAGES_BEFORE_SPLIT):
+    sizes = [1000] * PAGES_BEFORE_SPLIT if keys.end is None else [1, *[1000] * PAGES_BEFORE_SPLIT]
+    for size in sizes:
         start = {"StartAfter": after} if after else {}
-        page = filesystem.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=1000, **start)
+        page = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=size, **start)
         contents = page.get("Contents", [])
         objects += [
             entry

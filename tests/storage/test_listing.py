@@ -1,13 +1,21 @@
+import hashlib
+import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.config import StorageSettings
-from pipeline.errors import InputError
+from pipeline.config import FetchSettings, StorageSettings
+from pipeline.errors import InputError, StorageError
+from pipeline.stages.fetch_images import fetch_images
 from pipeline.storage import listing
 from pipeline.storage.listing import ImageListing, image_id
+from pipeline.storage.object_client import open_bucket
+from tests.stores.store import Store
 
 KEYS = st.lists(st.text("abAB01_/~é.", min_size=1, max_size=6), unique=True, max_size=60)
 
@@ -18,14 +26,19 @@ class Bucket:
     def __init__(self, keys: list[str], page: int) -> None:
         self.keys, self.page, self.requests = sorted(keys), page, 0
 
-    def call_s3(
-        self, _operation: str, *, Bucket: str, Prefix: str, MaxKeys: int, StartAfter: str = ""
+    def list_objects_v2(
+        self,
+        *,
+        Bucket: str,  # noqa: ARG002  # part of the request
+        Prefix: str,
+        MaxKeys: int,
+        StartAfter: str = "",
     ) -> dict:
         self.requests += 1
         found = [key for key in self.keys if key.startswith(Prefix) and key > StartAfter]
         return {
-            "Contents": [{"Key": key} for key in found[: self.page]],
-            "IsTruncated": len(found) > self.page,
+            "Contents": [{"Key": key} for key in found[: min(self.page, MaxKeys)]],
+            "IsTruncated": len(found) > min(self.page, MaxKeys),
         }
 
 
@@ -95,3 +108,48 @@ def test_an_image_id_is_the_blake2b_128_of_the_uri() -> None:
     assert (
         image_id("/images/a.jpg") == "b15a58dc35a172a5948cf3ffda6d31c0"
     )  # printf %s /images/a.jpg | b2sum -l 128
+
+
+def test_each_object_below_a_prefix_is_listed_once_with_its_version(bucket: Store) -> None:
+    """More than a page, several depths, and keys that are no paths."""
+    client = open_bucket(bucket.root.removeprefix("s3://"), bucket.storage, 30.0)
+    numbered = [f"in/d{n % 3}/img_{n:05}.jpg" for n in range(2_300)]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda key: client.put(key, b"x"), numbered))
+    odd = ["in/a b+c.PNG", "in/ü€日本.webp", "in/x//double.gif", "in/p%20q.jpg", "in/[y].jpg"]
+    for key in (*odd, "in/notes.txt", "in/.hidden/x.jpg", "inside/other.jpg", "out.jpg"):
+        bucket.put(key, b"12345")
+    images = ImageListing(bucket.url("in"), bucket.storage)
+    found = pl.concat(list(images))
+    assert sorted(found["path"]) == sorted(key.removeprefix("in/") for key in (*numbered, *odd))
+    assert sorted(found["uri"]) == sorted(bucket.url(key) for key in (*numbered, *odd))
+    assert images.left_out == {".txt": 1}
+    row = found.row(by_predicate=pl.col("path") == "[y].jpg", named=True)
+    assert (row["size_bytes"], row["etag"]) == (5, hashlib.md5(b"12345").hexdigest())
+
+
+def test_what_is_listed_can_be_fetched(store: Store) -> None:
+    for key in ("a/1.jpg", "a/b+ c/2.png", "ü/3.gif"):
+        store.put(key, key.encode())
+    listed = pl.concat(list(ImageListing(store.root, store.storage)))
+    batch = listed.with_columns(image_id=pl.col("uri")).drop("path").to_arrow()
+    fetched = fetch_images(batch, fetch=FetchSettings(), storage=store.storage)
+    assert fetched["failure"].null_count == 3
+    assert [data.decode() for data in fetched["data"].to_pylist()] == listed["path"].to_list()
+
+
+def test_a_missing_or_empty_prefix_and_a_missing_bucket_are_named(bucket: Store) -> None:
+    with pytest.raises(InputError, match="holds no object"):
+        list(ImageListing(bucket.url("nothing"), bucket.storage))
+    with pytest.raises(StorageError, match="there is no bucket s3://no-such-bucket"):
+        list(ImageListing("s3://no-such-bucket/x", bucket.storage))
+
+
+def test_pipes_links_to_nowhere_and_names_that_are_no_text_do_not_stop_a_listing(tmp_path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "itself.jpg").symlink_to("itself.jpg")
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg")).write_bytes(b"x")
+    images = ImageListing(str(tmp_path), StorageSettings())
+    assert [path for frame in images for path in frame["path"]] == ["a.jpg"]
+    assert images.left_out == {"name is not UTF-8": 1}
