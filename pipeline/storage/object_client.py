@@ -14,9 +14,12 @@ RENEW_AFTER = timedelta(minutes=5)
 """How long the client keeps credentials before it asks botocore again, which renews those that run out."""
 
 
-def open_bucket(bucket: str, storage: StorageSettings, timeout_s: float) -> S3Store:
-    """A client for the bucket that tries each request once, for at most ``timeout_s``; usable from any thread or loop."""
-    return _open_bucket(bucket, storage, timeout_s, environment_key())
+def open_bucket(bucket: str, storage: StorageSettings, timeout_s: float, retries: int = 0) -> S3Store:
+    """A client for the bucket, for any thread or loop, whose requests take at most ``timeout_s`` each.
+
+    By default each request is tried once: tries are then the caller's to count.
+    """
+    return _open_bucket(bucket, storage, timeout_s, retries, environment_key())
 
 
 def is_plain_key(key: str) -> bool:
@@ -25,7 +28,13 @@ def is_plain_key(key: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _open_bucket(bucket: str, storage: StorageSettings, timeout_s: float, environment: str) -> S3Store:  # noqa: ARG001  # part of the cache's key
+def _open_bucket(
+    bucket: str,
+    storage: StorageSettings,
+    timeout_s: float,
+    retries: int,
+    environment: str,  # noqa: ARG001  # part of the cache's key
+) -> S3Store:
     access = resolve_access(storage)
     config: dict[str, Any] = {"region": access.region}
     if access.endpoint_url:  # both names: the variable AWS_ENDPOINT_URL_S3 would win over the first alone
@@ -40,7 +49,7 @@ def _open_bucket(bucket: str, storage: StorageSettings, timeout_s: float, enviro
             "timeout": timedelta(seconds=timeout_s),
             "connect_timeout": timedelta(seconds=min(timeout_s, 5.0)),
         },
-        retry_config={"max_retries": 0},  # tries are ours to count
+        retry_config={"max_retries": retries},
         credential_provider=None if access.anonymous else _renewing(find_credentials(access)),  # type: ignore[arg-type]
     )
 

@@ -1,0 +1,107 @@
+"""An index that exists already becomes index rows that can be fetched, on every store."""
+
+import io
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.config import FetchSettings
+from pipeline.errors import InputError
+from pipeline.stages.fetch_images import fetch_images
+from pipeline.storage.listing import ImageListing
+from pipeline.storage.parquet_index import IndexColumns, read_parquet_index
+from schemas import ImageIndex
+from tests.stores.fault_proxy import FaultProxy
+from tests.stores.store import Store
+
+
+def put_parquet(store: Store, key: str, columns: dict[str, Any], **options: Any) -> str:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink, **options)
+    return store.put(key, sink.getvalue())
+
+
+def read_index(store: Store, source: str, **columns: str) -> pl.DataFrame:
+    return ImageIndex.validate(
+        pl.concat(list(read_parquet_index(source, IndexColumns(**columns), store.storage)))
+    )
+
+
+def fetched(store: Store, index: pl.DataFrame) -> list[Any]:
+    table = fetch_images(index.drop("true_class").to_arrow(), fetch=FetchSettings(), storage=store.storage)
+    return [
+        data or failure
+        for data, failure in zip(table["data"].to_pylist(), table["failure"].to_pylist(), strict=True)
+    ]
+
+
+def test_relative_uris_count_from_the_table_and_versions_are_asked_for(store: Store) -> None:
+    for key in ("set/a.jpg", "set/deep/b//c.png" if store.name != "folder" else "set/deep/c.png"):
+        store.put(key, key.encode())
+    uris = ["a.jpg", "deep/b//c.png" if store.name != "folder" else "deep/c.png", "missing.jpg"]
+    source = put_parquet(store, "set/index.parquet", {"uri": uris, "species": ["x", None, "y"]})
+    index = read_index(store, source, true_class="species")
+    assert index["uri"].to_list() == [store.url(f"set/{uri}") for uri in uris]
+    assert index["true_class"].to_list() == ["x", None, "y"]
+    assert index["etag"].to_list()[2] == "unknown"
+    listed = pl.concat(list(ImageListing(store.url("set"), store.storage)))
+    assert set(index["etag"][:2]) == set(listed["etag"])
+    assert fetched(store, index) == [f"set/{uris[0]}".encode(), f"set/{uris[1]}".encode(), "not_found"]
+
+
+@pytest.mark.parametrize("kind", ["struct", "binary"])
+def test_embedded_images_stay_in_their_table(store: Store, kind: str) -> None:
+    pictures = [f"picture {n}".encode() * 20 for n in range(30)]
+    values = [{"bytes": p, "path": "x.jpg"} for p in pictures] if kind == "struct" else pictures
+    source = put_parquet(
+        store, "t/data.parquet", {"image": values, "label": list(range(30))}, row_group_size=7
+    )
+    index = read_index(store, source, true_class="label")
+    column = "image.bytes" if kind == "struct" else "image"
+    assert index["uri"][3] == f"{source}#column={column}&row=000000003"
+    assert index["etag"].n_unique() == 1
+    assert fetched(store, index.sample(fraction=1, shuffle=True, seed=1).sort("uri")) == pictures
+
+
+def test_a_table_that_was_written_again_is_changed(store: Store) -> None:
+    columns = {"image": [b"one", b"two"]}
+    source = put_parquet(store, "data.parquet", columns)
+    index = read_index(store, source)
+    put_parquet(store, "data.parquet", {"image": [b"ONE!", b"TWO!"]})
+    assert fetched(store, index) == ["changed", "changed"]
+
+
+def test_embedded_bytes_are_not_read_to_index_them(bucket: Store, faults: FaultProxy) -> None:
+    import os
+
+    source = put_parquet(bucket, "big.parquet", {"image": [os.urandom(100_000) for _ in range(80)]})
+    behind = bucket.through(faults.url)
+    index = read_index(behind, source)
+    assert index.height == 80
+    assert faults.count("big.parquet") <= 3
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"uri": ["a", None]}, "empty in 1 row"),
+        ({"uri": ["a", ""]}, "empty in 1 row"),
+        ({"nothing": [1]}, "neither a column of URIs nor one of image bytes"),
+    ],
+)
+def test_a_table_that_is_no_index_is_refused_with_the_fix(
+    tmp_path: Any, columns: dict[str, Any], message: str
+) -> None:
+    store = Store("folder", str(tmp_path))
+    source = put_parquet(store, "index.parquet", columns)
+    with pytest.raises(InputError, match=message):
+        read_index(store, source)
+
+
+def test_what_is_no_parquet_is_refused(store: Store) -> None:
+    source = store.put("index.parquet", b"no table at all")
+    with pytest.raises(InputError, match=r"index\.parquet is no Parquet file"):
+        read_index(store, source)
