@@ -198,6 +198,23 @@ class RunSettings(Section):
         0.5, gt=0, le=1, description="stop when so many images fail for one reason"
     )
     failed_images_before_stop: int = Field(200, ge=1, description="but not before so many have failed for it")
+    stall_s: float = Field(
+        1800.0,
+        gt=0,
+        description="begin again on what the cluster has when nothing has moved for so long, as when a node is lost for good",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "RunSettings":
+        if self.gpus_per_actor > 1 and self.gpus_per_actor % 1:
+            raise ValueError(
+                f"gpus_per_actor {self.gpus_per_actor} is neither a fraction of one GPU nor a whole number; write one of them"
+            )
+        if self.actors and self.max_actors and self.max_actors < self.actors:
+            raise ValueError(
+                f"max_actors {self.max_actors} is under actors {self.actors}; raise it or leave it out"
+            )
+        return self
 
 
 class Settings(Section):

@@ -2,8 +2,10 @@
 
 import logging
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -11,6 +13,16 @@ from pathlib import Path
 
 from pipeline.errors import ClusterError
 from pipeline.lake import timestamp
+from pipeline.ray_errors import ray_errors
+
+
+@dataclass(frozen=True)
+class Node:
+    """What one living node of the cluster offers, in Ray's logical units."""
+
+    cpus: float = 0.0
+    gpus: float = 0.0
+    memory_bytes: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -18,10 +30,23 @@ class RayRuntime:
     """What the driver needs to know of the Ray that it is connected to."""
 
     embedded: bool
-    cpus: float
-    gpus: float
-    memory_bytes: float
+    nodes: tuple[Node, ...]
     log_file: Path
+
+    @property
+    def cpus(self) -> float:
+        """Of all nodes."""
+        return sum(node.cpus for node in self.nodes)
+
+    @property
+    def gpus(self) -> float:
+        """Of all nodes."""
+        return sum(node.gpus for node in self.nodes)
+
+    @property
+    def memory_bytes(self) -> float:
+        """Of all nodes."""
+        return sum(node.memory_bytes for node in self.nodes)
 
 
 START_TRIES = 3
@@ -32,7 +57,8 @@ START_TRIES = 3
 def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
     """Connect to Ray, or start one in this process; Ray's own chatter goes to a log file.
 
-    A Ray that the process is connected to already is used and left running.
+    A Ray that the process is connected to already is used and left running. What is raised inside tasks and actors
+    comes out as the LaketagError that it was, or as one that names the log.
     An embedded Ray is given ``logical_cpus``, or the machine's cores, but never less than two: the label
     actor holds one and something must be left to fetch and decode with.
     """
@@ -47,26 +73,43 @@ def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
     _send_ray_logs_to(handler)
     address = os.environ.get("RAY_ADDRESS")
     started = not ray.is_initialized()
-    with _native_stderr_to(log_file) if started else nullcontext():
+    with _native_stderr_to(log_file) if started else nullcontext(), ray_errors(log_file):
         try:
-            if started and address:
-                _connect(address)
-            elif started:
-                _start(logical_cpus or max(2, os.cpu_count() or 1))
+            with _same_sigterm():
+                if started and address:
+                    _connect(address)
+                elif started:
+                    _start(logical_cpus or max(2, os.cpu_count() or 1))
             _send_ray_logs_to(handler)
-            _quieten_ray_data()
-            resources = ray.cluster_resources()  # type: ignore[no-untyped-call]  # untyped in Ray
-            yield RayRuntime(
-                embedded=started and not address,
-                cpus=resources.get("CPU", 0.0),
-                gpus=resources.get("GPU", 0.0),
-                memory_bytes=resources.get("memory", 0.0),
-                log_file=log_file,
-            )
+            _set_up_ray_data()
+            yield RayRuntime(started and not address, living_nodes(), log_file)
         finally:
             if started:
                 ray.shutdown()
             handler.close()
+
+
+def living_nodes() -> tuple[Node, ...]:
+    """The nodes that the connected cluster has now."""
+    import ray
+
+    offers = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # untyped in Ray
+    return tuple(
+        Node(offer.get("CPU", 0.0), offer.get("GPU", 0.0), offer.get("memory", 0.0)) for offer in offers
+    )
+
+
+@contextmanager
+def _same_sigterm() -> Iterator[None]:
+    """ray.init() replaces the handler of SIGTERM; a stopped job must end as the command line wants it to."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 @contextmanager
@@ -129,12 +172,14 @@ def _send_ray_logs_to(handler: logging.Handler) -> None:
         logger.propagate = False
 
 
-def _quieten_ray_data() -> None:
-    """No progress bars (the flow prints its own progress); errors are rows, so blocks are never dropped."""
+def _set_up_ray_data() -> None:
+    """No progress bars (the flow prints its own progress), and every error is told as what it was."""
     import ray
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    context.max_errored_blocks = 0
+    context.max_errored_blocks = 0  # errors are rows, so blocks are never dropped
     context.retried_map_errors = False  # a stage raises only for what another try cannot mend
+    context.raise_original_map_exception = True  # a LaketagError must come out as one, not as its text
+    context.max_consecutive_actor_init_deaths = 2  # a node may go while an actor loads its model on it

@@ -1,4 +1,4 @@
-"""The numbers of a labelling run, decided once on the driver from what Ray has."""
+"""The numbers of a run, decided once on the driver from what Ray has."""
 
 import math
 import os
@@ -6,17 +6,24 @@ from dataclasses import dataclass
 
 from pipeline.config import RunSettings
 from pipeline.errors import ClusterError
-from pipeline.ray_runtime import RayRuntime
+from pipeline.ray_runtime import Node, RayRuntime
 
 FETCH_CPUS = 0.25  # waits for the network; its work on a CPU is copying
 DECODE_CPUS = 0.5  # one thread, but logical CPUs of a laptop are few and the label actor needs its own
 WRITE_CPUS = 0.25  # milliseconds for a block
+OTHER_CPUS = FETCH_CPUS + DECODE_CPUS + WRITE_CPUS
+"""One task of each stage around the label actors; without them nothing moves."""
+GPU_ACTOR_CPUS = (1.0, 0.5, 0.25)
+"""What a label actor on a GPU is given where nothing is set: less where its node has many GPUs and few CPUs."""
+CPU_ACTOR_SHARE = 0.75
+"""Of a cluster without GPUs, for label actors; the rest fetches and decodes, which is less work there."""
 WAVES = 8
 """A small plan is cut so that each actor gets at least so many blocks: progress moves, and the tail is short."""
 SMALLEST_BLOCK = 8
 GIB = 2**30
 ACTOR_GIB = 2.0
 """What a label actor with ViT-B stays under; see the benchmark of memory."""
+EPSILON = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,16 +68,56 @@ class Resources:
         return {name: amount for name, amount in bundle.items() if amount}
 
 
+@dataclass(frozen=True)
+class ActorShape:
+    """What one label actor takes of a node."""
+
+    cpus: float
+    gpus: float
+    memory_bytes: int = 0
+
+    def fits(self, node: Node) -> int:
+        """How many find room on the node; a fraction of a GPU never spans two."""
+        limits = [_fit(node.cpus, self.cpus)]
+        if self.gpus:
+            each_gpu = _fit(1.0, self.gpus)
+            limits.append(
+                math.floor(node.gpus + EPSILON) * each_gpu if each_gpu else _fit(node.gpus, self.gpus)
+            )
+        if self.memory_bytes:
+            limits.append(_fit(node.memory_bytes, self.memory_bytes))
+        return min(limits)
+
+    def fits_cluster(self, runtime: RayRuntime) -> int:
+        """How many find room on all nodes together."""
+        return sum(self.fits(node) for node in runtime.nodes)
+
+    def cpus_left(self, runtime: RayRuntime, actors: int) -> list[float]:
+        """CPUs that each node has left when the actors fill one node after the other."""
+        left = []
+        for node in runtime.nodes:
+            here = min(actors, self.fits(node))
+            actors -= here
+            left.append(node.cpus - here * self.cpus)
+        return left
+
+
 def decide_resources(runtime: RayRuntime, run: RunSettings, planned: int) -> Resources:
     """The run's resources, or a ClusterError that says what the cluster lacks for the settings."""
     device = ("cuda" if runtime.gpus else "cpu") if run.device == "auto" else run.device
     gpus = run.gpus_per_actor if device == "cuda" else 0.0
-    actors = run.actors or (max(1, _fit(runtime.gpus, gpus)) if gpus else 1)
+    cpus = run.cpus_per_actor or _choose_cpus(runtime, run, gpus)
+    actors = run.actors or _choose_actors(runtime, ActorShape(cpus, gpus))
     max_actors = max(actors, run.max_actors or actors)
-    cpus = run.cpus_per_actor or 1.0
-    memory = _memory_bytes(runtime, run, actors)
-    if not run.autoscaling:
-        _refuse_what_lacks(runtime, device, actors, cpus, gpus, memory)
+    shape = ActorShape(cpus, gpus, _memory_bytes(runtime, run, ActorShape(cpus, gpus), actors))
+    lacking = find_lacking(runtime, shape, actors)
+    if lacking and not run.autoscaling:
+        raise ClusterError(
+            f"{actors} label actor(s) on {device} with {_describe(shape)} each, and {OTHER_CPUS:g} CPU to fetch, decode "
+            f"and write with, need more than the cluster has: {', '.join(lacking)}. Lower run.actors, run.cpus_per_actor, "
+            "run.gpus_per_actor or run.memory_per_actor_gib, set run.device = 'cpu', add nodes, "
+            "or set run.autoscaling = true where the cluster adds them itself"
+        )
     left = max(FETCH_CPUS + DECODE_CPUS, runtime.cpus - actors * cpus - WRITE_CPUS)
     slots = max(1, _fit(left, FETCH_CPUS + DECODE_CPUS))
     blocks = max_actors * WAVES
@@ -83,8 +130,8 @@ def decide_resources(runtime: RayRuntime, run: RunSettings, planned: int) -> Res
         max_actors=max_actors,
         cpus_per_actor=cpus,
         gpus_per_actor=gpus,
-        memory_per_actor_bytes=memory,
-        threads_per_actor=run.threads_per_actor or max(1, (os.cpu_count() or 1) // actors),
+        memory_per_actor_bytes=shape.memory_bytes,
+        threads_per_actor=run.threads_per_actor or _choose_threads(runtime, cpus, actors),
         fetch_slots=run.fetch_slots or slots,
         decode_slots=run.decode_slots or slots,
         batch_size=min(run.batch_size, rows_per_block),
@@ -92,36 +139,96 @@ def decide_resources(runtime: RayRuntime, run: RunSettings, planned: int) -> Res
     )
 
 
-def _refuse_what_lacks(
-    runtime: RayRuntime, device: str, actors: int, cpus: float, gpus: float, memory_bytes: int
-) -> None:
-    """ClusterError if the cluster cannot hold the label actors and one task of each other stage."""
-    others = FETCH_CPUS + DECODE_CPUS + WRITE_CPUS
+def find_lacking(runtime: RayRuntime, shape: ActorShape, actors: int) -> list[str]:
+    """What the cluster has too little of for the actors and one task of each other stage; empty if it has enough."""
     wanted = {
-        "CPU": (actors * cpus + others, runtime.cpus),
-        "GPU": (actors * gpus, runtime.gpus),
-        "GiB memory": (actors * memory_bytes / GIB, runtime.memory_bytes / GIB),
+        "CPU": (actors * shape.cpus + OTHER_CPUS, runtime.cpus),
+        "GPU": (actors * shape.gpus, runtime.gpus),
+        "GiB memory": (actors * shape.memory_bytes / GIB, runtime.memory_bytes / GIB),
     }
     lacking = [
-        f"{need:g} {name} (it has {has:.3g})" for name, (need, has) in wanted.items() if need > has + 1e-6
+        f"{need:g} {name} (it has {has:.3g})" for name, (need, has) in wanted.items() if need > has + EPSILON
     ]
     if lacking:
-        raise ClusterError(
-            f"{actors} label actor(s) on {device} with {cpus:g} CPU and {gpus:g} GPU each, and {others:g} CPU to fetch, decode and "
-            f"write with, need more than the cluster has: {', '.join(lacking)}. Lower run.actors, run.cpus_per_actor, "
-            "run.gpus_per_actor or run.memory_per_actor_gib, set run.device = 'cpu', add nodes, "
-            "or set run.autoscaling = true where the cluster adds them itself"
+        return lacking
+    if (room := shape.fits_cluster(runtime)) < actors:
+        return [f"a node with {_describe(shape)} free for each of them (it has room for {room})"]
+    if (largest := max(shape.cpus_left(runtime, actors))) < DECODE_CPUS - EPSILON:
+        return [f"{DECODE_CPUS:g} CPU on one node to decode with (it has {largest:.3g} left)"]
+    return []
+
+
+def say_shortfalls(runtime: RayRuntime, resources: Resources) -> list[str]:
+    """A sentence for each thing that the run does without or waits for, before it starts."""
+    shape = ActorShape(resources.cpus_per_actor, resources.gpus_per_actor, resources.memory_per_actor_bytes)
+    said = []
+    if lacking := find_lacking(runtime, shape, resources.actors):
+        said.append(f"the cluster must grow first: the run needs {', '.join(lacking)}")
+    idle = runtime.gpus - resources.max_actors * resources.gpus_per_actor
+    if runtime.gpus and idle >= 1 - EPSILON:
+        said.append(
+            f"{idle:.3g} of {runtime.gpus:g} GPUs stay idle; "
+            + (
+                "CPUs are too few for more actors, or run.actors is set lower"
+                if resources.gpus_per_actor
+                else f"run.device is {resources.device}"
+            )
         )
+    return said
 
 
-def _memory_bytes(runtime: RayRuntime, run: RunSettings, actors: int) -> int:
-    """The setting, or ACTOR_GIB where the cluster has so much for each actor and half of it left for the rest."""
+def _choose_cpus(runtime: RayRuntime, run: RunSettings, gpus: float) -> float:
+    """CPUs of a label actor where none are set."""
+    if gpus:  # the most with which no GPU stays idle for want of a CPU
+        wanted = run.actors or ActorShape(GPU_ACTOR_CPUS[-1], gpus).fits_cluster(runtime)
+        for cpus in GPU_ACTOR_CPUS:
+            if not find_lacking(runtime, ActorShape(cpus, gpus), wanted):
+                return cpus
+        return GPU_ACTOR_CPUS[0] if run.autoscaling else GPU_ACTOR_CPUS[-1]
+    if runtime.embedded:
+        return 1.0  # logical; its threads are the machine's cores
+    sizes = [node.cpus for node in runtime.nodes if node.cpus >= 1]
+    smallest = min(sizes, default=1.0)
+    if run.actors:
+        return max(1.0, float(min(math.floor(smallest), _fit(runtime.cpus * CPU_ACTOR_SHARE, run.actors))))
+    return max(1.0, float(math.floor(smallest * CPU_ACTOR_SHARE)))
+
+
+def _choose_actors(runtime: RayRuntime, shape: ActorShape) -> int:
+    """Label actors where none are set: one for each GPU or its fraction, and CPUs must be left for the other stages."""
+    if not shape.gpus and runtime.embedded:
+        return 1
+    room = shape.fits_cluster(runtime)
+    share = (
+        runtime.cpus - OTHER_CPUS
+        if shape.gpus
+        else min(runtime.cpus * CPU_ACTOR_SHARE, runtime.cpus - OTHER_CPUS)
+    )
+    actors = max(1, min(room, _fit(max(0.0, share), shape.cpus)))
+    while actors > 1 and find_lacking(runtime, shape, actors):
+        actors -= 1
+    return actors
+
+
+def _choose_threads(runtime: RayRuntime, cpus: float, actors: int) -> int:
+    """Torch threads of a label actor: of the machine's cores if it is this one, else the CPUs that Ray reserves."""
+    return max(1, (os.cpu_count() or 1) // actors) if runtime.embedded else max(1, math.floor(cpus + EPSILON))
+
+
+def _memory_bytes(runtime: RayRuntime, run: RunSettings, shape: ActorShape, actors: int) -> int:
+    """The setting, or ACTOR_GIB where each node has so much for its actors and as much again for the rest."""
     if run.memory_per_actor_gib is not None:
         return int(run.memory_per_actor_gib * GIB)
-    affordable = run.autoscaling or runtime.memory_bytes >= 2 * actors * ACTOR_GIB * GIB
+    generous = ActorShape(shape.cpus, shape.gpus, int(2 * ACTOR_GIB * GIB))
+    affordable = run.autoscaling or generous.fits_cluster(runtime) >= actors
     return int(ACTOR_GIB * GIB) if affordable else 0
+
+
+def _describe(shape: ActorShape) -> str:
+    memory = f" and {shape.memory_bytes / GIB:g} GiB" if shape.memory_bytes else ""
+    return f"{shape.cpus:g} CPU, {shape.gpus:g} GPU{memory}"
 
 
 def _fit(amount: float, each: float) -> int:
     """How often a share fits, forgiving rounding."""
-    return math.floor(amount / each + 1e-9)
+    return math.floor(amount / each + EPSILON)

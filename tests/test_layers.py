@@ -19,7 +19,7 @@ LAYERS = [
         "pipeline.resources",
     },
     {"pipeline.storage", "pipeline.models", "pipeline.classifier", "pipeline.descriptions"},
-    {"pipeline.ray_runtime", "pipeline.metrics"},
+    {"pipeline.ray_runtime", "pipeline.ray_errors", "pipeline.metrics"},
     {"pipeline.lake"},
     {"pipeline.config"},
     {"pipeline.errors", "pipeline.version", "schemas"},

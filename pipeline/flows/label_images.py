@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
@@ -20,8 +20,16 @@ from pipeline.config import Settings
 from pipeline.errors import ModelError, StoppedError
 from pipeline.lake import Lake, timestamp
 from pipeline.progress import Progress
-from pipeline.ray_runtime import ray_runtime
-from pipeline.resources import DECODE_CPUS, FETCH_CPUS, WRITE_CPUS, Resources, decide_resources
+from pipeline.ray_errors import is_loss, translate
+from pipeline.ray_runtime import RayRuntime, living_nodes, ray_runtime
+from pipeline.resources import (
+    DECODE_CPUS,
+    FETCH_CPUS,
+    WRITE_CPUS,
+    Resources,
+    decide_resources,
+    say_shortfalls,
+)
 from pipeline.run_metrics import RunMetrics
 from pipeline.stages.decode_images import decode_images
 from pipeline.stages.fetch_images import fetch_images
@@ -37,6 +45,11 @@ from pipeline.storage.snapshots import latest_snapshot
 from pipeline.storage.staging import Run, find_unfinished, freeze_plan, run_suffix, scan_parts, scan_plan
 from pipeline.version import laketag_version
 from schemas import LABEL_SCHEMA_VERSION
+
+TRIES = 5
+"""Of a task whose worker died, before the chain gives up. Ray Data would try for ever, and a picture that kills its
+decoder or an actor that outgrows its memory would hang the run. Staged parts are named by what is in them, so a task
+that is tried twice does no harm."""
 
 
 @dataclass(frozen=True)
@@ -58,34 +71,34 @@ def label_images(
     spec = find_classifier(lake, set_name, settings)
     published: list[Published] = []
     with hold_lease(lake, f"{collection}{run_suffix(collection, spec.fingerprint)}", console.print) as lease:
-        while True:
-            finished = read_runs(lake, collection, spec.fingerprint)["run_id"]
-            run = find_unfinished(lake, collection, spec.fingerprint, finished)
-            if run is None:
-                planned = plan_run(lake, collection, spec, settings)
-                if isinstance(planned, NothingToDo):
-                    return published or planned
-                run = planned
-            else:
-                console.print(f"going on with run {run.run_id}, planned {run.started_at[:19]} UTC")
+
+        def finish(run: Run) -> None:
             images_per_s = label_pending(lake, run, spec, settings, console)
+            rows_per_file, version = settings.run.rows_per_file, laketag_version()
             published.append(
-                publish(
-                    lake,
-                    run,
-                    lease,
-                    rows_per_file=settings.run.rows_per_file,
-                    images_per_s=images_per_s,
-                    version=laketag_version(),
-                )
+                publish(lake, run, lease, rows_per_file=rows_per_file, images_per_s=images_per_s, version=version)
             )
+
+        finished = read_runs(lake, collection, spec.fingerprint)["run_id"]
+        while unfinished := find_unfinished(lake, collection, spec.fingerprint, finished):
+            console.print(f"going on with run {unfinished.run_id}, planned {unfinished.started_at[:19]} UTC")
+            finish(unfinished)
+        planned = plan_run(lake, collection, spec, settings)
+        if isinstance(planned, Run):
+            finish(planned)  # once: what failed for a passing reason is for the next call
+            return published
+    return published or planned
 
 
 def find_classifier(lake: Lake, set_name: str, settings: Settings) -> ClassifierSpec:
     """The classifier of the settings with the newest version of the set, which its own text tower must have embedded."""
     version = latest_version(lake, set_name)
     spec = classifier_spec(
-        settings, set_name, version, description_hash=version_hash(version), label_schema=LABEL_SCHEMA_VERSION
+        settings,
+        set_name,
+        version,
+        description_hash=f"{set_name}/{version_hash(version)}",  # sets of the same content are asked for by name
+        label_schema=LABEL_SCHEMA_VERSION,
     )
     made = read_described_with(lake, set_name, version)
     if made.backbone_sha256 != spec.backbone.sha256:
@@ -128,29 +141,60 @@ def label_pending(lake: Lake, run: Run, spec: ClassifierSpec, settings: Settings
     """Every planned row that has no label yet is staged with a label or a failure; returns images/s.
 
     A row that failed before the run was interrupted is tried again: what interrupted the run may have failed it.
+    A chain that lost what Ray cannot make up for is begun again for the rest, on what the cluster has then, as
+    long as each beginning gets further than the one before.
     """
+    pending = find_unlabelled(lake, run)
+    if pending.is_empty():
+        return 0.0
+    with ray_runtime() as runtime:
+        while True:
+            try:
+                return run_chain(lake, run, spec, settings, console, runtime, pending)
+            except Exception as error:
+                left = find_unlabelled(lake, run)
+                if not is_loss(error) or left.height == pending.height:
+                    raise
+                console.print(f"{translate(error, runtime.log_file)}", style="yellow", highlight=False)
+            console.print(f"going on with {left.height:,} images on what the cluster has now", style="yellow")
+            runtime, pending = replace(runtime, nodes=living_nodes()), left
+
+
+def find_unlabelled(lake: Lake, run: Run) -> pl.DataFrame:
+    """The planned rows (schemas.Plan) that have no label in staging, in the order of the plan."""
     labelled = scan_parts(lake, run.run_id).filter(pl.col("label").is_not_null()).select("image_id", "etag")
-    pending = (
+    return (
         scan_plan(lake, run.run_id)
         .join(labelled, on=["image_id", "etag"], how="anti", maintain_order="left")
         .collect()
     )
-    if pending.is_empty():
-        return 0.0
-    with ray_runtime() as runtime:
-        resources = decide_resources(runtime, settings.run, pending.height)
-        console.print(f"{resources}; Ray's own log: {runtime.log_file}")
-        metrics = RunMetrics(run.collection, run.planned)
-        with (
-            ask_for_nodes(settings, resources),
-            Progress(run.planned, console, done=run.planned - pending.height) as progress,
-        ):
-            for receipt in label_chain(lake, run, spec, settings, resources, pending):
-                metrics.add(receipt)
-                progress.add(receipt["outcome"], receipt["images"])
-                metrics.show(progress.done, progress.images_per_s)
-                _stop_if_hopeless(progress.outcomes, settings, run)
-        return progress.mean_images_per_s
+
+
+def run_chain(
+    lake: Lake,
+    run: Run,
+    spec: ClassifierSpec,
+    settings: Settings,
+    console: Console,
+    runtime: RayRuntime,
+    pending: pl.DataFrame,
+) -> float:
+    """The rows are staged with a label or a failure, with resources decided for this cluster; returns images/s."""
+    resources = decide_resources(runtime, settings.run, pending.height)
+    console.print(f"{resources}; Ray's own log: {runtime.log_file}", highlight=False)
+    for sentence in say_shortfalls(runtime, resources):
+        console.print(sentence, style="yellow", highlight=False)
+    metrics = RunMetrics(run.collection, run.planned)
+    with (
+        ask_for_nodes(settings, resources),
+        Progress(run.planned, console, done=run.planned - pending.height) as progress,
+    ):
+        for receipt in label_chain(lake, run, spec, settings, resources, pending):
+            metrics.add(receipt)
+            progress.add(receipt["outcome"], receipt["images"])
+            metrics.show(progress.done, progress.images_per_s or 0.0)
+            _stop_if_hopeless(progress.outcomes, settings, run)
+    return progress.mean_images_per_s
 
 
 @contextmanager
@@ -161,7 +205,8 @@ def ask_for_nodes(settings: Settings, resources: Resources) -> Iterator[None]:
         return
     from ray.autoscaler.sdk import request_resources
 
-    request_resources(bundles=[resources.actor_bundle()] * resources.max_actors)
+    others = {"CPU": FETCH_CPUS + DECODE_CPUS}  # fetch and decode go on where the actors leave no room
+    request_resources(bundles=[resources.actor_bundle()] * resources.max_actors + [others])
     try:
         yield
     finally:
@@ -194,6 +239,7 @@ def label_chain(
             batch_size=None,
             compute=TaskPoolStrategy(size=resources.fetch_slots),
             num_cpus=FETCH_CPUS,
+            max_retries=TRIES,
         )
         .map_batches(
             count_in_flight("decode", run.collection, partial(decode_images, decode=settings.decode)),
@@ -201,6 +247,7 @@ def label_chain(
             batch_size=resources.batch_size,
             compute=TaskPoolStrategy(size=resources.decode_slots),
             num_cpus=DECODE_CPUS,
+            max_retries=TRIES,
         )
         .map_batches(
             LabelImages,
@@ -217,6 +264,8 @@ def label_chain(
             num_cpus=resources.cpus_per_actor,
             num_gpus=resources.gpus_per_actor,
             memory=resources.memory_per_actor_bytes or None,
+            max_restarts=-1,  # nodes come and go for as long as the run lasts
+            max_task_retries=TRIES,
         )
         .map_batches(
             partial(
@@ -225,8 +274,10 @@ def label_chain(
             batch_format="pyarrow",
             batch_size=None,
             num_cpus=WRITE_CPUS,
+            max_retries=TRIES,
         )
     )
+    receipts.context.execution_no_progress_timeout_s = settings.run.stall_s  # for what waits for a lost node
     for batch in receipts.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0):
         yield from cast(pa.Table, batch).to_pylist()
 

@@ -4,6 +4,8 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from pipeline.errors import LaketagError
+from pipeline.models.backbone import Backbone
 from pipeline.models.backbone_spec import BackboneSpec
 
 
@@ -16,10 +18,17 @@ class EmbedDescriptions:
     def __init__(self, spec: BackboneSpec, *, device: str, threads: int | None = None) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
-        self._backbone = spec.load(device)
+        try:
+            self._backbone: Backbone | LaketagError = spec.load(device)
+        except (
+            LaketagError
+        ) as error:  # Ray keeps only the text of what a constructor raises: raised by the call
+            self._backbone = error
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Count the tokens of every text before the cut; embed what is not dropped, unit length, float32."""
+        if isinstance(self._backbone, LaketagError):
+            raise self._backbone
         texts: list[str] = batch["text"].to_pylist()
         wanted = [reason is None for reason in batch["drop_reason"].to_pylist()]
         _, tokens = self._backbone.tokenize(texts)

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.classifier.classifier import Classifier
 from pipeline.classifier.methods import ImageLabel
 from pipeline.classifier.spec import ClassifierSpec
+from pipeline.errors import LaketagError
 from pipeline.lake import Lake
 from pipeline.metrics import counter, gauge, histogram
 from pipeline.storage.descriptions import load_class_texts
@@ -55,8 +57,13 @@ class LabelImages:
     def __init__(
         self, spec: ClassifierSpec, lake: Lake, *, collection: str, run_id: str, device: str, threads: int
     ) -> None:
-        texts = load_class_texts(lake, spec.description_set, spec.description_version)
-        self._classifier = spec.load(texts, device=device, threads=threads)
+        try:
+            texts = load_class_texts(lake, spec.description_set, spec.description_version)
+            self._classifier: Classifier | LaketagError = spec.load(texts, device=device, threads=threads)
+        except (
+            LaketagError
+        ) as error:  # Ray keeps only the text of what a constructor raises: raised by the call
+            self._classifier = error
         self._run_id = run_id
         self._tags = {"collection": collection}
         self._in_flight = gauge("laketag_rows_in_flight")
@@ -66,6 +73,8 @@ class LabelImages:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Label the rows that have pixels, and keep the others as they failed."""
+        if isinstance(self._classifier, LaketagError):
+            raise self._classifier
         began = time.perf_counter()
         self._in_flight.set(batch.num_rows, self._tags | {"stage": "label"})
         failed = [reason is not None for reason in batch["failure"].to_pylist()]
