@@ -73,4 +73,6 @@ def export_model(model: TrainedClip, token_ids: Int64[np.ndarray, "seen"], folde
     config = {"model_cfg": MODEL_CONFIG, "preprocess_cfg": PREPROCESS_CONFIG}
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
     halves = {name: value.half().contiguous() for name, value in state.items()}
-    save_file(halves, folder / "open_clip_model.safetensors", metadata={"format": "pt"})
+    weights = folder / "open_clip_model.safetensors"
+    save_file(halves, weights, metadata={"format": "pt"})
+    weights.chmod(0o644)

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import dataclasses
 import json
 import math
 import resource
@@ -116,17 +117,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, help="instead of the settings' own")
     arguments = parser.parse_args()
     started = time.monotonic()
     settings = read_settings(arguments.settings)
+    if arguments.seed is not None:
+        settings = dataclasses.replace(settings, seed=arguments.seed)
     trainer = Trainer(settings)
     print(
         json.dumps({"drawn_s": round(time.monotonic() - started), "cpu_s": round(cpu_seconds())}), flush=True
     )
     losses = np.zeros(2)
-    for step in range(settings.steps):
+    for step in range(settings.stop_after):
         losses = 0.98 * losses + 0.02 * np.array(trainer.step(step))
-        if (step + 1) % settings.evaluate_every == 0 or step + 1 == settings.steps:
+        if (step + 1) % settings.evaluate_every == 0 or step + 1 == settings.stop_after:
             report = {
                 "step": step + 1,
                 "contrastive": round(float(losses[0]), 3),
