@@ -6,7 +6,12 @@ import sys
 from pathlib import Path
 
 from jobs.shipment import MANIFEST_NAME
-from pipeline.errors import ClusterError
+from pipeline.errors import ClusterError, StorageError
+
+CREDENTIALS_HINT = """\
+This ran on the cluster with the cluster's credentials: laketag submit never sends any. Give its nodes an instance role or
+service account, or start Ray on every node with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (docs/cluster.md).
+"""
 
 
 def check_python(manifest: Path) -> None:
@@ -29,7 +34,12 @@ def main() -> None:
         sys.exit(error.exit_code)
     from jobs.cli import main as run
 
-    run()
+    try:
+        run()
+    except SystemExit as ended:
+        if ended.code == StorageError.exit_code:
+            sys.stderr.write(CREDENTIALS_HINT)
+        raise
 
 
 if __name__ == "__main__":

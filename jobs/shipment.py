@@ -14,11 +14,12 @@ from pipeline.version import laketag_version
 PACKAGES = ("pipeline", "jobs", "schemas", "demo")
 SETTINGS_NAME = "submitted-settings.toml"
 MANIFEST_NAME = "submitted.json"
+INPUTS_NAME = "submitted-inputs"
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.pyc", "training")
 
 
 def build_working_directory(folder: Path, settings_file: Path | None) -> None:
-    """The folder holds this laketag's packages, its version, and the settings file; never an environment variable or a credential."""
+    """The folder holds this laketag's packages, its version and the settings file; no credential, no environment variable."""
     source = Path(__file__).parent.parent
     for package in PACKAGES:
         shutil.copytree(source / package, folder / package, ignore=LEFT_BEHIND)
@@ -31,6 +32,26 @@ def build_working_directory(folder: Path, settings_file: Path | None) -> None:
             ) from None
     manifest = {"laketag": laketag_version(), "python": platform.python_version()}
     (folder / MANIFEST_NAME).write_text(json.dumps(manifest))
+
+
+def ship_description_files(arguments: list[str], folder: Path) -> list[str]:
+    """The arguments of ``describe`` with each local file that they name copied into the folder and named there.
+
+    Images are never shipped: the other commands get their arguments back as they are.
+    """
+    if arguments[0] != "describe":
+        return list(arguments)
+    shipped = []
+    for number, argument in enumerate(arguments):
+        option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+        source = Path(value)
+        if number and value and source.is_file():
+            name = f"{INPUTS_NAME}/{number}/{source.name}"
+            (folder / name).parent.mkdir(parents=True)
+            shutil.copyfile(source, folder / name)
+            argument = f"{option}{equals}{name}"
+        shipped.append(argument)
+    return shipped
 
 
 def pinned_requirements() -> list[str]:

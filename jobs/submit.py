@@ -1,6 +1,7 @@
 """``laketag submit``: run any laketag command as a job of a Ray cluster."""
 
 import shlex
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -11,13 +12,20 @@ from rich.console import Console
 
 from jobs.options import SettingsFile
 from jobs.ray_jobs import chosen_address, cluster_errors, connect, follow
-from jobs.shipment import SETTINGS_NAME, build_working_directory, pinned_requirements
+from jobs.shipment import (
+    SETTINGS_NAME,
+    build_working_directory,
+    pinned_requirements,
+    ship_description_files,
+)
 from pipeline.config import read_settings
 from pipeline.errors import SettingsError
 from pipeline.lake import timestamp
 from pipeline.version import laketag_version
 
 SUBMITTED = ("index", "describe", "label", "query")
+STOP_WAIT_S = 30
+"""A stopped job has so long to release its lease; Ray would kill it after 3 s."""
 Address = Annotated[
     str | None,
     typer.Option(help="Ray dashboard of the cluster, such as http://127.0.0.1:8265.", show_default=False),
@@ -46,12 +54,14 @@ def submit(
     arguments = checked_command(command)
     if settings is not None:
         read_settings(settings)  # refuse what is wrong before it travels
-        arguments += ["--settings", SETTINGS_NAME]
     client = connect(where)
     console = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="laketag-submit-") as folder:
         build_working_directory(Path(folder), settings)
-        runtime_env: dict[str, object] = {"working_dir": folder}
+        arguments = ship_description_files(arguments, Path(folder))
+        if settings is not None:
+            arguments += ["--settings", SETTINGS_NAME]
+        runtime_env: dict[str, object] = {"working_dir": folder, "env_vars": job_variables()}
         if pinned:
             runtime_env["pip"] = pinned_requirements()
         with cluster_errors(where):
@@ -66,6 +76,15 @@ def submit(
         typer.echo(job_id)
         return
     raise typer.Exit(follow_to_the_end(client, where, job_id, console))
+
+
+def job_variables() -> dict[str, str]:
+    """The only environment variables that travel: none of them is the submitter's own."""
+    return {
+        "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S),
+        "PYTHONUNBUFFERED": "1",  # the log is followed as it is written
+        "COLUMNS": str(shutil.get_terminal_size().columns),  # tables are as wide as where they are read
+    }
 
 
 def follow_to_the_end(client: object, address: str, job_id: str, console: Console) -> int:
@@ -94,8 +113,23 @@ def checked_command(command: list[str]) -> list[str]:
         raise SettingsError(
             f"{shlex.join(arguments) or 'nothing'!r} cannot be submitted; after -- comes one of: {', '.join(SUBMITTED)}"
         )
-    if "--settings" in arguments:
+    if any(argument.partition("=")[0] == "--settings" for argument in arguments):
         raise SettingsError(
             "the cluster has no such settings file; give --settings before --, so that it is sent along"
         )
+    root = option_value(arguments, "--root")
+    if root is not None and "://" not in root and not Path(root).is_absolute():
+        raise SettingsError(
+            f"--root {root} names a folder below this machine's working directory; give s3://bucket/prefix, "
+            "or the absolute path of a folder that every node of the cluster sees"
+        )
     return arguments
+
+
+def option_value(arguments: list[str], option: str) -> str | None:
+    """The value that the arguments give an option, if they do."""
+    for position, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name == option:
+            return value if equals else next(iter(arguments[position + 1 :]), None)
+    return None
