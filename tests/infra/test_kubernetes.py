@@ -161,6 +161,7 @@ def test_the_mounted_settings_are_laketags() -> None:
         if group["groupName"] == "gpu"
     ]
     assert settings.run.device == "cuda"
+    assert settings.run.autoscaling
     assert settings.run.max_actors == gpu["maxReplicas"]
 
 

@@ -23,7 +23,7 @@ from ray.autoscaler.tags import (
 from ray.scripts.scripts import start as ray_start
 
 from tests.infra.manifests import INFRA, PROJECT, read_document
-from tests.infra.test_aws import allows, policy
+from tests.infra.policies import allows, policy
 
 FILE = PROJECT / "ray_cluster.yaml"
 REGION = "us-west-2"
@@ -163,7 +163,7 @@ def test_rays_launcher_completes_it_without_making_roles_keys_or_groups(account:
         )
 
     before = everything()
-    completed = AWSNodeProvider.bootstrap_config(prepare_config(account))
+    completed = AWSNodeProvider.bootstrap_config(prepare_config(account))  # type: ignore[no-untyped-call]  # Ray
     validate_config({key: value for key, value in completed.items() if key != "head_node"})
     assert completed["head_node"] == {}
     assert all(node["node_config"]["SubnetIds"] for node in completed["available_node_types"].values())
@@ -188,8 +188,8 @@ def test_declared_cpus_and_gpus_are_those_of_the_machines(account: dict[str, Any
 def test_rays_autoscaler_starts_a_worker_from_it_that_the_heads_policy_allows(
     account: dict[str, Any], kind: str
 ) -> None:
-    completed = AWSNodeProvider.bootstrap_config(prepare_config(account))
-    provider = AWSNodeProvider(completed["provider"], completed["cluster_name"])
+    completed = AWSNodeProvider.bootstrap_config(prepare_config(account))  # type: ignore[no-untyped-call]  # Ray
+    provider = AWSNodeProvider(completed["provider"], completed["cluster_name"])  # type: ignore[no-untyped-call]  # Ray
     tags = {TAG_RAY_NODE_KIND: NODE_KIND_WORKER, TAG_RAY_USER_NODE_TYPE: kind}
     (node,) = provider.create_node(completed["available_node_types"][kind]["node_config"], tags, 1)
     (found,) = boto3.client("ec2", REGION).describe_instances(InstanceIds=[node])["Reservations"]
@@ -209,7 +209,7 @@ def test_rays_autoscaler_starts_a_worker_from_it_that_the_heads_policy_allows(
         resource,
         {f"aws:ResourceTag/{TAG_RAY_CLUSTER_NAME}": "laketag"},
     )
-    provider.terminate_node(node)
+    provider.terminate_node(node)  # type: ignore[no-untyped-call]  # Ray
 
 
 def test_the_named_profiles_are_made_by_apply_sh(config: dict[str, Any]) -> None:

@@ -51,10 +51,10 @@ def manifests() -> dict[str, str]:
 def test_shellcheck_finds_nothing(script: Path) -> None:
     checker = Path(sys.executable).with_name("shellcheck")
     command = [
-        checker,
+        str(checker),
         "--enable=require-variable-braces,check-unassigned-uppercase",
         "--exclude=SC2250",
-        script,
+        str(script),
     ]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout
