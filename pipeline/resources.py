@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 from dataclasses import dataclass
 
 from pipeline.config import RunSettings
@@ -107,7 +108,7 @@ def decide_resources(runtime: RayRuntime, run: RunSettings, planned: int) -> Res
     device = ("cuda" if runtime.gpus else "cpu") if run.device == "auto" else run.device
     gpus = run.gpus_per_actor if device == "cuda" else 0.0
     cpus = run.cpus_per_actor or _choose_cpus(runtime, run, gpus)
-    actors = run.actors or _choose_actors(runtime, ActorShape(cpus, gpus))
+    actors = run.actors or min(_choose_actors(runtime, ActorShape(cpus, gpus)), run.max_actors or sys.maxsize)
     max_actors = max(actors, run.max_actors or actors)
     shape = ActorShape(cpus, gpus, _memory_bytes(runtime, run, ActorShape(cpus, gpus), actors))
     lacking = find_lacking(runtime, shape, actors)
