@@ -26,7 +26,9 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         self._began = self._printed = time.monotonic()
-        self._recent: deque[tuple[float, int]] = deque()  # from the first result on: what models take to load is no rate
+        self._recent: deque[tuple[float, int]] = (
+            deque()
+        )  # from the first result on: what models take to load is no rate
         self._at_start = self.done
         self._live = (
             Live(console=self.console, refresh_per_second=4, get_renderable=self.line)

@@ -42,7 +42,7 @@ class Labels(dy.Schema):
             "description": dy.String(),
         },
         nullable=True,
-        description="the view (x0,y0 inclusive, x1,y1 exclusive, pixels of the upright image) and the description that spoke most for the label",
+        description="the view (pixels of the upright image, x1 and y1 exclusive) and the description that spoke most for it",
     )
     width_px = dy.Int32(nullable=True, min=1, description="width of the upright image in pixels")
     height_px = dy.Int32(nullable=True, min=1, description="height of the upright image in pixels")

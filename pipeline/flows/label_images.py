@@ -76,7 +76,9 @@ def label_images(
             images_per_s = label_pending(lake, run, spec, settings, console)
             rows_per_file, version = settings.run.rows_per_file, laketag_version()
             published.append(
-                publish(lake, run, lease, rows_per_file=rows_per_file, images_per_s=images_per_s, version=version)
+                publish(
+                    lake, run, lease, rows_per_file=rows_per_file, images_per_s=images_per_s, version=version
+                )
             )
 
         finished = read_runs(lake, collection, spec.fingerprint)["run_id"]

@@ -31,6 +31,12 @@ def png_bomb(side_px: int = 60_000) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
 
 
+def spoilt(data: bytes) -> bytes:
+    """The file with zeros in its middle."""
+    middle = len(data) // 2
+    return data[:middle] + bytes(64) + data[middle + 64 :]
+
+
 GOOD = {
     "cats/plain.jpg": encoded(picture(1)),
     "cats/plain.png": encoded(picture(2), "PNG"),
@@ -56,7 +62,7 @@ BROKEN = {
     "cats/empty.jpg": (b"", "empty"),
     "cats/truncated.jpg": (encoded(picture(20))[:-300], "truncated"),
     "cats/page.jpg": (b"<!doctype html><title>404</title>", "unsupported"),
-    "dogs/spoilt.png": (encoded(picture(21), "PNG")[:60] + bytes(200), "undecodable"),
+    "dogs/spoilt.png": (spoilt(encoded(picture(21), "PNG")), "undecodable"),
     "dogs/bomb.png": (png_bomb(), "too_many_pixels"),
     "dogs/heavy.bmp": (encoded(picture(22, (400, 300)), "BMP"), "too_large"),
 }
