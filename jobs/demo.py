@@ -116,7 +116,8 @@ def show_accuracy(root: str, levels: Mapping[str, str], console: Console) -> Non
     lake = open_lake(root, read_settings().storage)
     truth = scan_snapshot(lake, latest_snapshot(lake, COLLECTION)).select("image_id", "true_class")
     runs = read_runs(lake, COLLECTION)
-    table = Table(title="top-1 accuracy on the same pictures", title_justify="left")
+    console.print("top-1 accuracy on the same pictures", style="bold")
+    table = Table()
     table.add_column("pictures")
     columns = {}
     for run in runs.iter_slices(1):

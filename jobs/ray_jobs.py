@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ def connect(address: str) -> Any:
         raise ClusterError(
             f"address {address!r} is not the URL of a Ray dashboard; write it as http://HOST:8265 (not Ray's own port)"
         )
+    logging.getLogger("ray.dashboard.modules").setLevel(logging.WARNING)  # or it tells of each closed socket
     with cluster_errors(address), _only_this_address():
         requests.get(f"{address.rstrip('/')}/api/version", timeout=ANSWER_S)
         client = JobSubmissionClient(address)

@@ -48,7 +48,7 @@ class Resources:
         own = (
             f"{self.gpus_per_actor:g} GPU"
             if self.gpus_per_actor
-            else f"{self.threads_per_actor} torch threads"
+            else f"{self.threads_per_actor} torch thread(s)"
         )
         memory = (
             f", {self.memory_per_actor_bytes / GIB:g} GiB reserved" if self.memory_per_actor_bytes else ""

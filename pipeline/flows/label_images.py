@@ -1,6 +1,7 @@
 """A labelling run: plan → read → fetch → decode → label → write → publish."""
 
 import json
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +51,16 @@ TRIES = 5
 """Of a task whose worker died, before the chain gives up. Ray Data would try for ever, and a picture that kills its
 decoder or an actor that outgrows its memory would hang the run. Staged parts are named by what is in them, so a task
 that is tried twice does no harm."""
+
+
+def task_options() -> dict[str, int]:
+    """How often Ray tries a task of the chain whose worker died."""
+    return {"max_retries": TRIES}
+
+
+def actor_options() -> dict[str, int]:
+    """Label actors are restarted for as long as the run lasts, since nodes come and go; their calls are tried so often."""
+    return {"max_restarts": -1, "max_task_retries": TRIES}
 
 
 @dataclass(frozen=True)
@@ -231,54 +242,58 @@ def label_chain(
     a row, 1 MB or so; crops never leave the actor.
     """
     blocks = [rows.to_arrow() for rows in pending.iter_slices(resources.rows_per_block)]
-    receipts = (
-        ray.data.from_arrow(blocks)  # plan rows: 150 bytes each, one block for each task of the next stage
-        .map_batches(
-            count_in_flight(
-                "fetch", run.collection, partial(fetch_images, fetch=settings.fetch, storage=lake.storage)
-            ),
-            batch_format="pyarrow",
-            batch_size=None,
-            compute=TaskPoolStrategy(size=resources.fetch_slots),
-            num_cpus=FETCH_CPUS,
-            max_retries=TRIES,
+    with warnings.catch_warnings():
+        # Ray 2.60 wants named parameters, and has none yet for the retries
+        warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
+        receipts = (
+            ray.data.from_arrow(
+                blocks
+            )  # plan rows: 150 bytes each, one block for each task of the next stage
+            .map_batches(
+                count_in_flight(
+                    "fetch", run.collection, partial(fetch_images, fetch=settings.fetch, storage=lake.storage)
+                ),
+                batch_format="pyarrow",
+                batch_size=None,
+                compute=TaskPoolStrategy(size=resources.fetch_slots),
+                num_cpus=FETCH_CPUS,
+                ray_remote_args_fn=task_options,
+            )
+            .map_batches(
+                count_in_flight("decode", run.collection, partial(decode_images, decode=settings.decode)),
+                batch_format="pyarrow",
+                batch_size=resources.batch_size,
+                compute=TaskPoolStrategy(size=resources.decode_slots),
+                num_cpus=DECODE_CPUS,
+                ray_remote_args_fn=task_options,
+            )
+            .map_batches(
+                LabelImages,
+                fn_constructor_args=(spec, lake),
+                fn_constructor_kwargs={
+                    "collection": run.collection,
+                    "run_id": run.run_id,
+                    "device": resources.device,
+                    "threads": resources.threads_per_actor,
+                },
+                batch_format="pyarrow",
+                batch_size=resources.batch_size,
+                compute=_pool(resources),
+                num_cpus=resources.cpus_per_actor,
+                num_gpus=resources.gpus_per_actor,
+                memory=resources.memory_per_actor_bytes or None,
+                ray_remote_args_fn=actor_options,
+            )
+            .map_batches(
+                partial(
+                    write_labels, lake=lake, run_id=run.run_id
+                ),  # a staged part for each block: 500 bytes a row
+                batch_format="pyarrow",
+                batch_size=None,
+                num_cpus=WRITE_CPUS,
+                ray_remote_args_fn=task_options,
+            )
         )
-        .map_batches(
-            count_in_flight("decode", run.collection, partial(decode_images, decode=settings.decode)),
-            batch_format="pyarrow",
-            batch_size=resources.batch_size,
-            compute=TaskPoolStrategy(size=resources.decode_slots),
-            num_cpus=DECODE_CPUS,
-            max_retries=TRIES,
-        )
-        .map_batches(
-            LabelImages,
-            fn_constructor_args=(spec, lake),
-            fn_constructor_kwargs={
-                "collection": run.collection,
-                "run_id": run.run_id,
-                "device": resources.device,
-                "threads": resources.threads_per_actor,
-            },
-            batch_format="pyarrow",
-            batch_size=resources.batch_size,
-            compute=_pool(resources),
-            num_cpus=resources.cpus_per_actor,
-            num_gpus=resources.gpus_per_actor,
-            memory=resources.memory_per_actor_bytes or None,
-            max_restarts=-1,  # nodes come and go for as long as the run lasts
-            max_task_retries=TRIES,
-        )
-        .map_batches(
-            partial(
-                write_labels, lake=lake, run_id=run.run_id
-            ),  # a staged part for each block: 500 bytes a row
-            batch_format="pyarrow",
-            batch_size=None,
-            num_cpus=WRITE_CPUS,
-            max_retries=TRIES,
-        )
-    )
     receipts.context.execution_no_progress_timeout_s = settings.run.stall_s  # for what waits for a lost node
     for batch in receipts.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0):
         yield from cast(pa.Table, batch).to_pylist()
