@@ -24,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+INTERRUPTED = 130
 COMMANDS = ("index", "describe", "label", "query", "demo", "settings", "submit", "jobs")
 
 
@@ -68,9 +69,10 @@ def main() -> None:
         console.print("[bold red]error:[/] ", end="")
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        console.print("stopped; what was done is kept, and the same command goes on from there")
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:  # typer makes this of a KeyboardInterrupt, and says nothing
+            console.print("stopped; what was done is kept, and the same command goes on from there")
+        raise
     except BrokenPipeError:  # `laketag query … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -53,16 +53,6 @@ decoder or an actor that outgrows its memory would hang the run. Staged parts ar
 that is tried twice does no harm."""
 
 
-def task_options() -> dict[str, int]:
-    """How often Ray tries a task of the chain whose worker died."""
-    return {"max_retries": TRIES}
-
-
-def actor_options() -> dict[str, int]:
-    """Label actors are restarted for as long as the run lasts, since nodes come and go; their calls are tried so often."""
-    return {"max_restarts": -1, "max_task_retries": TRIES}
-
-
 @dataclass(frozen=True)
 class NothingToDo:
     """Every image of the index is done with this classifier."""
@@ -243,12 +233,10 @@ def label_chain(
     """
     blocks = [rows.to_arrow() for rows in pending.iter_slices(resources.rows_per_block)]
     with warnings.catch_warnings():
-        # Ray 2.60 wants named parameters, and has none yet for the retries
+        # Ray 2.60 wants named parameters, but has none for the retries
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
         receipts = (
-            ray.data.from_arrow(
-                blocks
-            )  # plan rows: 150 bytes each, one block for each task of the next stage
+            ray.data.from_arrow(blocks)  # plan rows: 150 bytes each, a block for each task of the next stage
             .map_batches(
                 count_in_flight(
                     "fetch", run.collection, partial(fetch_images, fetch=settings.fetch, storage=lake.storage)
@@ -257,7 +245,7 @@ def label_chain(
                 batch_size=None,
                 compute=TaskPoolStrategy(size=resources.fetch_slots),
                 num_cpus=FETCH_CPUS,
-                ray_remote_args_fn=task_options,
+                max_retries=TRIES,
             )
             .map_batches(
                 count_in_flight("decode", run.collection, partial(decode_images, decode=settings.decode)),
@@ -265,7 +253,7 @@ def label_chain(
                 batch_size=resources.batch_size,
                 compute=TaskPoolStrategy(size=resources.decode_slots),
                 num_cpus=DECODE_CPUS,
-                ray_remote_args_fn=task_options,
+                max_retries=TRIES,
             )
             .map_batches(
                 LabelImages,
@@ -282,16 +270,15 @@ def label_chain(
                 num_cpus=resources.cpus_per_actor,
                 num_gpus=resources.gpus_per_actor,
                 memory=resources.memory_per_actor_bytes or None,
-                ray_remote_args_fn=actor_options,
+                max_restarts=-1,  # nodes come and go for as long as the run lasts
+                max_task_retries=TRIES,
             )
             .map_batches(
-                partial(
-                    write_labels, lake=lake, run_id=run.run_id
-                ),  # a staged part for each block: 500 bytes a row
+                partial(write_labels, lake=lake, run_id=run.run_id),  # a part for each block: 500 bytes a row
                 batch_format="pyarrow",
                 batch_size=None,
                 num_cpus=WRITE_CPUS,
-                ray_remote_args_fn=task_options,
+                max_retries=TRIES,
             )
         )
     receipts.context.execution_no_progress_timeout_s = settings.run.stall_s  # for what waits for a lost node
