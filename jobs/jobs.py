@@ -23,7 +23,7 @@ def list_jobs(context: typer.Context, address: Address = None) -> None:
         found = [job for job in connect(where).list_jobs() if "laketag" in (job.metadata or {})]
     table = Table(title=f"laketag jobs on {where}", title_justify="left")
     for column in ("job", "status", "started (UTC)", "took", "command"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column != "command")
     for job in sorted(found, key=lambda job: job.start_time or 0, reverse=True):
         began = datetime.fromtimestamp(job.start_time / 1000, UTC) if job.start_time else None
         ended = datetime.fromtimestamp(job.end_time / 1000, UTC) if job.end_time else datetime.now(UTC)

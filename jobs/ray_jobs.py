@@ -30,13 +30,15 @@ def connect(address: str) -> Any:
     """A JobSubmissionClient of a cluster that runs the same Ray as this machine, or a ClusterError."""
     import ray
     import requests
+    from ray.dashboard.modules.dashboard_sdk import SubmissionClient
     from ray.job_submission import JobSubmissionClient
 
     if not address.startswith(("http://", "https://")):
         raise ClusterError(
             f"address {address!r} is not the URL of a Ray dashboard; write it as http://HOST:8265 (not Ray's own port)"
         )
-    logging.getLogger("ray.dashboard.modules").setLevel(logging.WARNING)  # or it tells of each closed socket
+    for name in ("ray", JobSubmissionClient.__module__, SubmissionClient.__module__):
+        logging.getLogger(name).setLevel(logging.WARNING)  # or they tell of each upload and closed socket
     with cluster_errors(address), _only_this_address():
         requests.get(f"{address.rstrip('/')}/api/version", timeout=ANSWER_S)
         client = JobSubmissionClient(address)

@@ -183,7 +183,9 @@ class RunSettings(Section):
     decode_slots: int | None = Field(
         None, ge=1, description="decode tasks at once; unset: what the CPUs allow"
     )
-    batch_size: int = Field(32, ge=1, le=4096, description="images in one call of a label actor")
+    batch_size: int = Field(
+        32, ge=1, le=4096, description="images in one call of a label actor; 8 on a CPU unless set"
+    )
     views_per_pass: int = Field(
         256, ge=1, description="crops in one pass of the image tower; bounds device memory"
     )

@@ -21,6 +21,7 @@ CPU_ACTOR_SHARE = 0.75
 WAVES = 8
 """A small plan is cut so that each actor gets at least so many blocks: progress moves, and the tail is short."""
 SMALLEST_BLOCK = 8
+CPU_BATCH = 8
 GIB = 2**30
 ACTOR_GIB = 2.0
 """What a label actor with ViT-B stays under; see the benchmark of memory."""
@@ -135,7 +136,7 @@ def decide_resources(runtime: RayRuntime, run: RunSettings, planned: int) -> Res
         threads_per_actor=run.threads_per_actor or _choose_threads(runtime, cpus, actors),
         fetch_slots=run.fetch_slots or slots,
         decode_slots=run.decode_slots or slots,
-        batch_size=min(run.batch_size, rows_per_block),
+        batch_size=min(_choose_batch(run, device), rows_per_block),
         rows_per_block=rows_per_block,
     )
 
@@ -209,6 +210,11 @@ def _choose_actors(runtime: RayRuntime, shape: ActorShape) -> int:
     while actors > 1 and find_lacking(runtime, shape, actors):
         actors -= 1
     return actors
+
+
+def _choose_batch(run: RunSettings, device: str) -> int:
+    """Images in a call: the setting; few on a CPU where none is set, as batches gain nothing there and a call takes minutes."""
+    return run.batch_size if device == "cuda" or "batch_size" in run.model_fields_set else CPU_BATCH
 
 
 def _choose_threads(runtime: RayRuntime, cpus: float, actors: int) -> int:

@@ -179,6 +179,12 @@ def test_a_small_plan_is_cut_into_enough_blocks_for_every_actor() -> None:
     assert decide(runtime, 3).rows_per_block == 8
 
 
+def test_batches_are_small_on_a_cpu_unless_set() -> None:
+    assert decide(cluster(Node(8, 1))).batch_size == 32
+    assert decide(cluster(Node(8))).batch_size == 8
+    assert decide(cluster(Node(8)), batch_size=32).batch_size == 32
+
+
 def test_resources_are_one_readable_line() -> None:
     said = str(decide(cluster(Node(8, 2, 64 * GIB)), max_actors=4))
     assert said == (

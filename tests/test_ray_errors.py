@@ -1,0 +1,63 @@
+"""What fails inside Ray comes out as one sentence."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+from ray.exceptions import ActorDiedError, NodeDiedError, RayTaskError, WorkerCrashedError
+
+from pipeline.errors import ClusterError, LaketagError, ModelError, StorageError
+from pipeline.ray_errors import is_loss, ray_errors, translate
+
+
+def from_a_task(cause: Exception) -> BaseException:
+    """The error as ``ray.get`` raises it: travelled, and mixed with the class of its cause."""
+    error = RayTaskError(
+        "label", "Traceback …\nline", pickle.loads(pickle.dumps(cause)), "title", 1, "127.0.0.1"
+    )
+    return error.as_instanceof_cause()
+
+
+@pytest.mark.parametrize("kind", [ModelError, StorageError])
+def test_a_laketag_error_of_a_task_comes_out_as_itself(tmp_path: Path, kind: type[LaketagError]) -> None:
+    log = tmp_path / "ray.log"
+    with pytest.raises(kind) as caught, ray_errors(log):
+        raise from_a_task(kind("no GPU; get one"))
+    assert type(caught.value) is kind
+    assert str(caught.value) == "no GPU; get one"
+    assert caught.value.exit_code == kind.exit_code
+    assert not log.exists()
+
+
+def test_another_error_is_one_sentence_and_its_trace_is_in_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "ray.log"
+    said = translate(from_a_task(ValueError("three\nlines\nlong")), log)
+    assert type(said) is LaketagError
+    assert "ValueError: three;" in str(said)
+    assert str(log) in str(said)
+    assert "\n" not in str(said)
+    assert "RayTaskError(ValueError)" in log.read_text()
+
+
+def test_a_constructor_that_fails_is_told_by_the_last_line_of_its_trace(tmp_path: Path) -> None:
+    task_error = RayTaskError(
+        "init", "Traceback …\nRuntimeError: CUDA driver is too old", RuntimeError("…"), "t", 1, "::1"
+    )
+    error = ActorDiedError(task_error)
+    assert not is_loss(error)
+    assert "RuntimeError: CUDA driver is too old" in str(translate(error, tmp_path / "ray.log"))
+
+
+@pytest.mark.parametrize(
+    "error", [WorkerCrashedError(), NodeDiedError("gone"), ActorDiedError()], ids=lambda e: type(e).__name__
+)
+def test_a_lost_process_is_a_loss_that_the_same_command_mends(tmp_path: Path, error: Exception) -> None:
+    assert is_loss(error)
+    said = translate(error, tmp_path / "ray.log")
+    assert isinstance(said, ClusterError)
+    assert "run the same command again" in str(said)
+
+
+def test_a_mistake_in_a_task_is_no_loss() -> None:
+    assert not is_loss(from_a_task(ValueError("x")))
+    assert not is_loss(from_a_task(ModelError("x")))
