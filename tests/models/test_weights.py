@@ -11,6 +11,7 @@ from pipeline.errors import ModelError, StorageError
 from pipeline.models.backbone_spec import BackboneSpec
 from pipeline.models.weights import copy_once, local_copy, require_safetensors, sha256_of
 from tests.models.tiny import save_local_dir
+from tests.stores.fault_proxy import serve_faults
 from tests.stores.store import Store
 
 STORAGE = StorageSettings()
@@ -125,6 +126,45 @@ def test_a_checkpoint_on_s3_is_copied_into_the_cache_and_follows_its_object(moto
     assert local_copy(url, None, moto.storage).read_bytes() == b"other"
     moto.delete("m.safetensors")
     assert local_copy(url, SHA256, moto.storage).read_bytes() == CONTENT  # nobody asks the store any more
+
+
+def copy_from_s3(
+    env: dict[str, str], url: str, storage: StorageSettings, answers: "multiprocessing.Queue[str]"
+) -> None:
+    os.environ.update(env)
+    answers.put(str(local_copy(url, None, storage)))
+
+
+def test_sixteen_processes_at_once_download_an_object_once(moto: Store, tmp_path: Path) -> None:
+    """As the label actors of a node do when a job starts; counted where the requests arrive."""
+    moto.put("m.safetensors", CONTENT)
+    assert moto.storage.endpoint_url is not None
+    context = multiprocessing.get_context(
+        "forkserver"
+    )  # clean children: s3fs and the proxy have threads here
+    context.set_forkserver_preload(["pipeline.models.weights", "pipeline.storage.filesystems", "s3fs"])
+    with serve_faults(moto.storage.endpoint_url) as proxy:
+        store = moto.through(proxy.url)
+
+        def copy_at_once(processes: int) -> int:
+            """GETs that so many processes with one empty cache cause."""
+            before = proxy.count("m.safetensors")
+            answers: multiprocessing.Queue[str] = context.Queue()
+            env = {**store.env, "LAKETAG_CACHE": str(tmp_path / f"node of {processes}")}
+            arguments = (env, store.url("m.safetensors"), store.storage, answers)
+            askers = [context.Process(target=copy_from_s3, args=arguments) for _ in range(processes)]
+            for asker in askers:
+                asker.start()
+            paths = {answers.get(timeout=240) for _ in askers}
+            for asker in askers:
+                asker.join()
+            assert sha256_of(Path(paths.pop())) == SHA256
+            assert not paths
+            return proxy.count("m.safetensors") - before
+
+        alone = copy_at_once(1)
+        assert alone >= 1
+        assert copy_at_once(16) == alone
 
 
 def test_a_checkpoint_that_is_not_on_s3_is_a_storage_error(moto: Store, cache: Path) -> None:
