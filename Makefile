@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test check format lint types bench lock clean
+.PHONY: help demo test test-cluster check format lint types bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## say what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(STAMP): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "laketag needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …")'
@@ -23,6 +23,9 @@ demo: $(STAMP)  ## label a small generated lake and show the result
 
 test: $(STAMP)  ## run the tests
 	$(BIN)/python -m pytest
+
+test-cluster: $(STAMP)  ## run the tests that start Ray clusters of several processes (minutes)
+	$(BIN)/python -m pytest -m cluster
 
 check: $(STAMP)  ## format, lint, types, layers, tests
 	$(BIN)/ruff format --check .

@@ -2,6 +2,8 @@
 
 from jaxtyping import install_import_hook
 
-install_import_hook(["pipeline.classifier", "pipeline.models"], "beartype.beartype")  # before they are imported
+install_import_hook(
+    ["pipeline.classifier", "pipeline.models"], "beartype.beartype"
+)  # before they are imported
 
 pytest_plugins = ["tests.stores.fixtures"]

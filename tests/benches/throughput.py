@@ -28,7 +28,7 @@ from pipeline.storage.descriptions import load_class_texts
 from pipeline.storage.staging import Run, scan_plan
 from tests.benches.lakes import save_random_clip, save_random_vit, write_pictures
 
-IMAGES = {"abs": 96, "clip": 768}
+IMAGES = {"abs": 48, "clip": 256}
 SIZE_PX = (500, 375)
 CLASSES = 20
 ARCHITECTURE = "ViT-B-32"

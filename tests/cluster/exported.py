@@ -1,0 +1,24 @@
+"""What a cluster exports to Prometheus, read as Prometheus would."""
+
+import re
+from dataclasses import dataclass
+
+from tests.cluster.ray_cluster import RayCluster
+
+LINE = re.compile(r"^(ray_laketag_\w+)\{(.*)\} (\S+)$")
+TAG = re.compile(r'(\w+)="([^"]*)"')
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One line of the exposition format."""
+
+    name: str
+    tags: dict[str, str]
+    value: float
+
+
+def read_exported(cluster: RayCluster) -> list[Sample]:
+    """laketag's own samples, of all living nodes."""
+    lines = (LINE.match(line) for line in cluster.read_metrics().splitlines())
+    return [Sample(m[1], dict(TAG.findall(m[2])), float(m[3])) for m in lines if m]

@@ -1,0 +1,104 @@
+"""A cluster of one machine with logical GPUs: what is decided, where actors run, and that no GPU is made up."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from pipeline.config import RunSettings, read_settings
+from pipeline.flows.label_images import find_classifier, find_unlabelled, label_chain, plan_run
+from pipeline.lake import open_lake
+from pipeline.ray_runtime import ray_runtime
+from pipeline.resources import decide_resources
+from pipeline.storage.staging import Run
+from tests.cluster.lakes import index_named, label, many_images
+from tests.cluster.process_tree import below, title_of
+from tests.end_to_end.command_line import must_run, run_laketag
+from tests.end_to_end.test_lake import put_all
+from tests.stores.store import Store, folder_store
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+IMAGES = many_images(24)
+
+
+@pytest.fixture(scope="module")
+def gpu_cluster() -> Iterator[Cluster]:
+    """A head without GPUs and two nodes with one each, that this process is connected to."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 0})
+    for _ in range(2):
+        cluster.add_node(num_cpus=2, num_gpus=1)
+    cluster.connect()
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture
+def lake(tmp_path: Path, tiny_settings: Path, descriptions: Path) -> Store:
+    """Images, indexed and described, in a folder."""
+    store = folder_store(tmp_path)
+    put_all(store, IMAGES)
+    index_named(store, store.url("lake"), IMAGES)
+    must_run(
+        "describe",
+        str(descriptions),
+        "--root",
+        store.url("lake"),
+        "-s",
+        "s",
+        "--settings",
+        str(tiny_settings),
+    )
+    return store
+
+
+@pytest.mark.parametrize(("share", "actors"), [(1.0, 2), (0.5, 4), (0.4, 4)])
+def test_each_gpu_gets_its_actors(gpu_cluster: Cluster, share: float, actors: int) -> None:
+    with ray_runtime() as runtime:
+        assert (runtime.cpus, runtime.gpus, runtime.embedded) == (6.0, 2.0, False)
+        resources = decide_resources(runtime, RunSettings(gpus_per_actor=share), 100)
+    assert (resources.device, resources.actors, resources.gpus_per_actor) == ("cuda", actors, share)
+
+
+def test_label_actors_run_on_the_nodes_with_gpus_only(
+    gpu_cluster: Cluster, lake: Store, tiny_settings: Path
+) -> None:
+    """On the CPU, as these GPUs are only logical."""
+    settings = read_settings(tiny_settings)
+    opened = open_lake(lake.url("lake"), settings.storage)
+    spec = find_classifier(opened, "s", settings)
+    run = plan_run(opened, "c", spec, settings)
+    assert isinstance(run, Run)
+    with ray_runtime() as runtime:
+        cuda = decide_resources(runtime, settings.run, len(IMAGES))
+        resources = dataclasses.replace(cuda, device="cpu", batch_size=2, rows_per_block=2)
+        assert resources.gpus_per_actor == 1
+        hosts: set[str] = set()
+        for _ in label_chain(opened, run, spec, settings, resources, find_unlabelled(opened, run)):
+            hosts |= {node.node_id for node in nodes_of(gpu_cluster) if hosts_label_actor(node)}
+    gpu_nodes = {node["NodeID"] for node in ray.nodes() if node["Resources"].get("GPU")}
+    assert hosts == gpu_nodes
+    assert find_unlabelled(opened, run).is_empty()
+
+
+def nodes_of(cluster: Cluster) -> list[ray._private.node.Node]:
+    return [cluster.head_node, *cluster.worker_nodes]
+
+
+def hosts_label_actor(node: ray._private.node.Node) -> bool:
+    raylet = node.all_processes["raylet"][0].process.pid
+    return any("ray::" in title and "LabelImages" in title for title in map(title_of, below(raylet)))
+
+
+def test_a_gpu_that_is_not_there_is_a_model_error_and_no_hang(
+    gpu_cluster: Cluster, lake: Store, tiny_settings: Path
+) -> None:
+    arguments = (*label(lake.url("lake")), "--settings", str(tiny_settings), "-o", "run.device=cuda")
+    outcome = run_laketag(*arguments, env={"RAY_ADDRESS": gpu_cluster.address})
+    assert outcome.code == 3, outcome
+    assert "torch sees no GPU in this process; set run.device=cpu" in " ".join(outcome.err.split())
+    assert "Traceback" not in outcome.out + outcome.err
+    assert "RayTaskError" not in outcome.out + outcome.err

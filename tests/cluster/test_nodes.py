@@ -1,0 +1,90 @@
+"""Nodes that leave and join while a run works: the table is that of a run on one machine."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.storage.folders import list_files
+from tests.cluster.commands import Following, follow, one_line, wait_until
+from tests.cluster.lakes import (
+    MANY,
+    index_named,
+    label,
+    label_on_this_machine,
+    many_images,
+    table,
+)
+from tests.cluster.process_tree import below, kill_all, title_of
+from tests.cluster.ray_cluster import RayCluster, RayNode
+from tests.end_to_end.command_line import must_run
+from tests.end_to_end.test_equal_tables import assert_same
+from tests.end_to_end.test_lake import put_all
+from tests.stores.store import Store
+
+pytestmark = [pytest.mark.cluster, pytest.mark.ceph, pytest.mark.timeout(900)]
+TITLE = re.compile(r"ray::.*LabelImages.*submit")
+"""Of a label actor at work."""
+
+
+def label_actors(node: RayNode) -> list[int]:
+    """Numbers of the node's processes that are label actors."""
+    return [pid for pid in below(node.process.pid) if TITLE.search(title_of(pid))]
+
+
+def living(cluster: RayCluster) -> list[RayNode]:
+    return [node for node in cluster.nodes if node.process.poll() is None]
+
+
+def staged_parts(store: Store, lake: str) -> int:
+    return len([url for url in list_files(f"{lake}/staging", store.storage) if "/parts/" in url])
+
+
+def start_labelling(
+    cluster: RayCluster, store: Store, settings: Path, descriptions: Path
+) -> tuple[str, Following]:
+    """A run over many images that has staged its first parts; its lake and the submission."""
+    images = many_images()
+    put_all(store, images)
+    lake = store.url("lake")
+    index_named(store, lake, images)
+    must_run(
+        "describe", str(descriptions), "--root", lake, "-s", "s", "--settings", str(settings), env=store.env
+    )
+    run = follow(cluster, *label(lake), settings=settings)
+    wait_until(
+        lambda: staged_parts(store, lake) >= 3 or run.process.poll() is not None, "three parts are staged"
+    )
+    return lake, run
+
+
+def test_a_node_that_leaves_and_one_that_joins_change_nothing(
+    cluster: RayCluster, ceph, shipped, descriptions, tmp_path
+) -> None:
+    lake, run = start_labelling(cluster, ceph, shipped, descriptions)
+    found: list[RayNode] = []
+    wait_until(lambda: found.extend(n for n in living(cluster) if label_actors(n)) or found, "an actor works")
+    host = found[0]
+    host.kill()  # with the label actor, and what was fetched and decoded there
+    cluster.add_worker()
+    assert run.wait() == 0, run.text
+    assert f"labelled {MANY}" in one_line(run.text)
+    assert "Traceback" not in run.text
+    assert_same(
+        label_on_this_machine(tmp_path / "here", shipped, descriptions, many_images()), table(ceph, lake)
+    )
+
+
+def test_a_label_actor_that_dies_again_and_again_ends_the_run_with_a_sentence(
+    cluster: RayCluster, ceph, shipped, descriptions
+) -> None:
+    """As one does that outgrows its memory; what was done before is kept."""
+    lake, run = start_labelling(cluster, ceph, shipped, descriptions)
+    while run.process.poll() is None:
+        kill_all([pid for node in living(cluster) for pid in label_actors(node)])
+        time.sleep(0.1)
+    assert run.wait() == 8, run.text
+    assert "what was done is kept" in one_line(run.text)
+    assert "Traceback" not in run.text
+    assert staged_parts(ceph, lake) >= 3

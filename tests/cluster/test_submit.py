@@ -1,0 +1,151 @@
+"""Any command through the Jobs API: the same labels, the job's own log and exit code, stop and go on."""
+
+import os
+from collections import Counter
+
+import polars as pl
+import pytest
+
+from pipeline.metrics import METRICS
+from pipeline.storage.folders import list_files
+from tests.cluster.commands import follow, must_submit, one_line, submit, wait_until
+from tests.cluster.exported import read_exported
+from tests.cluster.lakes import (
+    MANY,
+    index_named,
+    label,
+    label_on_this_machine,
+    many_images,
+    put_names,
+    table,
+)
+from tests.cluster.ray_cluster import RayCluster, serve_ray
+from tests.end_to_end.command_line import must_run, run_laketag
+from tests.end_to_end.pictures import BROKEN
+from tests.end_to_end.test_equal_tables import IMAGES, assert_same
+from tests.end_to_end.test_lake import put_all
+from tests.stores.fault_proxy import Fault, serve_faults
+
+pytestmark = [pytest.mark.cluster, pytest.mark.ceph, pytest.mark.timeout(900)]
+
+
+def test_a_lake_is_labelled_on_the_cluster_as_on_one_machine(
+    cluster: RayCluster, ceph, shipped, descriptions, tmp_path
+) -> None:
+    """Index, describe and label by submission; the log comes while the job runs; Prometheus sees what the ledger says."""
+    put_all(ceph, IMAGES)
+    lake = ceph.url("lake")
+    index = ("index", put_names(ceph, IMAGES), "--root", lake, "-c", "watched", "--id-column", "id")
+    assert f"{len(IMAGES)}" in must_submit(cluster, *index)
+    must_submit(cluster, "describe", str(descriptions), "--root", lake, "-s", "s", settings=shipped)
+
+    with serve_faults(ceph.env["AWS_ENDPOINT_URL"]) as proxy:
+        proxy.add(
+            Fault("status", path=r"more/3\.jpg", method="GET", times=1)
+        )  # so that one image is tried twice
+        storage = ("-o", f"storage.endpoint_url={proxy.url}")
+        run = follow(cluster, *label(lake, "watched"), *storage, settings=shipped)
+        names: set[str] = set()
+        while run.process.poll() is None:  # gauges are gone soon after the process that set them
+            names |= {sample.name for sample in read_exported(cluster)}
+        assert run.wait() == 0, run.text
+    arrived = next(when for when, line in run.lines if "label actor(s)" in line)
+    assert arrived < run.lines[-1][0] - 1, f"the log came all at once:\n{run.text}"
+    assert f"planned {len(IMAGES)}" in one_line(run.text)
+
+    ours = table(ceph, lake)
+    assert_same(label_on_this_machine(tmp_path / "here", shipped, descriptions, dict(IMAGES)), ours)
+    after = [sample for sample in read_exported(cluster) if sample.tags["collection"] == "watched"]
+    names |= {sample.name for sample in after}
+    exported = {
+        f"ray_{name}{'_count' if kind == 'histogram' else ''}" for name, (kind, _, _) in METRICS.items()
+    }
+    assert exported - names == set()
+    ledger = Counter(ours["failure"].cast(pl.String).fill_null("labelled").to_list())
+    assert {s.tags["outcome"]: s.value for s in after if s.name == "ray_laketag_images_total"} == ledger
+    values = {sample.name: sample.value for sample in after}
+    read = [name for name in IMAGES if BROKEN.get(name, (b"", ""))[1] != "too_large"]
+    assert values["ray_laketag_bytes_read_total"] == sum(len(IMAGES[name]) for name in read)
+    assert values["ray_laketag_fetch_retries_total"] == 1
+    assert values["ray_laketag_label_actor_starts_total"] == 1
+    assert values["ray_laketag_label_batch_seconds_count"] >= len(IMAGES) / 4
+    assert values["ray_laketag_label_batch_seconds_sum"] > 0
+    assert 0 < values["ray_laketag_model_seconds_total"] < 600
+
+
+def test_a_stopped_job_releases_its_lease_and_the_same_submission_goes_on(
+    cluster: RayCluster, ceph, shipped, descriptions
+) -> None:
+    images = many_images()
+    put_all(ceph, images)
+    lake = ceph.url("lake")
+    index_named(ceph, lake, images)
+    must_run(
+        "describe", str(descriptions), "--root", lake, "-s", "s", "--settings", str(shipped), env=ceph.env
+    )
+
+    detached = submit(cluster, *label(lake), settings=shipped, detach=True)
+    job = detached.out.strip()
+    assert (detached.code, job.startswith("laketag-label-"), job.count("\n")) == (0, True, 0), detached
+    on = ("--address", cluster.address)
+    assert f"{job} │ running" in one_line(must_run("jobs", *on, env=cluster.submitter_env))
+
+    def staged() -> list[str]:
+        return [url for url in list_files(f"{lake}/staging", ceph.storage) if "/parts/" in url]
+
+    wait_until(lambda: len(staged()) >= 3, "three parts are staged")
+    assert "submit the same command again" in must_run("jobs", "stop", job, *on, env=cluster.submitter_env)
+    followed = run_laketag("jobs", "follow", job, *on, env=cluster.submitter_env)
+    assert followed.code == 130, followed
+    assert "what was done is kept" in followed.out
+    assert [url for url in list_files(f"{lake}/staging", ceph.storage, suffix="") if "/leases/" in url] == []
+    kept = len(staged())
+    assert 0 < kept < MANY // 4
+
+    said = must_submit(cluster, *label(lake), settings=shipped)
+    assert "going on with run" in said
+    ours = table(ceph, lake)
+    assert ours["image_id"].to_list() == sorted(images)
+    assert ours["label"].null_count() == 0
+    assert "nothing to do" in must_submit(cluster, *label(lake), settings=shipped)
+    assert "has ended already" in must_run("jobs", "stop", job, *on, env=cluster.submitter_env)
+
+
+def test_a_failing_job_ends_with_its_own_sentence_and_exit_code(cluster: RayCluster, ceph) -> None:
+    outcome = submit(cluster, *label(ceph.url("nowhere")))
+    assert outcome.code == 2, outcome
+    assert "error:" in outcome.out
+    assert "Traceback" not in outcome.out + outcome.err
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}, "invalid"),
+        ({}, "Missing authentication token"),
+        ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": "/nowhere"}, "token"),
+    ],
+    ids=["wrong", "none", "no file"],
+)
+@pytest.mark.parametrize(
+    "command", [("submit", "--", "query", "runs", "--root", "s3://b/l"), ("jobs",)], ids=["submit", "jobs"]
+)
+def test_a_wrong_or_missing_token_is_refused(cluster: RayCluster, env, said, command) -> None:
+    outcome = run_laketag(*command[:1], "--address", cluster.address, *command[1:], env=env)
+    assert outcome.code == 8, outcome
+    assert said in one_line(outcome.err)
+    assert "RAY_AUTH_TOKEN" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_a_job_without_credentials_on_the_cluster_says_where_they_belong(ceph, shipped) -> None:
+    """The submitter has them in its environment; they stay there."""
+    public = {name: value for name, value in ceph.env.items() if "KEY" not in name}
+    with serve_ray(public, workers=0) as bare:
+        arguments = ("submit", "--address", bare.address, "--", *label(ceph.url("lake")))
+        outcome = run_laketag(*arguments, env=bare.submitter_env | dict(ceph.env))
+    assert outcome.code == 4, outcome
+    assert "no usable credentials" in one_line(outcome.out)
+    assert "laketag submit never sends any" in one_line(outcome.out)
+    assert ceph.env["AWS_SECRET_ACCESS_KEY"] not in outcome.out + outcome.err
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] == ceph.env["AWS_SECRET_ACCESS_KEY"]
