@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from pipeline.stages.decode_images import decode_images
 from rich.console import Console
 from rich.table import Table
 
@@ -23,6 +22,7 @@ from pipeline.flows.label_images import find_classifier, label_chain, plan_run
 from pipeline.lake import Lake, open_lake
 from pipeline.ray_runtime import ray_runtime
 from pipeline.resources import decide_resources
+from pipeline.stages.decode_images import decode_images
 from pipeline.stages.fetch_images import fetch_images
 from pipeline.storage.descriptions import load_class_texts
 from pipeline.storage.staging import Run, scan_plan

@@ -1,40 +1,66 @@
-"""What a process started, by number, from /proc."""
+"""What a process started, from /proc; a number that was given to another process meanwhile is told from it."""
 
 import contextlib
 import os
 import signal
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 
-def below(pid: int) -> list[int]:
-    """Numbers of the processes that this one started, and that those started, parents first."""
-    children: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+@dataclass(frozen=True)
+class Started:
+    """A process: its number, and when it began in clock ticks since boot."""
+
+    pid: int
+    began: int
+
+    @property
+    def title(self) -> str:
+        """What it shows as its title, such as ray::MapWorker…; empty once it is gone."""
+        status = _read_status(self.pid)
+        if status is None or status[1] != self.began:
+            return ""
         with contextlib.suppress(OSError):
-            number, _, rest = stat.read_text().partition(" (")
-            parent = int(rest.rpartition(") ")[2].split()[1])
-            children.setdefault(parent, []).append(int(number))
+            return (
+                Path(f"/proc/{self.pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            )
+        return ""
+
+    def kill(self) -> None:
+        """It is told to go at once, if it still runs."""
+        if self.title:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+
+def below(pid: int) -> list[Started]:
+    """The processes that this one started, and that those started, parents first."""
+    children: dict[int, list[Started]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        if (status := _read_status(int(folder.name))) is not None:
+            children.setdefault(status[0], []).append(Started(int(folder.name), status[1]))
     found = list(children.get(pid, []))
-    for number in found:  # grows while it is walked
-        found += children.get(number, [])
+    for process in found:  # grows while it is walked
+        found += children.get(process.pid, [])
     return found
 
 
-def title_of(pid: int) -> str:
-    """The title that the process shows, such as ray::MapWorker…; empty once it is gone."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    return ""
-
-
-def kill_all(pids: Iterable[int], patience_s: float = 20.0) -> None:
+def kill_all(processes: Iterable[Started], patience_s: float = 20.0) -> None:
     """The processes are gone."""
-    left = list(pids)
-    for pid in left:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    left = list(processes)
+    for process in left:
+        process.kill()
     end = time.monotonic() + patience_s
-    while (left := [pid for pid in left if title_of(pid)]) and time.monotonic() < end:
+    while (left := [process for process in left if process.title]) and time.monotonic() < end:
         time.sleep(0.05)
+
+
+def _read_status(pid: int) -> tuple[int, int] | None:
+    """Number of its parent and its begin, or None if there is no such process; a zombie counts as gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else (int(fields[1]), int(fields[19]))

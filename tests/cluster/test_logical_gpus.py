@@ -15,7 +15,7 @@ from pipeline.ray_runtime import ray_runtime
 from pipeline.resources import decide_resources
 from pipeline.storage.staging import Run
 from tests.cluster.lakes import index_named, label, many_images
-from tests.cluster.process_tree import below, title_of
+from tests.cluster.process_tree import below
 from tests.end_to_end.command_line import must_run, run_laketag
 from tests.end_to_end.test_lake import put_all
 from tests.stores.store import Store, folder_store
@@ -90,7 +90,8 @@ def nodes_of(cluster: Cluster) -> list[ray._private.node.Node]:
 
 def hosts_label_actor(node: ray._private.node.Node) -> bool:
     raylet = node.all_processes["raylet"][0].process.pid
-    return any("ray::" in title and "LabelImages" in title for title in map(title_of, below(raylet)))
+    titles = [process.title for process in below(raylet)]
+    return any("ray::" in title and "LabelImages" in title for title in titles)
 
 
 def test_a_gpu_that_is_not_there_is_a_model_error_and_no_hang(

@@ -16,7 +16,7 @@ from tests.cluster.lakes import (
     many_images,
     table,
 )
-from tests.cluster.process_tree import below, kill_all, title_of
+from tests.cluster.process_tree import Started, below, kill_all
 from tests.cluster.ray_cluster import RayCluster, RayNode
 from tests.end_to_end.command_line import must_run
 from tests.end_to_end.test_equal_tables import assert_same
@@ -28,9 +28,9 @@ TITLE = re.compile(r"ray::.*LabelImages.*submit")
 """Of a label actor at work."""
 
 
-def label_actors(node: RayNode) -> list[int]:
+def label_actors(node: RayNode) -> list[Started]:
     """Numbers of the node's processes that are label actors."""
-    return [pid for pid in below(node.process.pid) if TITLE.search(title_of(pid))]
+    return [process for process in below(node.process.pid) if TITLE.search(process.title)]
 
 
 def living(cluster: RayCluster) -> list[RayNode]:
@@ -82,7 +82,7 @@ def test_a_label_actor_that_dies_again_and_again_ends_the_run_with_a_sentence(
     """As one does that outgrows its memory; what was done before is kept."""
     lake, run = start_labelling(cluster, ceph, shipped, descriptions)
     while run.process.poll() is None:
-        kill_all([pid for node in living(cluster) for pid in label_actors(node)])
+        kill_all([actor for node in living(cluster) for actor in label_actors(node)])
         time.sleep(0.1)
     assert run.wait() == 8, run.text
     assert "what was done is kept" in one_line(run.text)
