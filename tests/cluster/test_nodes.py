@@ -68,6 +68,7 @@ def test_a_node_that_leaves_and_one_that_joins_change_nothing(
     wait_until(lambda: found.extend(n for n in living(cluster) if label_actors(n)) or found, "an actor works")
     host = found[0]
     host.kill()  # with the label actor, and what was fetched and decoded there
+    wait_until(lambda: cluster.count_alive() == 2, "the head knows that the node is gone")
     cluster.add_worker()
     assert run.wait() == 0, run.text
     assert f"labelled {MANY}" in one_line(run.text)
