@@ -154,7 +154,7 @@ def label_pending(lake: Lake, run: Run, spec: ClassifierSpec, settings: Settings
         while True:
             try:
                 return run_chain(lake, run, spec, settings, console, runtime, pending)
-            except Exception as error:
+            except Exception as error:  # Ray wraps a loss in many types; what is no loss is raised again
                 left = find_unlabelled(lake, run)
                 if not is_loss(error) or left.height == pending.height:
                     raise
