@@ -17,7 +17,7 @@ from pipeline.errors import SettingsError
 class Section(BaseModel):
     """A frozen group of settings that refuses unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
 
 class BackboneSettings(Section):
@@ -183,17 +183,17 @@ class RunSettings(Section):
     decode_slots: int | None = Field(
         None, ge=1, description="decode tasks at once; unset: what the CPUs allow"
     )
-    batch_size: int = Field(
-        32, ge=1, le=4096, description="images in one call of a label actor; 8 on a CPU unless set"
+    batch_size: int | None = Field(
+        None, ge=1, le=4096, description="images in one call of a label actor; unset: 32 on a GPU, 8 on a CPU"
     )
     views_per_pass: int = Field(
         256, ge=1, description="crops in one pass of the image tower; bounds device memory"
     )
-    rows_per_block: int = Field(
-        128,
+    rows_per_block: int | None = Field(
+        None,
         ge=1,
         le=65536,
-        description="images in one task of fetch and decode; fewer where a small plan needs more tasks",
+        description="images in one task of fetch and decode; unset: 128, fewer where a small plan needs more tasks",
     )
     rows_per_file: int = Field(250_000, ge=1, description="rows in one published Parquet file")
     max_failed_fraction: float = Field(
@@ -215,6 +215,11 @@ class RunSettings(Section):
         if self.actors and self.max_actors and self.max_actors < self.actors:
             raise ValueError(
                 f"max_actors {self.max_actors} is under actors {self.actors}; raise it or leave it out"
+            )
+        if self.batch_size and self.rows_per_block and self.batch_size > self.rows_per_block:
+            raise ValueError(
+                f"batch_size {self.batch_size} is over rows_per_block {self.rows_per_block}; "
+                "a call gets no more than a block: raise rows_per_block or leave it out"
             )
         return self
 

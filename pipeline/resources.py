@@ -20,8 +20,10 @@ CPU_ACTOR_SHARE = 0.75
 """Of a cluster without GPUs, for label actors; the rest fetches and decodes, which is less work there."""
 WAVES = 8
 """A small plan is cut so that each actor gets at least so many blocks: progress moves, and the tail is short."""
-SMALLEST_BLOCK = 8
-CPU_BATCH = 8
+LARGEST_BLOCK, SMALLEST_BLOCK = 128, 8
+"""Images, where run.rows_per_block is not set."""
+GPU_BATCH, CPU_BATCH = 32, 8
+"""Images, where run.batch_size is not set; batches gain nothing on a CPU, and a call takes minutes there."""
 GIB = 2**30
 ACTOR_GIB = 2.0
 """What a label actor with ViT-B stays under; see the benchmark of memory."""
@@ -122,10 +124,7 @@ def decide_resources(runtime: RayRuntime, run: RunSettings, planned: int) -> Res
         )
     left = max(FETCH_CPUS + DECODE_CPUS, runtime.cpus - actors * cpus - WRITE_CPUS)
     slots = max(1, _fit(left, FETCH_CPUS + DECODE_CPUS))
-    blocks = max_actors * WAVES
-    rows_per_block = max(
-        min(run.rows_per_block, math.ceil(planned / blocks)), min(SMALLEST_BLOCK, run.rows_per_block)
-    )
+    rows_per_block = run.rows_per_block or _choose_rows(run, planned, max_actors)
     return Resources(
         device=device,
         actors=actors,
@@ -136,7 +135,7 @@ def decide_resources(runtime: RayRuntime, run: RunSettings, planned: int) -> Res
         threads_per_actor=run.threads_per_actor or _choose_threads(runtime, cpus, actors),
         fetch_slots=run.fetch_slots or slots,
         decode_slots=run.decode_slots or slots,
-        batch_size=min(_choose_batch(run, device), rows_per_block),
+        batch_size=run.batch_size or min(GPU_BATCH if device == "cuda" else CPU_BATCH, rows_per_block),
         rows_per_block=rows_per_block,
     )
 
@@ -212,9 +211,10 @@ def _choose_actors(runtime: RayRuntime, shape: ActorShape) -> int:
     return actors
 
 
-def _choose_batch(run: RunSettings, device: str) -> int:
-    """Images in a call: the setting; few on a CPU where none is set, as batches gain nothing there and a call takes minutes."""
-    return run.batch_size if device == "cuda" or "batch_size" in run.model_fields_set else CPU_BATCH
+def _choose_rows(run: RunSettings, planned: int, actors: int) -> int:
+    """Images in a block where none are set: enough blocks for every actor, and a whole batch in each."""
+    wanted = math.ceil(planned / (actors * WAVES))
+    return max(min(wanted, LARGEST_BLOCK), SMALLEST_BLOCK, run.batch_size or 0)
 
 
 def _choose_threads(runtime: RayRuntime, cpus: float, actors: int) -> int:

@@ -6,4 +6,4 @@ install_import_hook(
     ["pipeline.classifier", "pipeline.models"], "beartype.beartype"
 )  # before they are imported
 
-pytest_plugins = ["tests.stores.fixtures"]
+pytest_plugins = ["tests.stores.fixtures", "tests.end_to_end.fixtures"]

@@ -185,6 +185,16 @@ def test_batches_are_small_on_a_cpu_unless_set() -> None:
     assert decide(cluster(Node(8)), batch_size=32).batch_size == 32
 
 
+def test_what_is_set_is_kept_however_small_the_plan() -> None:
+    runtime = cluster(Node(8))
+    both = decide(runtime, 3, batch_size=64, rows_per_block=100)
+    assert (both.batch_size, both.rows_per_block) == (64, 100)
+    batch = decide(runtime, 3, batch_size=64)
+    assert (batch.batch_size, batch.rows_per_block) == (64, 64)
+    block = decide(runtime, 3, rows_per_block=2)
+    assert (block.batch_size, block.rows_per_block) == (2, 2)
+
+
 def test_resources_are_one_readable_line() -> None:
     said = str(decide(cluster(Node(8, 2, 64 * GIB)), max_actors=4))
     assert said == (

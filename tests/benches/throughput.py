@@ -21,7 +21,7 @@ from pipeline.flows.index_images import index_images
 from pipeline.flows.label_images import find_classifier, label_chain, plan_run
 from pipeline.lake import Lake, open_lake
 from pipeline.ray_runtime import ray_runtime
-from pipeline.resources import decide_resources
+from pipeline.resources import CPU_BATCH, decide_resources
 from pipeline.stages.decode_images import decode_images
 from pipeline.stages.fetch_images import fetch_images
 from pipeline.storage.descriptions import load_class_texts
@@ -97,7 +97,7 @@ def measure_classifier(lake: Lake, planned: Run, settings: Settings, threads: in
         fetch_images(plan, fetch=settings.fetch, storage=settings.storage), decode=settings.decode
     )
     images, ids = [_pixels(batch, row) for row in range(batch.num_rows)], batch["image_id"].to_pylist()
-    size = settings.run.batch_size
+    size = settings.run.batch_size or CPU_BATCH
     classifier.label(images[:size], ids[:size])
     began = time.perf_counter()
     for start in range(0, len(images), size):

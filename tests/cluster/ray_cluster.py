@@ -15,7 +15,7 @@ from pathlib import Path
 
 import requests
 
-from tests.cluster.process_tree import below, kill_all
+from tests.process_tree import below, kill_all
 from tests.stores.processes import free_port, start, stop
 
 BIN = Path(sys.executable).parent

@@ -14,10 +14,9 @@ from pipeline.lake import open_lake
 from pipeline.ray_runtime import ray_runtime
 from pipeline.resources import decide_resources
 from pipeline.storage.staging import Run
-from tests.cluster.lakes import index_named, label, many_images
-from tests.cluster.process_tree import below
 from tests.end_to_end.command_line import must_run, run_laketag
-from tests.end_to_end.test_lake import put_all
+from tests.end_to_end.lakes import index_named, label, many_images, put_all
+from tests.process_tree import below
 from tests.stores.store import Store, folder_store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]

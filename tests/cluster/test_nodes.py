@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.storage.folders import list_files
-from tests.cluster.commands import Following, follow, one_line, wait_until
-from tests.cluster.lakes import (
+from tests.cluster.commands import follow
+from tests.cluster.ray_cluster import RayCluster, RayNode
+from tests.end_to_end.command_line import Following, must_run, one_line, wait_until
+from tests.end_to_end.lakes import (
     MANY,
     index_named,
     label,
     label_on_this_machine,
     many_images,
+    put_all,
+    staged_parts,
     table,
 )
-from tests.cluster.process_tree import Started, below, kill_all
-from tests.cluster.ray_cluster import RayCluster, RayNode
-from tests.end_to_end.command_line import must_run
 from tests.end_to_end.test_equal_tables import assert_same
-from tests.end_to_end.test_lake import put_all
+from tests.process_tree import Started, below, kill_all
 from tests.stores.store import Store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.ceph, pytest.mark.timeout(900)]
@@ -38,10 +38,6 @@ def living(cluster: RayCluster) -> list[RayNode]:
     return [node for node in cluster.nodes if node.process.poll() is None]
 
 
-def staged_parts(store: Store, lake: str) -> int:
-    return len([url for url in list_files(f"{lake}/staging", store.storage) if "/parts/" in url])
-
-
 def start_labelling(
     cluster: RayCluster, store: Store, settings: Path, descriptions: Path
 ) -> tuple[str, Following]:
@@ -55,15 +51,16 @@ def start_labelling(
     )
     run = follow(cluster, *label(lake), settings=settings)
     wait_until(
-        lambda: staged_parts(store, lake) >= 3 or run.process.poll() is not None, "three parts are staged"
+        lambda: len(staged_parts(store, lake)) >= 3 or run.process.poll() is not None,
+        "three parts are staged",
     )
     return lake, run
 
 
 def test_a_node_that_leaves_and_one_that_joins_change_nothing(
-    cluster: RayCluster, ceph, shipped, descriptions, tmp_path
+    cluster: RayCluster, ceph, slow_settings, descriptions, tmp_path
 ) -> None:
-    lake, run = start_labelling(cluster, ceph, shipped, descriptions)
+    lake, run = start_labelling(cluster, ceph, slow_settings, descriptions)
     found: list[RayNode] = []
     wait_until(lambda: found.extend(n for n in living(cluster) if label_actors(n)) or found, "an actor works")
     host = found[0]
@@ -74,20 +71,22 @@ def test_a_node_that_leaves_and_one_that_joins_change_nothing(
     assert f"labelled {MANY}" in one_line(run.text)
     assert "Traceback" not in run.text
     assert_same(
-        label_on_this_machine(tmp_path / "here", shipped, descriptions, many_images()), table(ceph, lake)
+        label_on_this_machine(tmp_path / "here", slow_settings, descriptions, many_images()),
+        table(ceph, lake),
     )
 
 
 def test_a_label_actor_that_dies_again_and_again_ends_the_run_with_a_sentence(
-    cluster: RayCluster, ceph, shipped, descriptions
+    cluster: RayCluster, ceph, slow_settings, descriptions, tmp_path
 ) -> None:
     """As one does that outgrows its memory; what was done before is kept."""
-    shipped.write_text(shipped.read_text().replace("crops = 30", "crops = 1000"))  # a call takes seconds
-    lake, run = start_labelling(cluster, ceph, shipped, descriptions)
+    slower = tmp_path / "slower.toml"  # a call takes seconds
+    slower.write_text(slow_settings.read_text().replace("crops = 30", "crops = 1000"))
+    lake, run = start_labelling(cluster, ceph, slower, descriptions)
     while run.process.poll() is None:
         kill_all([actor for node in living(cluster) for actor in label_actors(node, AT_WORK)])
         time.sleep(0.1)
     assert run.wait() == 8, run.text
     assert "what was done is kept" in one_line(run.text)
     assert "Traceback" not in run.text
-    assert staged_parts(ceph, lake) >= 3
+    assert len(staged_parts(ceph, lake)) >= 3

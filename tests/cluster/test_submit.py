@@ -8,43 +8,44 @@ import pytest
 
 from pipeline.metrics import METRICS
 from pipeline.storage.folders import list_files
-from tests.cluster.commands import follow, must_submit, one_line, submit, wait_until
+from tests.cluster.commands import follow, must_submit, submit
 from tests.cluster.exported import read_exported
-from tests.cluster.lakes import (
+from tests.cluster.ray_cluster import RayCluster, serve_ray
+from tests.end_to_end.command_line import must_run, one_line, run_laketag, wait_until
+from tests.end_to_end.lakes import (
     MANY,
     index_named,
     label,
     label_on_this_machine,
     many_images,
+    put_all,
     put_names,
+    staged_parts,
     table,
 )
-from tests.cluster.ray_cluster import RayCluster, serve_ray
-from tests.end_to_end.command_line import must_run, run_laketag
 from tests.end_to_end.pictures import BROKEN
 from tests.end_to_end.test_equal_tables import IMAGES, assert_same
-from tests.end_to_end.test_lake import put_all
 from tests.stores.fault_proxy import Fault, serve_faults
 
 pytestmark = [pytest.mark.cluster, pytest.mark.ceph, pytest.mark.timeout(900)]
 
 
 def test_a_lake_is_labelled_on_the_cluster_as_on_one_machine(
-    cluster: RayCluster, ceph, shipped, descriptions, tmp_path
+    cluster: RayCluster, ceph, slow_settings, descriptions, tmp_path
 ) -> None:
     """Index, describe and label by submission; the log comes while the job runs; Prometheus sees what the ledger says."""
     put_all(ceph, IMAGES)
     lake = ceph.url("lake")
     index = ("index", put_names(ceph, IMAGES), "--root", lake, "-c", "watched", "--id-column", "id")
     assert f"{len(IMAGES)}" in must_submit(cluster, *index)
-    must_submit(cluster, "describe", str(descriptions), "--root", lake, "-s", "s", settings=shipped)
+    must_submit(cluster, "describe", str(descriptions), "--root", lake, "-s", "s", settings=slow_settings)
 
     with serve_faults(ceph.env["AWS_ENDPOINT_URL"]) as proxy:
         proxy.add(
             Fault("status", path=r"more/3\.jpg", method="GET", times=1)
         )  # so that one image is tried twice
         storage = ("-o", f"storage.endpoint_url={proxy.url}")
-        run = follow(cluster, *label(lake, "watched"), *storage, settings=shipped)
+        run = follow(cluster, *label(lake, "watched"), *storage, settings=slow_settings)
         names: set[str] = set()
         while run.process.poll() is None:  # gauges are gone soon after the process that set them
             names |= {sample.name for sample in read_exported(cluster)}
@@ -54,7 +55,7 @@ def test_a_lake_is_labelled_on_the_cluster_as_on_one_machine(
     assert f"planned {len(IMAGES)}" in one_line(run.text)
 
     ours = table(ceph, lake)
-    assert_same(label_on_this_machine(tmp_path / "here", shipped, descriptions, dict(IMAGES)), ours)
+    assert_same(label_on_this_machine(tmp_path / "here", slow_settings, descriptions, dict(IMAGES)), ours)
     after = [sample for sample in read_exported(cluster) if sample.tags["collection"] == "watched"]
     names |= {sample.name for sample in after}
     exported = {
@@ -74,40 +75,44 @@ def test_a_lake_is_labelled_on_the_cluster_as_on_one_machine(
 
 
 def test_a_stopped_job_releases_its_lease_and_the_same_submission_goes_on(
-    cluster: RayCluster, ceph, shipped, descriptions
+    cluster: RayCluster, ceph, slow_settings, descriptions
 ) -> None:
     images = many_images()
     put_all(ceph, images)
     lake = ceph.url("lake")
     index_named(ceph, lake, images)
     must_run(
-        "describe", str(descriptions), "--root", lake, "-s", "s", "--settings", str(shipped), env=ceph.env
+        "describe",
+        str(descriptions),
+        "--root",
+        lake,
+        "-s",
+        "s",
+        "--settings",
+        str(slow_settings),
+        env=ceph.env,
     )
 
-    detached = submit(cluster, *label(lake), settings=shipped, detach=True)
+    detached = submit(cluster, *label(lake), settings=slow_settings, detach=True)
     job = detached.out.strip()
     assert (detached.code, job.startswith("laketag-label-"), job.count("\n")) == (0, True, 0), detached
     on = ("--address", cluster.address)
     assert f"{job} │ running" in one_line(must_run("jobs", *on, env=cluster.submitter_env))
-
-    def staged() -> list[str]:
-        return [url for url in list_files(f"{lake}/staging", ceph.storage) if "/parts/" in url]
-
-    wait_until(lambda: len(staged()) >= 3, "three parts are staged")
+    wait_until(lambda: len(staged_parts(ceph, lake)) >= 3, "three parts are staged")
     assert "submit the same command again" in must_run("jobs", "stop", job, *on, env=cluster.submitter_env)
     followed = run_laketag("jobs", "follow", job, *on, env=cluster.submitter_env)
     assert followed.code == 130, followed
     assert "what was done is kept" in followed.out
     assert [url for url in list_files(f"{lake}/staging", ceph.storage, suffix="") if "/leases/" in url] == []
-    kept = len(staged())
+    kept = len(staged_parts(ceph, lake))
     assert 0 < kept < MANY // 4
 
-    said = must_submit(cluster, *label(lake), settings=shipped)
+    said = must_submit(cluster, *label(lake), settings=slow_settings)
     assert "going on with run" in said
     ours = table(ceph, lake)
     assert ours["image_id"].to_list() == sorted(images)
     assert ours["label"].null_count() == 0
-    assert "nothing to do" in must_submit(cluster, *label(lake), settings=shipped)
+    assert "nothing to do" in must_submit(cluster, *label(lake), settings=slow_settings)
     assert "has ended already" in must_run("jobs", "stop", job, *on, env=cluster.submitter_env)
 
 
@@ -138,7 +143,7 @@ def test_a_wrong_or_missing_token_is_refused(cluster: RayCluster, env, said, com
     assert "Traceback" not in outcome.err
 
 
-def test_a_job_without_credentials_on_the_cluster_says_where_they_belong(ceph, shipped) -> None:
+def test_a_job_without_credentials_on_the_cluster_says_where_they_belong(ceph, slow_settings) -> None:
     """The submitter has them in its environment; they stay there."""
     public = {name: value for name, value in ceph.env.items() if "KEY" not in name}
     with serve_ray(public, workers=0) as bare:

@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from tests.end_to_end.command_line import must_run
+from tests.end_to_end.lakes import put_all
 from tests.end_to_end.pictures import BROKEN, GOOD, encoded, picture
-from tests.end_to_end.test_lake import descriptions, put_all, tiny_settings  # noqa: F401  # fixtures
 from tests.stores.store import Store, folder_store
 
 EXACT = ["image_id", "label", "failure", "width_px", "height_px"]
@@ -55,14 +55,14 @@ def index_by_name(store: Store, lake: str) -> None:
     must_run("index", url, "--root", lake, "-c", "c", "--id-column", "id", env=store.env)
 
 
-def test_batch_size_actors_and_store_change_nothing(moto, tmp_path, tiny_settings, descriptions) -> None:  # noqa: F811  # the fixtures
+def test_batch_size_actors_and_store_change_nothing(moto, tmp_path, tiny_settings, descriptions) -> None:
     folder = folder_store(tmp_path)
     put_all(folder, IMAGES)
     put_all(moto, IMAGES)
     described = str(tmp_path / "described")
     must_run("describe", str(descriptions), "--root", described, "-s", "s", "--settings", str(tiny_settings))
     variants = {
-        "1": ("run.batch_size=1",),
+        "1": ("run.batch_size=1", "run.rows_per_block=8"),
         "7": ("run.batch_size=7", "run.rows_per_block=16"),
         "64": ("run.batch_size=64", "run.rows_per_block=64"),
         "two actors": ("run.actors=2", "run.cpus_per_actor=0.4", "run.batch_size=5", "run.rows_per_block=5"),

@@ -1,57 +1,17 @@
 """From index to query through the command line, on each kind of store."""
 
 import json
-from collections.abc import Mapping
-from pathlib import Path
 
 import polars as pl
 import pytest
 
 from pipeline.storage.folders import list_files
 from tests.end_to_end.command_line import must_run, run_laketag
+from tests.end_to_end.lakes import put_all
 from tests.end_to_end.pictures import BROKEN, GOOD, encoded, picture
-from tests.models.tiny import save_local_dir
 from tests.stores.store import STRANGER, Store
 
 C = "pets"
-
-
-@pytest.fixture(scope="session")
-def tiny_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A settings file with a tiny random model whose own tower says where to look."""
-    folder = tmp_path_factory.mktemp("settings")
-    model = save_local_dir(folder / "model")
-    file = folder / "settings.toml"
-    file.write_text(
-        f'[backbone]\npretrained = "local-dir:{model}"\n[attention]\nname = "backbone"\n[method]\ncrops = 4\n'
-        "[fetch]\nmax_bytes = 300000\n[run]\nbatch_size = 7\nrows_per_block = 8\n"
-    )
-    return file
-
-
-@pytest.fixture(scope="session")
-def descriptions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """CuPL descriptions of three classes, of unequal number."""
-    file = tmp_path_factory.mktemp("descriptions") / "pets.json"
-    texts = {
-        "cat": ["A cat has whiskers and a long tail.", "A cat sleeps on a warm red sofa."],
-        "dog": [
-            "A dog has floppy ears.",
-            "A dog runs after a yellow ball in the park.",
-            "A dog wags its tail.",
-        ],
-        "bird": ["A bird has feathers and sits on a branch."],
-    }
-    file.write_text(json.dumps(texts))
-    return file
-
-
-def put_all(store: Store, files: Mapping[str, bytes]) -> None:
-    for key, data in files.items():
-        target = Path(store.url(f"images/{key}"))
-        if store.name == "folder":
-            target.parent.mkdir(parents=True, exist_ok=True)
-        store.put(f"images/{key}", data)
 
 
 def read_json(store: Store, *query: str) -> list[dict[str, object]]:

@@ -1,16 +1,25 @@
-"""Lakes that a cluster and one machine label alike: images with their names as ids, as draws are keyed by id."""
+"""Lakes that are labelled alike wherever they are labelled: names are ids, as draws are keyed by id."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
+from pipeline.storage.folders import list_files
 from tests.end_to_end.command_line import must_run
 from tests.end_to_end.pictures import encoded, picture
-from tests.end_to_end.test_lake import put_all
 from tests.stores.store import Store, folder_store
 
 MANY = 120
+
+
+def put_all(store: Store, files: Mapping[str, bytes]) -> None:
+    for key, data in files.items():
+        target = Path(store.url(f"images/{key}"))
+        if store.name == "folder":
+            target.parent.mkdir(parents=True, exist_ok=True)
+        store.put(f"images/{key}", data)
 
 
 def table(store: Store, lake: str) -> pl.DataFrame:
@@ -41,6 +50,11 @@ def label_on_this_machine(
 def index_named(store: Store, lake: str, images: dict[str, bytes]) -> None:
     """Index with names as ids, so that two stores hold the same rows."""
     must_run("index", put_names(store, images), "--root", lake, "-c", "c", "--id-column", "id", env=store.env)
+
+
+def staged_parts(store: Store, lake: str) -> list[str]:
+    """URLs of what a run that is not yet published has labelled so far."""
+    return [url for url in list_files(f"{lake}/staging", store.storage) if "/parts/" in url]
 
 
 def put_names(store: Store, images: dict[str, bytes]) -> str:
