@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-cluster check format lint types bench lock clean
+.PHONY: help venv demo test test-cluster check format lint types bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## say what can be made
@@ -17,6 +17,8 @@ $(STAMP): pyproject.toml requirements.lock
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode -r requirements.lock
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
+
+venv: $(STAMP)  ## build the environment in .venv
 
 demo: $(STAMP)  ## label a small generated lake and show the result
 	$(BIN)/laketag demo

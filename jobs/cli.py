@@ -5,16 +5,30 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from typer.core import TyperGroup
 
+from jobs.console import open_console
 from pipeline.errors import LaketagError
 from pipeline.version import laketag_version
 
+COMMANDS = ("index", "describe", "label", "query", "demo", "submit", "jobs", "settings")
+"""In the order in which people need them."""
+
+
+class InOrder(TyperGroup):
+    """Lists its commands in that order; typer alone would put groups last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # the super class names it
+        """Names of the commands."""
+        return [name for name in COMMANDS if name in self.commands]
+
+
 app = typer.Typer(
     name="laketag",
+    cls=InOrder,
     help="Zero-shot labels for every image of a lake.\n\n"
     "The order of work: index the images, describe the classes, label, query.",
     no_args_is_help=True,
@@ -25,7 +39,6 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130
-COMMANDS = ("index", "describe", "label", "query", "demo", "settings", "submit", "jobs")
 
 
 def _print_version(asked: bool) -> None:
@@ -44,7 +57,7 @@ def _root(
 
 
 def _register() -> None:
-    """Give the app its commands, in the order in which people need them."""
+    """Give the app its commands."""
     for name in COMMANDS:
         module = importlib.import_module(f"jobs.{name}")
         group = getattr(module, "app", None)
@@ -62,12 +75,12 @@ def main() -> None:
     """Run the command line; a mistake of the caller ends in one sentence, not a stack trace."""
     signal.signal(signal.SIGTERM, _interrupt)  # a stopped job ends as Ctrl-C does: leases are released
     _register()
-    console = Console(stderr=True)
+    console = open_console(stderr=True)
     try:
         app()
     except LaketagError as error:
-        console.print("[bold red]error:[/] ", end="")
-        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        console.print("error: ", style="bold red", end="")
+        console.print(str(error), soft_wrap=True)
         sys.exit(error.exit_code)
     except SystemExit as ended:
         if ended.code == INTERRUPTED:  # typer makes this of a KeyboardInterrupt, and says nothing

@@ -12,12 +12,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from jobs.console import open_console
+from jobs.environment import environment
 from pipeline.config import read_settings
 from pipeline.errors import InputError
 from pipeline.lake import open_lake
 
 COLLECTION = "drawings"
 SET = "drawings"
+MARKER = ".laketag-demo"
+"""A file in folders that a demo made."""
 
 
 def demo(
@@ -35,7 +39,7 @@ def demo(
     """Make a small image lake, label it, and show the result; offline, in about a minute."""
     from demo.lake import write_demo_images
 
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = open_console(width=None if sys.stdout.isatty() else 110)
     _clear(folder)
     console.print(f"drawing pictures into {folder / 'images'}")
     pictures = write_demo_images(folder / "images")
@@ -43,6 +47,7 @@ def demo(
     descriptions = folder / "descriptions.json"
     descriptions.write_bytes((Path(__file__).parent.parent / "demo" / "descriptions.json").read_bytes())
     with ExitStack() as stack:
+        stack.enter_context(environment({"RAY_ADDRESS": None}))  # on this machine, whatever else there is
         source, root = str(folder / "images"), str(folder / "lake")
         if serve_s3:
             from jobs.local_s3 import serve_bucket, upload_folder
@@ -76,13 +81,16 @@ def write_settings(folder: Path) -> Path:
 
 
 def _clear(folder: Path) -> None:
-    """The folder is empty; one that no demo made is left alone."""
-    marker = folder / "settings.toml"
-    if folder.exists() and any(folder.iterdir()):
-        if not marker.exists():
-            raise InputError(f"{folder} is not empty and no demo made it; name another one with --folder")
-        shutil.rmtree(folder)
+    """The folder holds nothing that an earlier demo labelled; one that no demo made is left alone."""
+    marker = folder / MARKER
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is no folder; name another one with --folder")
+    if folder.exists() and any(folder.iterdir()) and not marker.exists():
+        raise InputError(f"{folder} is not empty and no demo made it; name another one with --folder")
+    for made in ("images", "lake"):
+        shutil.rmtree(folder / made, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
+    marker.touch()
 
 
 def _label(
@@ -161,10 +169,10 @@ def _ask(root: str, console: Console) -> None:
         f'laketag query sql "SELECT label, count(*) AS images FROM labels GROUP BY label" --root {root}',
         f"laketag query labels --root {root} --output labels.csv",
     ):
-        console.print(f"  {command}", style="cyan", soft_wrap=True, highlight=False)
+        console.print(f"  {command}", style="cyan", soft_wrap=True)
 
 
 def _step(console: Console, command: str) -> None:
     """Print a step as the command that a user would type."""
     console.print()
-    console.print(f"$ {command}", style="bold cyan", soft_wrap=True, highlight=False)
+    console.print(f"$ {command}", style="bold cyan", soft_wrap=True)

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from jobs.console import open_console
 from jobs.options import DescriptionSet, Overrides, Root, SettingsFile
 from pipeline.config import read_settings
 from pipeline.descriptions.formats import Format
@@ -64,7 +65,7 @@ def describe(
 
     chosen = read_settings(settings, override or ())
     lake = open_lake(root, chosen.storage)
-    console = Console()
+    console = open_console()
     described = describe_classes(
         lake,
         file,
@@ -93,11 +94,11 @@ def print_summary(described: "DescribedSet", console: Console) -> None:
         table.add_row(f"  dropped, {reason}", f"{count:,}", style="yellow")
     if cut := kept["truncated"].sum():
         table.add_row("kept, but cut at the context's length", f"{cut:,}", style="yellow")
-    console.print(f"set {described.set_name}, version {described.version}", soft_wrap=True, highlight=False)
+    console.print(f"set {described.set_name}, version {described.version}", soft_wrap=True)
     console.print(table)
     if not described.is_new:
         console.print("nothing to do: the newest version of the set has the same content")
-    console.print(f"descriptions: {described.url}", soft_wrap=True, highlight=False)
+    console.print(f"descriptions: {described.url}", soft_wrap=True)
 
 
 def print_dropped(described: "DescribedSet", console: Console) -> None:

@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from jobs.console import open_console
 from jobs.options import Collection, Overrides, Root, SettingsFile
 from pipeline.config import read_settings
 from pipeline.errors import SettingsError
@@ -73,12 +74,12 @@ def index(
         snapshot, summary = index_parquet(lake, source, collection, columns)
     else:
         snapshot, summary = index_images(lake, source, collection, class_from_folder=class_from_folder)
-    show_summary(snapshot, summary, collection, Console())
+    show_summary(snapshot, summary, collection, open_console())
 
 
 def show_summary(snapshot: Snapshot, summary: IndexSummary, collection: str, console: Console) -> None:
     """Print what was indexed and what was left out."""
-    console.print(f"collection {collection}, snapshot {snapshot.name}", style="bold", highlight=False)
+    console.print(f"collection {collection}, snapshot {snapshot.name}", style="bold")
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column()
     table.add_column(justify="right")

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from jobs.console import open_console
 from jobs.ray_jobs import ENDED, chosen_address, cluster_errors, connect
 from jobs.submit import Address, follow_to_the_end
 from pipeline.errors import ClusterError
@@ -35,7 +35,7 @@ def list_jobs(context: typer.Context, address: Address = None) -> None:
             took,
             job.metadata["command"],
         )
-    Console().print(table if found else f"no laketag job on {where}")
+    open_console().print(table if found else f"no laketag job on {where}")
 
 
 @app.command()
@@ -58,7 +58,7 @@ def follow(job_id: str, address: Address = None) -> None:
     client = connect(where)
     with cluster_errors(where):
         _status(client, job_id)
-    raise typer.Exit(follow_to_the_end(client, where, job_id, Console(stderr=True)))
+    raise typer.Exit(follow_to_the_end(client, where, job_id, open_console(stderr=True)))
 
 
 def _status(client: object, job_id: str) -> str:

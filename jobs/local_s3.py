@@ -1,7 +1,6 @@
 """An S3 server on this machine, for the demo: moto, in a child process on loopback."""
 
 import importlib.util
-import os
 import socket
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from jobs.environment import environment
 from pipeline.config import StorageSettings
 from pipeline.errors import SettingsError, StorageError
 from pipeline.storage.filesystems import open_filesystem
@@ -30,12 +30,15 @@ def serve_bucket(name: str, console: Console) -> Iterator[str]:
     endpoint = f"http://127.0.0.1:{port}"
     variables = {
         "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ENDPOINT_URL_S3": endpoint,  # goes over the other where both are set
         "AWS_ACCESS_KEY_ID": "demo",
         "AWS_SECRET_ACCESS_KEY": "demo",
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    before = {key: os.environ.get(key) for key in variables}
+    hidden = dict.fromkeys(
+        ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_SKIP_SIGNATURE", "AWS_PROFILE", "AWS_SESSION_TOKEN")
+    )
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL,
@@ -43,23 +46,17 @@ def serve_bucket(name: str, console: Console) -> Iterator[str]:
     )
     try:
         _await(port, server)
-        os.environ.update(variables)
-        filesystem, path = open_filesystem(f"s3://{name}", StorageSettings())
-        filesystem.mkdir(path)
-        console.print(f"an S3 server answers at {endpoint}; to ask it from another terminal:")
-        console.print(
-            "  export " + " ".join(f"{key}={value}" for key, value in variables.items()),
-            highlight=False,
-            soft_wrap=True,
-        )
-        yield f"s3://{name}"
+        with environment(hidden | variables):
+            filesystem, path = open_filesystem(f"s3://{name}", StorageSettings())
+            filesystem.mkdir(path)
+            console.print(f"an S3 server answers at {endpoint}; to ask it from another terminal:")
+            console.print(
+                "  export " + " ".join(f"{key}={value}" for key, value in variables.items()), soft_wrap=True
+            )
+            yield f"s3://{name}"
     finally:
         server.terminate()
         server.wait(10)
-        for key, value in before.items():
-            os.environ.pop(key, None)
-            if value is not None:
-                os.environ[key] = value
 
 
 def upload_folder(folder: Path, url: str) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import polars as pl
 import typer
-from rich.console import Console
 
+from jobs.console import open_console
 from jobs.options import Overrides, Root, SettingsFile
 from jobs.result_table import print_rows
 from pipeline import queries
@@ -18,6 +18,7 @@ from pipeline.lake import open_lake
 from pipeline.queries import Which
 from pipeline.storage.query_results import answer_errors, as_text, checked_output, write_result
 from pipeline.storage.runs import read_runs
+from schemas import Failure
 
 ROWS_OF_A_TABLE = 20
 SHOWN_COLUMNS = {
@@ -66,7 +67,8 @@ ProbabilityFilter = Annotated[
     ),
 ]
 ReasonFilter = Annotated[
-    str | None, typer.Option("--reason", help="Only failures for this reason.", show_default=False)
+    Failure | None,
+    typer.Option("--reason", metavar="REASON", help="Only failures for this reason.", show_default=False),
 ]
 Limit = Annotated[
     int | None,
@@ -192,7 +194,10 @@ def parse_since(text: str, now: datetime) -> datetime:
     """The moment that the text names, with a zone: an ISO date or time (UTC unless it says), or a span before now."""
     if span := re.fullmatch(r"(\d+)\s*([dhm])", text.strip()):
         unit = {"d": "days", "h": "hours", "m": "minutes"}[span[2]]
-        return now - timedelta(**{unit: int(span[1])})
+        try:
+            return now - timedelta(**{unit: int(span[1])})
+        except OverflowError:
+            raise SettingsError(f"--since {text!r} is before all times; write a shorter span") from None
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
@@ -231,15 +236,15 @@ def _show(
 ) -> None:  # fmt: skip
     """Write the rows to the output, or print them."""
     known = frame.collect_schema().names()
-    named = [name.strip() for name in (columns or "").split(",") if name.strip()]
+    named = list(dict.fromkeys(name.strip() for name in (columns or "").split(",") if name.strip()))
     wanted = known if not named or named == ["all"] else _checked_columns(named, known, "--columns")
     if sort:
         (by,) = _checked_columns([sort.removeprefix("-")], known, "--sort")
         frame = frame.sort(by, descending=sort.startswith("-"), nulls_last=True, maintain_order=True)
-    console = Console()
+    console = open_console()
     if output is not None:
         write_result(_limited(frame, limit).select(wanted), checked_output(output), chosen.storage)
-        console.print(f"written: {output}", soft_wrap=True, highlight=False)
+        console.print(f"written: {output}", soft_wrap=True)
         return
     with answer_errors(root):
         if text_format != "table":

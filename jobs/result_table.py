@@ -31,7 +31,7 @@ def print_rows(rows: pl.DataFrame, total: int, console: Console, columns: Sequen
     )
     if not shown.is_empty():
         console.print(_as_table(shown, cells, widths) if widths else _as_records(cells, console.width))
-    console.print(count_line(shown.height, total, rows.columns, columns), style="dim", highlight=False)
+    console.print(count_line(shown.height, total, rows.columns, columns), style="dim")
 
 
 def _as_table(shown: pl.DataFrame, cells: dict[str, list[str]], widths: dict[str, int]) -> Table:

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.syntax import Syntax
 
+from jobs.console import open_console
 from jobs.options import Overrides, SettingsFile
 from pipeline.config import Settings, read_settings
 
@@ -17,7 +17,7 @@ def settings(settings: SettingsFile = None, override: Overrides = None) -> None:
     Redirect it into a file to have one to start from.
     """
     text = as_toml(read_settings(settings, override or ()))
-    console = Console()
+    console = open_console()
     if console.is_terminal:
         console.print(Syntax(text, "toml", background_color="default"))
     else:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from jobs.console import open_console
 from jobs.options import SettingsFile
 from jobs.ray_jobs import chosen_address, cluster_errors, connect, follow
 from jobs.shipment import (
@@ -55,7 +56,7 @@ def submit(
     if settings is not None:
         read_settings(settings)  # refuse what is wrong before it travels
     client = connect(where)
-    console = Console(stderr=True)
+    console = open_console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="laketag-submit-") as folder:
         build_working_directory(Path(folder), settings)
         arguments = ship_description_files(arguments, Path(folder))
@@ -71,7 +72,7 @@ def submit(
                 runtime_env=runtime_env,
                 metadata={"laketag": laketag_version(), "command": shlex.join(["laketag", *arguments])},
             )
-    console.print(f"job {job_id} on {where}", highlight=False)
+    console.print(f"job {job_id} on {where}")
     if detach:
         typer.echo(job_id)
         return
@@ -98,11 +99,9 @@ def follow_to_the_end(client: object, address: str, job_id: str, console: Consol
         with cluster_errors(address):
             status, code = follow(client, job_id, write)
     except KeyboardInterrupt:
-        console.print(
-            f"the job goes on; stop it with: laketag jobs stop {job_id} --address {address}", highlight=False
-        )
+        console.print(f"the job goes on; stop it with: laketag jobs stop {job_id} --address {address}")
         return 130
-    console.print(f"job {job_id} {status.lower()} with exit code {code}", highlight=False)
+    console.print(f"job {job_id} {status.lower()} with exit code {code}")
     return code
 
 

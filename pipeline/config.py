@@ -4,12 +4,13 @@ One TOML file with a table for each class below; every key can be overridden as 
 Defaults are those of the ABS release (BIT-DA/ABS@5ba77c6, main.py) where it has the setting.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.errors import SettingsError
 
@@ -67,7 +68,7 @@ class MethodSettings(Section):
     )
     crops: int = Field(50, ge=1, le=1000, description="crops of each kind for an image")
     attended_patches: int = Field(
-        20, ge=1, le=196, description="a crop's centre is drawn from so many patches"
+        20, ge=1, le=10_000, description="a crop's centre is drawn from so many patches"
     )
     min_side_fraction: float = Field(
         0.6, gt=0, le=1, description="smallest side of a crop, of the image's side"
@@ -133,6 +134,29 @@ class FetchSettings(Section):
         (), description="folders or s3:// prefixes images may come from; none: anywhere"
     )
 
+    @field_validator("allowed_roots", mode="before")
+    @classmethod
+    def _one_root_is_a_list(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("allowed_roots")
+    @classmethod
+    def _check_roots(cls, roots: tuple[str, ...]) -> tuple[str, ...]:
+        for root in roots:
+            if not re.fullmatch(r"s3://[^/]+(/.*)?|(file://)?/.*|~(/.*)?", root):
+                raise ValueError(
+                    f"{root!r} is neither s3://bucket/prefix nor an absolute path, and nothing would lie under it; correct it"
+                )
+        return roots
+
+    @model_validator(mode="after")
+    def _check(self) -> "FetchSettings":
+        if self.max_backoff_s < self.backoff_s:
+            raise ValueError(
+                f"max_backoff_s {self.max_backoff_s} is under backoff_s {self.backoff_s}; raise the first or lower the second"
+            )
+        return self
+
 
 class DecodeSettings(Section):
     """How bytes become pixels; part of the classifier's fingerprint."""
@@ -147,7 +171,9 @@ class DecodeSettings(Section):
 class StorageSettings(Section):
     """How object storage is reached; what is unset comes from the usual AWS variables."""
 
-    endpoint_url: str | None = Field(None, description="S3 endpoint, for stores other than AWS")
+    endpoint_url: str | None = Field(
+        None, pattern="^https?://[^/]", description="S3 endpoint URL, for stores other than AWS"
+    )
     region: str | None = Field(None, description="S3 region")
     profile: str | None = Field(None, description="profile in the AWS configuration files")
     anonymous: bool = Field(False, description="do not sign requests")
@@ -263,11 +289,12 @@ def read_settings(file: Path | None = None, overrides: Iterable[str] = ()) -> Se
 
 
 def _apply(values: dict[str, Any], override: str) -> str | None:
-    """Put one ``table.key=value`` into values; what is wrong with its form, if anything."""
+    """Put one ``table.key=value`` into values (``table.key=`` is the default); what is wrong with its form, if anything."""
     path, equals, text = override.partition("=")
     table, dot, key = path.strip().partition(".")
     if not (equals and dot and table and key):
         return f"{override!r}: write table.key=value, such as method.crops=16"
+    known = type(Settings.model_fields[table].default).model_fields if table in Settings.model_fields else {}
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -275,7 +302,10 @@ def _apply(values: dict[str, Any], override: str) -> str | None:
     section = values.setdefault(table, {})
     if not isinstance(section, dict):
         return f"{table}: is a table of settings, not the value {section!r}"
-    section[key] = value
+    if not text.strip() and key in known:
+        section.pop(key, None)
+    else:
+        section[key] = value
     return None
 
 

@@ -14,7 +14,8 @@ run nothing needs comparing and rows stream; with more, the newest run of each i
 Every function takes the filters of ``Which`` by name, and ``storage`` for a store that AWS variables do not name.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypedDict, Unpack
@@ -25,7 +26,7 @@ from pipeline.config import StorageSettings
 from pipeline.errors import InputError
 from pipeline.lake import Lake, open_lake
 from pipeline.storage.filesystems import store_errors
-from pipeline.storage.runs import read_runs, scan_labels
+from pipeline.storage.runs import read_runs, scan_newest
 from schemas import Labels
 
 EXAMPLES = 3
@@ -159,12 +160,23 @@ def sql(
     InputError naming the tables and columns if the query does not fit them. What only shows when rows are read
     (a text that is no number, say) is raised by ``collect``.
     """
-    frames = {table.__name__: table(root, storage=storage, **which) for table in TABLES}
+
+    def open_tables(wanted: Callable[[str], object]) -> dict[str, pl.LazyFrame]:
+        return {
+            table.__name__: table(root, storage=storage, **which)
+            for table in TABLES
+            if wanted(table.__name__)
+        }
+
+    if not re.match(r"\s*(select|with|from)\b", query, re.IGNORECASE):
+        raise sql_error(ValueError(f"{query.strip()[:60]!r} is no SELECT"), open_tables(lambda _name: True))
+    # opening one reads files
+    named = open_tables(lambda name: re.search(rf"\b{name}\b", query, re.IGNORECASE))
     try:
-        answer: pl.LazyFrame = pl.SQLContext(frames, eager=False).execute(query)
+        answer: pl.LazyFrame = pl.SQLContext(named, eager=False).execute(query)
         answer.collect_schema()
     except pl.exceptions.PolarsError as error:
-        raise sql_error(error, frames) from None
+        raise sql_error(error, open_tables(lambda _name: True)) from None
     return answer
 
 
@@ -193,10 +205,7 @@ def _latest_rows(lake: Lake, which: _Which) -> pl.LazyFrame:
     parts = []
     for names, current in _current_runs(read_runs(lake), which):
         with store_errors(lake.root):
-            rows = scan_labels(lake, current)
-        if current.height > 1:
-            newest = rows.select("image_id", "run_id").group_by("image_id").agg(pl.col("run_id").max())
-            rows = rows.join(newest, on=["image_id", "run_id"], how="semi", maintain_order="left")
+            rows = scan_newest(lake, current)
         parts.append(rows.select(*(pl.lit(value).alias(name) for name, value in names.items()), pl.all()))
     rows = pl.concat(parts) if parts else _no_rows()
     rows = rows.with_columns(pl.col("failure").cast(pl.String))
@@ -206,7 +215,7 @@ def _latest_rows(lake: Lake, which: _Which) -> pl.LazyFrame:
 def _current_runs(found: pl.DataFrame, which: _Which) -> Iterator[tuple[dict[str, str], pl.DataFrame]]:
     """For each (collection, description set): both with the classifier that counts, and the runs to read.
 
-    Sets with the same content share a classifier and its rows, so runs are those of (collection, classifier).
+    A classifier has one description set, so these runs are those of (collection, classifier).
     """
     wanted = found.filter(
         *(

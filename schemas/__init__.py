@@ -1,7 +1,7 @@
 """The tables as contracts: every writer and every reader of a lake checks them."""
 
 from schemas.descriptions import DROP_REASONS, Descriptions
-from schemas.failures import FAILURES, PERMANENT_FAILURES, TRANSIENT_FAILURES
+from schemas.failures import FAILURES, PERMANENT_FAILURES, TRANSIENT_FAILURES, Failure, PermanentFailure
 from schemas.image_index import ImageIndex
 from schemas.labels import LABEL_SCHEMA_VERSION, Labels
 from schemas.plan import Plan
@@ -14,8 +14,10 @@ __all__ = [
     "PERMANENT_FAILURES",
     "TRANSIENT_FAILURES",
     "Descriptions",
+    "Failure",
     "ImageIndex",
     "Labels",
+    "PermanentFailure",
     "Plan",
     "Runs",
 ]

@@ -1,6 +1,8 @@
 """The closed list of reasons why an image has no label."""
 
-PERMANENT_FAILURES = (
+from typing import Literal, get_args
+
+PermanentFailure = Literal[
     "not_found",  # the store has no such object
     "forbidden",  # the credentials may not read it
     "empty",  # zero bytes
@@ -11,15 +13,19 @@ PERMANENT_FAILURES = (
     "too_many_pixels",  # more pixels than decode.max_pixels
     "outside_policy",  # the URI lies outside fetch.allowed_roots
     "poison",  # killed its worker, alone
-)
-"""Tried again only when the image's etag changes."""
+]
+"""Tried again only when the image's etag changes, or when asked for."""
 
-TRANSIENT_FAILURES = (
+TransientFailure = Literal[
     "throttled",  # the store asked to slow down until the tries ran out
     "timeout",  # not read within fetch.deadline_s
     "store_error",  # any other answer of the store that may pass
     "changed",  # the object is no longer the version that was indexed
-)
+]
 """Tried again by the next run."""
 
+Failure = Literal[PermanentFailure, TransientFailure]
+
+PERMANENT_FAILURES: tuple[str, ...] = get_args(PermanentFailure)
+TRANSIENT_FAILURES: tuple[str, ...] = get_args(TransientFailure)
 FAILURES = PERMANENT_FAILURES + TRANSIENT_FAILURES

@@ -36,6 +36,19 @@ def test_an_override_goes_over_the_file_and_the_file_over_the_default(tmp_path: 
     assert (settings.backbone.pretrained, settings.method.name) == ("local-dir:/m", "clip")
 
 
+def test_an_empty_override_is_the_default_again(tmp_path: Path) -> None:
+    file = write(tmp_path, "[method]\ncrops = 9\nfeature_block = 3\n")
+    settings = read_settings(file, ["method.feature_block=", "method.crops="])
+    assert (settings.method.feature_block, settings.method.crops) == (None, 50)
+    assert "method.crop = '': " in refused("method.crop=") or "method.crop: no such setting" in refused(
+        "method.crop="
+    )
+
+
+def test_a_single_root_may_be_written_bare() -> None:
+    assert read_settings(overrides=["fetch.allowed_roots=s3://b"]).fetch.allowed_roots == ("s3://b",)
+
+
 def test_all_that_is_wrong_is_said_at_once_with_the_value_and_the_rule(tmp_path: Path) -> None:
     file = write(tmp_path, "[method]\ncrop = 9\n[runs]\nactors = 2\n")
     said = refused("run.actors=0", "crops=3", "method.name=wca", file=file)
@@ -55,6 +68,10 @@ def test_all_that_is_wrong_is_said_at_once_with_the_value_and_the_rule(tmp_path:
         (["run.actors=4", "run.max_actors=2"], "max_actors 2 is under actors 4"),
         (["run.batch_size=64", "run.rows_per_block=8"], "batch_size 64 is over rows_per_block 8"),
         (["method.sampling_temperature=inf"], "finite"),
+        (["fetch.allowed_roots=gs://x"], "neither s3://bucket/prefix nor an absolute path"),
+        (['fetch.allowed_roots=["s3://"]'], "neither s3://bucket/prefix nor an absolute path"),
+        (["storage.endpoint_url=foo"], "storage.endpoint_url = 'foo'"),
+        (["fetch.backoff_s=20"], "max_backoff_s 10.0 is under backoff_s 20"),
         (["method.crops=nine"], "method.crops = 'nine': input should be a valid integer"),
         (["method=3"], "'method=3': write table.key=value"),
         (["backbone.sha256=abc"], "backbone.sha256 = 'abc'"),

@@ -76,7 +76,7 @@ def describe_classes(
     same content (texts, settings, text tower), nothing is embedded or written.
     """
     sentences, detected = read_file(file, settings, file_format, classes_file)
-    console.print(f"reading {file} as {detected.format}: {detected.because}", highlight=False, soft_wrap=True)
+    console.print(f"reading {file} as {detected.format}: {detected.because}", soft_wrap=True)
     rows = lint(sentences, settings.descriptions, file)
     refuse_bare_classes(rows, file)
     spec = BackboneSpec(settings.backbone, settings.storage).resolved()
@@ -140,7 +140,6 @@ def embed(
         resources = decide_resources(runtime, settings.run, len(rows))
         console.print(
             f"embedding {len(rows):,} texts on {resources.device}; Ray's own log: {runtime.log_file}",
-            highlight=False,
             soft_wrap=True,
         )
         embedded = embed_chain(blocks, spec, resources)

@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -59,15 +59,21 @@ class NothingToDo:
 
     index_rows: int
     snapshot: str
-    classifier: str
+    failed: dict[str, int]  # images without a label, by reason
 
 
 def label_images(
-    lake: Lake, collection: str, set_name: str, settings: Settings, console: Console
+    lake: Lake,
+    collection: str,
+    set_name: str,
+    settings: Settings,
+    console: Console,
+    retry: Iterable[str] = (),
 ) -> list[Published] | NothingToDo:
     """Every image of the newest index snapshot has a row for this classifier in the label table.
 
-    An unfinished run of the same collection and classifier is finished first, with its own frozen plan.
+    An unfinished run of the same collection and classifier is finished first, with its own frozen plan. Images that
+    failed for a reason in ``retry`` are tried again.
     """
     spec = find_classifier(lake, set_name, settings)
     published: list[Published] = []
@@ -86,7 +92,7 @@ def label_images(
         while unfinished := find_unfinished(lake, collection, spec.fingerprint, finished):
             console.print(f"going on with run {unfinished.run_id}, planned {unfinished.started_at[:19]} UTC")
             finish(unfinished)
-        planned = plan_run(lake, collection, spec, settings)
+        planned = plan_run(lake, collection, spec, settings, retry)
         if isinstance(planned, Run):
             finish(planned)  # once: what failed for a passing reason is for the next call
             return published
@@ -113,12 +119,14 @@ def find_classifier(lake: Lake, set_name: str, settings: Settings) -> Classifier
     return spec
 
 
-def plan_run(lake: Lake, collection: str, spec: ClassifierSpec, settings: Settings) -> Run | NothingToDo:
+def plan_run(
+    lake: Lake, collection: str, spec: ClassifierSpec, settings: Settings, retry: Iterable[str] = ()
+) -> Run | NothingToDo:
     """A new run with its plan frozen in staging, if the index holds anything that is not done."""
     snapshot = latest_snapshot(lake, collection)
-    pending = find_pending(lake, snapshot, collection, spec.fingerprint)
+    pending = find_pending(lake, snapshot, collection, spec.fingerprint, retry)
     if pending.rows.is_empty():
-        return NothingToDo(pending.index_rows, snapshot.name, spec.fingerprint)
+        return NothingToDo(pending.index_rows, snapshot.name, pending.failed)
     run = Run(
         run_id=timestamp() + run_suffix(collection, spec.fingerprint),
         collection=collection,
@@ -158,7 +166,7 @@ def label_pending(lake: Lake, run: Run, spec: ClassifierSpec, settings: Settings
                 left = find_unlabelled(lake, run)
                 if not is_loss(error) or left.height == pending.height:
                     raise
-                console.print(f"{translate(error, runtime.log_file)}", style="yellow", highlight=False)
+                console.print(f"{translate(error, runtime.log_file)}", style="yellow")
             console.print(f"going on with {left.height:,} images on what the cluster has now", style="yellow")
             runtime, pending = replace(runtime, nodes=living_nodes()), left
 
@@ -184,9 +192,9 @@ def run_chain(
 ) -> float:
     """The rows are staged with a label or a failure, with resources decided for this cluster; returns images/s."""
     resources = decide_resources(runtime, settings.run, pending.height)
-    console.print(f"{resources}; Ray's own log: {runtime.log_file}", highlight=False)
+    console.print(f"{resources}; Ray's own log: {runtime.log_file}")
     for sentence in say_shortfalls(runtime, resources):
-        console.print(sentence, style="yellow", highlight=False)
+        console.print(sentence, style="yellow")
     metrics = RunMetrics(run.collection, run.planned)
     with (
         ask_for_nodes(settings, resources),

@@ -38,9 +38,9 @@ def local_folder(settings: BackboneSettings) -> str | None:
 def read_architecture(settings: BackboneSettings, storage: StorageSettings) -> Architecture:
     """The architecture that the settings name: of a folder's own configuration, or open_clip's by name.
 
-    ``quick_gelu`` is what the weights were trained with: a pretrained tag states it (``openai`` has it on, whatever the
-    name), a folder's configuration too; for a checkpoint file the name decides, such as ``ViT-B-16-quickgelu`` for a
-    file with OpenAI's weights.
+    ``quick_gelu`` is what the weights were trained with: on if the architecture or the pretrained tag says so (``openai``
+    does, whatever the name), or a folder's configuration; for a checkpoint file the name decides, such as
+    ``ViT-B-16-quickgelu`` for a file with OpenAI's weights.
     """
     if folder := local_folder(settings):
         config = _read_folder_config(folder, storage)
@@ -52,8 +52,8 @@ def read_architecture(settings: BackboneSettings, storage: StorageSettings) -> A
             "choose one of open_clip.list_models(), such as ViT-B-16"
         )
     tag = _tag_config(settings)
-    if tag is not None:
-        model_config["quick_gelu"] = bool(tag.get("quick_gelu", False))
+    if tag is not None and tag.get("quick_gelu", False):
+        model_config["quick_gelu"] = True
     return _architecture(settings.name, model_config, tag or {})
 
 

@@ -89,10 +89,10 @@ def _image(value: Any, max_bytes: int) -> bytes | FetchError:
 
 
 def _leaf(batch: pa.RecordBatch, column: str) -> pa.Array:
-    """The column's binary values; ``image.bytes`` is the field of a struct."""
+    """The column's binary values, those of a struct's field too: of each struct only this one was read."""
     values = batch.column(0)
-    for field in column.split(".")[1:]:
-        values = pc.struct_field(values, field)
+    while pa.types.is_struct(values.type):
+        values = pc.struct_field(values, [0])
     if not (pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type)):
         raise FetchError("unsupported", f"column {column} holds {values.type}, not bytes")
     return values

@@ -39,6 +39,27 @@ class IndexColumns:
     image: str | None = None  # binary, or a struct with a field ``bytes``
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    values = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(
+        pa.types.is_string(values) or pa.types.is_large_string(values) or pa.types.is_string_view(values)
+    )
+
+
+def _is_scalar(kind: pa.DataType) -> bool:
+    return _is_text(kind) or bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    )
+
+
+PLAIN_COLUMNS = {
+    "uri": ("--uri-column", "text", _is_text),
+    "id": ("--id-column", "text or numbers", _is_scalar),
+    "etag": ("--etag-column", "text or numbers", _is_scalar),
+    "true_class": ("--class-column", "text or numbers", _is_scalar),
+}
+"""For each field of IndexColumns but the image: its option, what the column must hold, and whether a type is that."""
+
 URI_NAMES = ("uri", "url", "path", "file_name", "filename")
 IMAGE_NAMES = ("image", "bytes", "img")
 
@@ -128,24 +149,36 @@ def _empty_batches(parquet: pq.ParquetFile) -> Iterator[Any]:
 def _choose_columns(file: str, schema: pa.Schema, columns: IndexColumns) -> IndexColumns:
     """The columns with their names found out; an InputError names what is missing and what there is."""
     there = f"its columns: {', '.join(schema.names)}"
-    for option, name in vars(columns).items():
-        if name is not None and name.partition(".")[0] not in schema.names:
+    for what, (option, kind, is_kind) in PLAIN_COLUMNS.items():
+        name = getattr(columns, what)
+        if name is not None and name not in schema.names:
+            raise InputError(f"{file} has no column {name!r} for {option}; {there}")
+        if name is not None and not is_kind(schema.field(name).type):
             raise InputError(
-                f"{file} has no column {name!r} for --{option.replace('_', '-')}-column; {there}"
+                f"{file}: column {name!r} for {option} is {schema.field(name).type}, not {kind}; {there}"
             )
     image, uri = columns.image, columns.uri
+    if image is not None and uri is not None:
+        raise InputError(
+            f"--uri-column {uri} and --image-column {image} both say where the images of {file} are; leave one out"
+        )
+    if image is not None and image.partition(".")[0] not in schema.names and image not in schema.names:
+        raise InputError(f"{file} has no column {image!r} for --image-column; {there}")
     if image is None and uri is None:
         image = next(
             (name for name in IMAGE_NAMES if name in schema.names and _bytes_path(schema, name)), None
         )
         if image is None:
-            uri = next((name for name in URI_NAMES if name in schema.names), None)
+            uri = next(
+                (name for name in URI_NAMES if name in schema.names and _is_text(schema.field(name).type)),
+                None,
+            )
     if image is not None:
         path = _bytes_path(schema, image)
         if path is None:
-            kind = schema.field(image.partition(".")[0]).type
+            found = schema.field(image if image in schema.names else image.partition(".")[0]).type
             raise InputError(
-                f"{file}: column {image!r} is {kind}, not bytes or a struct with a field 'bytes'; {there}"
+                f"{file}: column {image!r} is {found}, not bytes or a struct with a field 'bytes'; {there}"
             )
         image, uri = path, None
     elif uri is None:
@@ -157,7 +190,7 @@ def _choose_columns(file: str, schema: pa.Schema, columns: IndexColumns) -> Inde
 
 def _bytes_path(schema: pa.Schema, name: str) -> str | None:
     """Where the bytes are in the column: NAME, NAME.bytes, or nowhere."""
-    top, _, below = name.partition(".")
+    top, _, below = (name, "", "") if name in schema.names else name.partition(".")
     kind = schema.field(top).type
     if pa.types.is_struct(kind):
         field = below or "bytes"

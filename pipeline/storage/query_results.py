@@ -84,11 +84,9 @@ def flatten(frame: pl.LazyFrame) -> pl.LazyFrame:
 
 def _as_json(rows: pl.Series) -> pl.Series:
     """One nested column, wrapped in a struct of its own, as the JSON of its values; null stays null."""
-    name = rows.struct.fields[0]
-    lines = io.StringIO(rows.struct.unnest().write_ndjson())
-    opening = len(f'{{"{name}":')
-    texts = [line.rstrip("\n")[opening:-1] for line in lines]
-    return pl.Series(name, [None if text == "null" else text for text in texts], pl.String)
+    lines = io.StringIO(rows.struct.rename_fields(["v"]).struct.unnest().write_ndjson())
+    texts = [line.rstrip("\n").removeprefix('{"v":')[:-1] for line in lines]
+    return pl.Series(rows.name, [None if text == "null" else text for text in texts], pl.String)
 
 
 def _sink(frame: pl.LazyFrame, url: str, suffix: str, options: dict[str, str] | None) -> None:

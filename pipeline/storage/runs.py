@@ -24,6 +24,15 @@ def label_files(lake: Lake, runs: pl.DataFrame) -> list[str]:
     return [lake.path(file) for file in runs["files"].explode().drop_nulls()]
 
 
+def scan_newest(lake: Lake, runs: pl.DataFrame) -> pl.LazyFrame:
+    """The newest row of each image in these runs of one classifier (schemas.Labels), lazily."""
+    rows = scan_labels(lake, runs)
+    if runs.height <= 1:  # nothing to compare: rows stream
+        return rows
+    newest = rows.select("image_id", "run_id").group_by("image_id").agg(pl.col("run_id").max())
+    return rows.join(newest, on=["image_id", "run_id"], how="semi", maintain_order="left")
+
+
 def scan_labels(lake: Lake, runs: pl.DataFrame) -> pl.LazyFrame:
     """All rows that these runs published (schemas.Labels), lazily; also rows that later runs replaced."""
     files = label_files(lake, runs)

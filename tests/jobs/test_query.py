@@ -83,7 +83,12 @@ def test_a_written_file_holds_every_column_and_row_on_every_store(store: Store, 
 
 
 def test_nested_values_become_json_and_null_stays_null():
-    frame = pl.LazyFrame({"tags": [[{"label": 'a "b"', "probability": 0.5}], [], None], "n": [1, 2, 3]})
+    values = [[{"label": 'a "b"', "probability": 0.5}], [], None]
+    assert (
+        flatten(pl.LazyFrame({'t"x': values})).collect()['t"x'][0]
+        == '[{"label":"a \\"b\\"","probability":0.5}]'
+    )
+    frame = pl.LazyFrame({"tags": values, "n": [1, 2, 3]})
     assert flatten(frame).collect().rows() == [
         ('[{"label":"a \\"b\\"","probability":0.5}]', 1),
         ("[]", 2),
@@ -97,6 +102,8 @@ def test_nested_values_become_json_and_null_stays_null():
         (("labels", "--sort", "age"), "--sort: no column age; there are collection"),
         (("labels", "--columns", "label,age"), "--columns: no column age"),
         (("labels", "--since", "yesterday"), "--since 'yesterday' is no time"),
+        (("labels", "--since", "9999999999d"), "is before all times"),
+        (("sql", "DROP TABLE labels"), "is no SELECT"),
         (("labels", "--output", "labels.xls"), "end its name in .csv"),
         (("sql", "SELECT x FROM labels"), "Tables and columns"),
         (("sql", "SELECT CAST(label AS INTEGER) FROM labels"), "the query fails on the rows"),

@@ -85,6 +85,37 @@ def test_embedded_bytes_are_not_read_to_index_them(bucket: Store, faults: FaultP
 
 
 @pytest.mark.parametrize(
+    ("columns", "named", "message"),
+    [
+        ({"uri": ["a"]}, {"true_class": "nope"}, "no column 'nope' for --class-column"),
+        (
+            {"uri": ["a"], "meta": [{"label": "x"}]},
+            {"true_class": "meta.label"},
+            "no column 'meta.label' for --class",
+        ),
+        ({"uri": ["a"], "l": [["x"]]}, {"true_class": "l"}, "column 'l' for --class-column is list"),
+        ({"uri": [b"a"]}, {"uri": "uri"}, "column 'uri' for --uri-column is binary, not text"),
+        ({"uri": ["a"], "i": [b"x"]}, {"uri": "uri", "image": "i"}, "leave one out"),
+        ({"uri": ["a"]}, {"image": "i"}, "no column 'i' for --image-column"),
+    ],
+)
+def test_a_column_that_does_not_hold_what_it_should_is_refused_by_its_option(
+    tmp_path: Any, columns: dict[str, Any], named: dict[str, str], message: str
+) -> None:
+    store = Store("folder", str(tmp_path))
+    with pytest.raises(InputError, match=message):
+        read_index(store, put_parquet(store, "index.parquet", columns), **named)
+
+
+def test_a_name_with_a_dot_is_a_column_like_any_other(tmp_path: Any) -> None:
+    store = Store("folder", str(tmp_path))
+    store.put("a.jpg", b"x")
+    source = put_parquet(store, "index.parquet", {"image.url": ["a.jpg"], "my.bytes": [b"picture"]})
+    assert read_index(store, source, uri="image.url")["uri"].to_list() == [store.url("a.jpg")]
+    assert fetched(store, read_index(store, source, image="my.bytes")) == [b"picture"]
+
+
+@pytest.mark.parametrize(
     ("columns", "message"),
     [
         ({"uri": ["a", None]}, "empty in 1 row"),

@@ -57,12 +57,12 @@ def finish(lake: Lake, run: Run, rows_per_file: int = 100) -> Published:
 
 
 def label_all(lake: Lake, run: Run, rows: list[dict[str, object]]) -> Published:
-    write_part(lake, run.run_id, label_frame(rows))
+    write_part(lake, run.run_id, label_frame([row | {"run_id": run.run_id} for row in rows]))
     return finish(lake, run)
 
 
-def pending_ids(lake: Lake, rows: pl.DataFrame) -> set[str]:
-    return set(find_pending(lake, write_snapshot(lake, C, [rows]), C, F).rows["image_id"])
+def pending_ids(lake: Lake, rows: pl.DataFrame, *retry: str) -> set[str]:
+    return set(find_pending(lake, write_snapshot(lake, C, [rows]), C, F, retry).rows["image_id"])
 
 
 def test_what_was_labelled_is_not_planned_again(lake) -> None:
@@ -71,6 +71,29 @@ def test_what_was_labelled_is_not_planned_again(lake) -> None:
     assert pending_ids(lake, index_rows(["a", "b"])) == set()
     assert pending_ids(lake, index_rows(["a", "b", "c"])) == {"c"}
     assert pending_ids(lake, index_rows(["a", "b"], etag="v2")) == {"a", "b"}
+
+
+def test_a_version_that_comes_back_is_labelled_again_as_another_row_is_newer(lake) -> None:
+    label_all(lake, plan(lake, index_rows(["a"])), [label_row("a")])
+    label_all(
+        lake, plan(lake, index_rows(["a"], etag="v2")), [label_row("a", etag="v2", failure="truncated")]
+    )
+    assert pending_ids(lake, index_rows(["a"], etag="v2")) == set()
+    assert pending_ids(lake, index_rows(["a"])) == {"a"}
+
+
+def test_permanent_failures_are_counted_and_tried_again_when_asked(lake) -> None:
+    rows = index_rows(["a", "b", "c", "d"])
+    failed = [
+        label_row("a", failure="too_large"),
+        label_row("b", failure="empty"),
+        label_row("c", failure="empty"),
+    ]
+    label_all(lake, plan(lake, rows), [*failed, label_row("d")])
+    assert pending_ids(lake, rows) == set()
+    assert pending_ids(lake, rows, "empty") == {"b", "c"}
+    found = find_pending(lake, write_snapshot(lake, C, [rows.head(3)]), C, F, ["too_large"])
+    assert (found.rows["image_id"].to_list(), found.failed) == (["a"], {"empty": 2})
 
 
 @pytest.mark.parametrize("reason", FAILURES)
