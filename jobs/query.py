@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
@@ -9,10 +10,10 @@ import polars as pl
 import typer
 
 from jobs.console import open_console
-from jobs.options import Overrides, Root, SettingsFile
+from jobs.options import Overrides, Root, SettingsFile, grouped
 from jobs.result_table import print_rows
 from pipeline import queries
-from pipeline.config import Settings, read_settings
+from pipeline.config import StorageSettings, read_settings
 from pipeline.errors import InputError, SettingsError
 from pipeline.lake import open_lake
 from pipeline.queries import Which
@@ -36,158 +37,168 @@ app = typer.Typer(
     help="Ask the label tables: runs, labels, tags, failures, a summary, or SQL.", no_args_is_help=True
 )
 
-CollectionFilter = Annotated[
-    str | None, typer.Option("--collection", "-c", help="Only this collection.", show_default=False)
-]
-SetFilter = Annotated[
-    str | None, typer.Option("--set", "-s", help="Only this description set.", show_default=False)
-]
-ClassifierFilter = Annotated[
-    str | None,
-    typer.Option(
-        "--classifier", help="Only this classifier, also if it is not the newest.", show_default=False
-    ),
-]
-RunFilter = Annotated[
-    str | None, typer.Option("--run", help="Exactly this run's rows, also replaced ones.", show_default=False)
-]
-SinceFilter = Annotated[
-    str | None,
-    typer.Option(
-        "--since",
-        help="Made since a UTC time (2026-11-23, 2026-11-23T18:00) or for so long (7d, 12h).",
-        show_default=False,
-    ),
-]
-ClassFilter = Annotated[str | None, typer.Option("--class", help="Only this class.", show_default=False)]
-ProbabilityFilter = Annotated[
-    float | None,
-    typer.Option(
-        "--min-probability", min=0, max=1, help="Only from this probability on.", show_default=False
-    ),
-]
-ReasonFilter = Annotated[
-    Failure | None,
-    typer.Option("--reason", metavar="REASON", help="Only failures for this reason.", show_default=False),
-]
-Limit = Annotated[
-    int | None,
-    typer.Option(
-        "--limit",
-        "-n",
-        min=0,
-        help="At most so many rows; a printed table has 20 unless told.",
-        show_default=False,
-    ),
-]
-Sort = Annotated[
-    str | None,
-    typer.Option(
-        "--sort",
-        metavar="COLUMN",
-        help="Sort by a column; -COLUMN begins with the largest.",
-        show_default=False,
-    ),
-]
-Columns = Annotated[
-    str | None,
-    typer.Option(
-        "--columns", metavar="A,B,…", help="Only these columns; 'all' for every one.", show_default=False
-    ),
-]
-Output = Annotated[
-    str | None,
-    typer.Option(
-        "--output",
-        help="Write a .csv, .json, .ndjson or .parquet file or s3:// object instead.",
-        show_default=False,
-    ),
-]
-Format = Annotated[Literal["table", "csv", "json", "ndjson"], typer.Option("--format", help="How to print.")]
+
+@dataclass(frozen=True, kw_only=True)
+class RowFilters:
+    """Which rows are asked for."""
+
+    collection: Annotated[
+        str | None, typer.Option("--collection", "-c", help="Only this collection.", show_default=False)
+    ] = None
+    set_name: Annotated[
+        str | None, typer.Option("--set", "-s", help="Only this description set.", show_default=False)
+    ] = None
+    classifier: Annotated[
+        str | None,
+        typer.Option(
+            "--classifier", help="Only this classifier, also if it is not the newest.", show_default=False
+        ),
+    ] = None
+    run: Annotated[
+        str | None,
+        typer.Option("--run", help="Exactly this run's rows, also replaced ones.", show_default=False),
+    ] = None
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            help="Made since a UTC time (2026-11-23, 2026-11-23T18:00) or for so long (7d, 12h).",
+            show_default=False,
+        ),
+    ] = None
+
+    def as_which(self) -> Which:
+        """The filters as pipeline.queries names them."""
+        return {
+            "collection": self.collection,
+            "description_set": self.set_name,
+            "classifier": self.classifier,
+            "run": self.run,
+            "since": parse_since(self.since, datetime.now(UTC)) if self.since else None,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassFilters:
+    """Which classes are asked for."""
+
+    label: Annotated[str | None, typer.Option("--class", help="Only this class.", show_default=False)] = None
+    min_probability: Annotated[
+        float | None,
+        typer.Option(
+            "--min-probability", min=0, max=1, help="Only from this probability on.", show_default=False
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What becomes of the answer."""
+
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            "--sort",
+            metavar="COLUMN",
+            help="Sort by a column; -COLUMN begins with the largest.",
+            show_default=False,
+        ),
+    ] = None
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            "-n",
+            min=0,
+            help="At most so many rows; a printed table has 20 unless told.",
+            show_default=False,
+        ),
+    ] = None
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns", metavar="A,B,…", help="Only these columns; 'all' for every one.", show_default=False
+        ),
+    ] = None
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            help="Write a .csv, .json, .ndjson or .parquet file or s3:// object instead.",
+            show_default=False,
+        ),
+    ] = None
+    format: Annotated[
+        Literal["table", "csv", "json", "ndjson"], typer.Option("--format", help="How to print.")
+    ] = "table"
+    settings: SettingsFile = None
+    override: Overrides = None
 
 
 @app.command()
-def runs(
-    root: Root, collection: CollectionFilter = None, set_name: SetFilter = None, classifier: ClassifierFilter = None,
-    run: RunFilter = None, since: SinceFilter = None, sort: Sort = None, limit: Limit = None, columns: Columns = None,
-    output: Output = None, format: Format = "table", settings: SettingsFile = None, override: Overrides = None,
-) -> None:  # fmt: skip
+@grouped
+def runs(root: Root, rows: RowFilters, shown: Shown) -> None:
     """Finished runs, oldest first: what was planned and labelled, what failed, how fast."""
-    chosen = _chosen(root, settings, override)
-    frame = queries.runs(root, storage=chosen.storage, **_which(collection, set_name, classifier, run, since))
-    _show("runs", root, frame, chosen, sort, limit, columns, output, format)
+    storage = _storage(root, shown)
+    _show("runs", root, queries.runs(root, storage=storage, **rows.as_which()), shown, storage)
 
 
 @app.command()
-def labels(
-    root: Root, collection: CollectionFilter = None, set_name: SetFilter = None, classifier: ClassifierFilter = None,
-    run: RunFilter = None, since: SinceFilter = None, label: ClassFilter = None, min_probability: ProbabilityFilter = None,
-    sort: Sort = None, limit: Limit = None, columns: Columns = None, output: Output = None, format: Format = "table",
-    settings: SettingsFile = None, override: Overrides = None,
-) -> None:  # fmt: skip
+@grouped
+def labels(root: Root, rows: RowFilters, classes: ClassFilters, shown: Shown) -> None:
     """The latest label of each image."""
-    chosen = _chosen(root, settings, override)
-    which = _which(collection, set_name, classifier, run, since)
-    frame = queries.labels(
-        root, label=label, min_probability=min_probability, storage=chosen.storage, **which
-    )
-    _show("labels", root, frame, chosen, sort, limit, columns, output, format)
+    storage = _storage(root, shown)
+    frame = queries.labels(root, **vars(classes), storage=storage, **rows.as_which())
+    _show("labels", root, frame, shown, storage)
 
 
 @app.command()
-def tags(
-    root: Root, collection: CollectionFilter = None, set_name: SetFilter = None, classifier: ClassifierFilter = None,
-    run: RunFilter = None, since: SinceFilter = None, label: ClassFilter = None, min_probability: ProbabilityFilter = None,
-    sort: Sort = None, limit: Limit = None, columns: Columns = None, output: Output = None, format: Format = "table",
-    settings: SettingsFile = None, override: Overrides = None,
-) -> None:  # fmt: skip
+@grouped
+def tags(root: Root, rows: RowFilters, classes: ClassFilters, shown: Shown) -> None:
     """One row for each image and each of its most probable classes."""
-    chosen = _chosen(root, settings, override)
-    which = _which(collection, set_name, classifier, run, since)
-    frame = queries.tags(root, label=label, min_probability=min_probability, storage=chosen.storage, **which)
-    _show("tags", root, frame, chosen, sort, limit, columns, output, format)
+    storage = _storage(root, shown)
+    frame = queries.tags(root, **vars(classes), storage=storage, **rows.as_which())
+    _show("tags", root, frame, shown, storage)
 
 
 @app.command()
+@grouped
 def failures(
-    root: Root, collection: CollectionFilter = None, set_name: SetFilter = None, classifier: ClassifierFilter = None,
-    run: RunFilter = None, since: SinceFilter = None, reason: ReasonFilter = None, sort: Sort = None, limit: Limit = None,
-    columns: Columns = None, output: Output = None, format: Format = "table", settings: SettingsFile = None,
-    override: Overrides = None,
-) -> None:  # fmt: skip
+    root: Root,
+    rows: RowFilters,
+    shown: Shown,
+    reason: Annotated[
+        Failure | None,
+        typer.Option("--reason", metavar="REASON", help="Only failures for this reason.", show_default=False),
+    ] = None,
+) -> None:
     """Images that have no label, and why."""
-    chosen = _chosen(root, settings, override)
-    which = _which(collection, set_name, classifier, run, since)
-    frame = queries.failures(root, reason=reason, storage=chosen.storage, **which)
-    _show("failures", root, frame, chosen, sort, limit, columns, output, format)
+    storage = _storage(root, shown)
+    frame = queries.failures(root, reason=reason, storage=storage, **rows.as_which())
+    _show("failures", root, frame, shown, storage)
 
 
 @app.command()
-def summary(
-    root: Root, collection: CollectionFilter = None, set_name: SetFilter = None, classifier: ClassifierFilter = None,
-    run: RunFilter = None, since: SinceFilter = None, label: ClassFilter = None, min_probability: ProbabilityFilter = None,
-    sort: Sort = None, limit: Limit = None, columns: Columns = None, output: Output = None, format: Format = "table",
-    settings: SettingsFile = None, override: Overrides = None,
-) -> None:  # fmt: skip
+@grouped
+def summary(root: Root, rows: RowFilters, classes: ClassFilters, shown: Shown) -> None:
     """For each class how many images, their mean probability, and the most probable ones."""
-    chosen = _chosen(root, settings, override)
-    which = _which(collection, set_name, classifier, run, since)
-    frame = queries.summary(
-        root, label=label, min_probability=min_probability, storage=chosen.storage, **which
-    )
-    _show("summary", root, frame, chosen, sort, limit, columns, output, format)
+    storage = _storage(root, shown)
+    frame = queries.summary(root, **vars(classes), storage=storage, **rows.as_which())
+    _show("summary", root, frame, shown, storage)
 
 
 @app.command()
+@grouped
 def sql(
-    query: Annotated[str, typer.Argument(help='Such as "SELECT label, count(*) AS images FROM labels GROUP BY label".')],
-    root: Root, sort: Sort = None, limit: Limit = None, columns: Columns = None, output: Output = None,
-    format: Format = "table", settings: SettingsFile = None, override: Overrides = None,
-) -> None:  # fmt: skip
+    query: Annotated[
+        str, typer.Argument(help='Such as "SELECT label, count(*) AS images FROM labels GROUP BY label".')
+    ],
+    root: Root,
+    shown: Shown,
+) -> None:
     """Any SELECT over the tables runs, labels, tags, failures and summary."""
-    chosen = _chosen(root, settings, override)
-    frame = queries.sql(root, query, storage=chosen.storage)
-    _show("sql", root, frame, chosen, sort, limit, columns, output, format)
+    storage = _storage(root, shown)
+    _show("sql", root, queries.sql(root, query, storage=storage), shown, storage)
 
 
 def parse_since(text: str, now: datetime) -> datetime:
@@ -207,54 +218,39 @@ def parse_since(text: str, now: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _chosen(root: str, settings: SettingsFile, override: Overrides) -> Settings:
-    """The settings; InputError if nothing was ever labelled under the root."""
-    chosen = read_settings(settings, override or ())
-    if read_runs(open_lake(root, chosen.storage)).is_empty():
+def _storage(root: str, shown: Shown) -> StorageSettings:
+    """How the lake is reached; InputError if nothing was ever labelled under the root."""
+    storage = read_settings(shown.settings, shown.override or ()).storage
+    if read_runs(open_lake(root, storage)).is_empty():
         raise InputError(
             f"{root} holds no finished run, so there is nothing to ask; correct --root, or label with: "
             f"laketag label --root {root} --collection C --set S"
         )
-    return chosen
+    return storage
 
 
-def _which(
-    collection: str | None, set_name: str | None, classifier: str | None, run: str | None, since: str | None
-) -> Which:
-    return {
-        "collection": collection,
-        "description_set": set_name,
-        "classifier": classifier,
-        "run": run,
-        "since": parse_since(since, datetime.now(UTC)) if since else None,
-    }
-
-
-def _show(
-    table: str, root: str, frame: pl.LazyFrame, chosen: Settings, sort: str | None, limit: int | None, columns: str | None,
-    output: str | None, text_format: Literal["table", "csv", "json", "ndjson"],
-) -> None:  # fmt: skip
+def _show(table: str, root: str, frame: pl.LazyFrame, shown: Shown, storage: StorageSettings) -> None:
     """Write the rows to the output, or print them."""
     known = frame.collect_schema().names()
-    named = list(dict.fromkeys(name.strip() for name in (columns or "").split(",") if name.strip()))
+    named = list(dict.fromkeys(name.strip() for name in (shown.columns or "").split(",") if name.strip()))
     wanted = known if not named or named == ["all"] else _checked_columns(named, known, "--columns")
-    if sort:
-        (by,) = _checked_columns([sort.removeprefix("-")], known, "--sort")
-        frame = frame.sort(by, descending=sort.startswith("-"), nulls_last=True, maintain_order=True)
+    if shown.sort:
+        (by,) = _checked_columns([shown.sort.removeprefix("-")], known, "--sort")
+        frame = frame.sort(by, descending=shown.sort.startswith("-"), nulls_last=True, maintain_order=True)
     console = open_console()
-    if output is not None:
-        write_result(_limited(frame, limit).select(wanted), checked_output(output), chosen.storage)
-        console.print(f"written: {output}", soft_wrap=True)
+    if shown.output is not None:
+        write_result(_limited(frame, shown.limit).select(wanted), checked_output(shown.output), storage)
+        console.print(f"written: {shown.output}", soft_wrap=True)
         return
     with answer_errors(root):
-        if text_format != "table":
-            answer = _limited(frame, limit).select(wanted).collect(engine="streaming")
-            sys.stdout.write(as_text(answer, text_format))
+        if shown.format != "table":
+            answer = _limited(frame, shown.limit).select(wanted).collect(engine="streaming")
+            sys.stdout.write(as_text(answer, shown.format))
             return
-        top = frame.limit(ROWS_OF_A_TABLE if limit is None else limit)
+        top = frame.limit(ROWS_OF_A_TABLE if shown.limit is None else shown.limit)
         rows, count = pl.collect_all([top, frame.select(pl.len())], engine="streaming")
-    shown = wanted if named else [name for name in SHOWN_COLUMNS.get(table, known) if name in known]
-    print_rows(rows, count.item(), console, shown)
+    visible = wanted if named else [name for name in SHOWN_COLUMNS.get(table, known) if name in known]
+    print_rows(rows, count.item(), console, visible)
 
 
 def _limited(frame: pl.LazyFrame, limit: int | None) -> pl.LazyFrame:
