@@ -57,6 +57,13 @@ def label(
                 "once the cause is mended, --retry REASON tries them again",
                 style="yellow",
             )
+        if result.queried != result.classifier:
+            console.print(
+                f"queries show what classifier {result.queried} labelled since; these labels are seen "
+                f"with: laketag query labels --root {root} --classifier {result.classifier}",
+                style="yellow",
+                soft_wrap=True,
+            )
         return
     for published in result:
         show_ledger(published, console)

@@ -223,7 +223,7 @@ class RunSettings(Section):
     )
     rows_per_file: int = Field(250_000, ge=1, description="rows in one published Parquet file")
     max_failed_fraction: float = Field(
-        0.5, gt=0, le=1, description="stop when so many images fail for one reason"
+        0.5, gt=0, le=1, description="stop when more of the images than this fail for one reason; 1: never"
     )
     failed_images_before_stop: int = Field(200, ge=1, description="but not before so many have failed for it")
     stall_s: float = Field(

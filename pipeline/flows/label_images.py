@@ -1,44 +1,23 @@
 """A labelling run: plan → read → fetch → decode → label → write → publish."""
 
 import json
-import warnings
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any, cast
 
 import polars as pl
-import pyarrow as pa
-import ray.data
-from ray.data import ActorPoolStrategy, TaskPoolStrategy
 from rich.console import Console
 
 from pipeline.classifier.spec import ClassifierSpec, classifier_spec
 from pipeline.config import Settings
-from pipeline.errors import ModelError, StoppedError
+from pipeline.errors import ModelError
+from pipeline.flows.label_chain import run_chain
 from pipeline.lake import Lake, timestamp
-from pipeline.progress import Progress
 from pipeline.ray_errors import is_loss, translate
-from pipeline.ray_runtime import RayRuntime, living_nodes, ray_runtime
-from pipeline.resources import (
-    DECODE_CPUS,
-    FETCH_CPUS,
-    WRITE_CPUS,
-    Resources,
-    decide_resources,
-    say_shortfalls,
-)
-from pipeline.run_metrics import RunMetrics
-from pipeline.stages.decode_images import decode_images
-from pipeline.stages.fetch_images import fetch_images
-from pipeline.stages.in_flight import count_in_flight
-from pipeline.stages.label_images import LabelImages
-from pipeline.stages.write_labels import LABELLED, write_labels
+from pipeline.ray_runtime import living_nodes, ray_runtime
 from pipeline.storage.descriptions import latest_version, read_described_with, version_hash
-from pipeline.storage.lease import hold_lease
+from pipeline.storage.filesystems import store_errors
+from pipeline.storage.lease import Lease, hold_lease
 from pipeline.storage.plan import find_pending
 from pipeline.storage.publish import Published, publish
 from pipeline.storage.runs import read_runs
@@ -47,11 +26,6 @@ from pipeline.storage.staging import Run, find_unfinished, freeze_plan, run_suff
 from pipeline.version import laketag_version
 from schemas import LABEL_SCHEMA_VERSION
 
-TRIES = 5
-"""Of a task whose worker died, before the chain gives up. Ray Data would try for ever, and a picture that kills its
-decoder or an actor that outgrows its memory would hang the run. Staged parts are named by what is in them, so a task
-that is tried twice does no harm."""
-
 
 @dataclass(frozen=True)
 class NothingToDo:
@@ -59,6 +33,8 @@ class NothingToDo:
 
     index_rows: int
     snapshot: str
+    classifier: str
+    queried: str  # the classifier that queries of this collection and set show, as it labelled last
     failed: dict[str, int]  # images without a label, by reason
 
 
@@ -80,13 +56,19 @@ def label_images(
     with hold_lease(lake, f"{collection}{run_suffix(collection, spec.fingerprint)}", console.print) as lease:
 
         def finish(run: Run) -> None:
-            images_per_s = label_pending(lake, run, spec, settings, console)
+            images_per_s = label_pending(lake, run, spec, settings, console, lease)
             rows_per_file, version = settings.run.rows_per_file, laketag_version()
-            published.append(
-                publish(
-                    lake, run, lease, rows_per_file=rows_per_file, images_per_s=images_per_s, version=version
+            with store_errors(lake.root):
+                published.append(
+                    publish(
+                        lake,
+                        run,
+                        lease,
+                        rows_per_file=rows_per_file,
+                        images_per_s=images_per_s,
+                        version=version,
+                    )
                 )
-            )
 
         finished = read_runs(lake, collection, spec.fingerprint)["run_id"]
         while unfinished := find_unfinished(lake, collection, spec.fingerprint, finished):
@@ -126,7 +108,13 @@ def plan_run(
     snapshot = latest_snapshot(lake, collection)
     pending = find_pending(lake, snapshot, collection, spec.fingerprint, retry)
     if pending.rows.is_empty():
-        return NothingToDo(pending.index_rows, snapshot.name, pending.failed)
+        return NothingToDo(
+            pending.index_rows,
+            snapshot.name,
+            spec.fingerprint,
+            _queried(lake, collection, spec),
+            pending.failed,
+        )
     run = Run(
         run_id=timestamp() + run_suffix(collection, spec.fingerprint),
         collection=collection,
@@ -148,7 +136,15 @@ def plan_run(
     return run
 
 
-def label_pending(lake: Lake, run: Run, spec: ClassifierSpec, settings: Settings, console: Console) -> float:
+def _queried(lake: Lake, collection: str, spec: ClassifierSpec) -> str:
+    """The classifier of the newest run of the collection with the same description set."""
+    runs = read_runs(lake, collection).filter(pl.col("description_set") == spec.description_set)
+    return str(runs["classifier"][-1]) if runs.height else spec.fingerprint
+
+
+def label_pending(
+    lake: Lake, run: Run, spec: ClassifierSpec, settings: Settings, console: Console, lease: Lease
+) -> float:
     """Every planned row that has no label yet is staged with a label or a failure; returns images/s.
 
     A row that failed before the run was interrupted is tried again: what interrupted the run may have failed it.
@@ -161,7 +157,7 @@ def label_pending(lake: Lake, run: Run, spec: ClassifierSpec, settings: Settings
     with ray_runtime() as runtime:
         while True:
             try:
-                return run_chain(lake, run, spec, settings, console, runtime, pending)
+                return run_chain(lake, run, spec, settings, console, lease, runtime, pending)
             except Exception as error:  # Ray wraps a loss in many types; what is no loss is raised again
                 left = find_unlabelled(lake, run)
                 if not is_loss(error) or left.height == pending.height:
@@ -174,145 +170,6 @@ def label_pending(lake: Lake, run: Run, spec: ClassifierSpec, settings: Settings
 def find_unlabelled(lake: Lake, run: Run) -> pl.DataFrame:
     """The planned rows (schemas.Plan) that have no label in staging, in the order of the plan."""
     labelled = scan_parts(lake, run.run_id).filter(pl.col("label").is_not_null()).select("image_id", "etag")
-    return (
-        scan_plan(lake, run.run_id)
-        .join(labelled, on=["image_id", "etag"], how="anti", maintain_order="left")
-        .collect()
-    )
-
-
-def run_chain(
-    lake: Lake,
-    run: Run,
-    spec: ClassifierSpec,
-    settings: Settings,
-    console: Console,
-    runtime: RayRuntime,
-    pending: pl.DataFrame,
-) -> float:
-    """The rows are staged with a label or a failure, with resources decided for this cluster; returns images/s."""
-    resources = decide_resources(runtime, settings.run, pending.height)
-    console.print(f"{resources}; Ray's own log: {runtime.log_file}")
-    for sentence in say_shortfalls(runtime, resources):
-        console.print(sentence, style="yellow")
-    metrics = RunMetrics(run.collection, run.planned)
-    with (
-        ask_for_nodes(settings, resources),
-        Progress(run.planned, console, done=run.planned - pending.height) as progress,
-    ):
-        for receipt in label_chain(lake, run, spec, settings, resources, pending):
-            metrics.add(receipt)
-            progress.add(receipt["outcome"], receipt["images"])
-            metrics.show(progress.done, progress.images_per_s or 0.0)
-            _stop_if_hopeless(progress.outcomes, settings, run)
-    return progress.mean_images_per_s
-
-
-@contextmanager
-def ask_for_nodes(settings: Settings, resources: Resources) -> Iterator[None]:
-    """An autoscaling cluster is asked for all label actors at once, and let go of them at the end."""
-    if not settings.run.autoscaling:
-        yield
-        return
-    from ray.autoscaler.sdk import request_resources
-
-    others = {"CPU": FETCH_CPUS + DECODE_CPUS}  # fetch and decode go on where the actors leave no room
-    request_resources(bundles=[resources.actor_bundle()] * resources.max_actors + [others])
-    try:
-        yield
-    finally:
-        request_resources(bundles=[])
-
-
-def label_chain(
-    lake: Lake,
-    run: Run,
-    spec: ClassifierSpec,
-    settings: Settings,
-    resources: Resources,
-    pending: pl.DataFrame,
-) -> Iterator[dict[str, Any]]:
-    """The run as one chain of Ray Data calls; yields the receipts of staged parts.
-
-    Blocks hold ``rows_per_block`` images from the plan to the staged part, so what is lost with a killed worker is small.
-    Stages ask for different CPUs, which also keeps Ray from fusing them: fetch waits, decode computes, actors hold the GPU.
-    Between fetch and decode travel encoded bytes, about 100 KB a row; between decode and label one bounded uint8 image
-    a row, 1 MB or so; crops never leave the actor.
-    """
-    blocks = [rows.to_arrow() for rows in pending.iter_slices(resources.rows_per_block)]
-    with warnings.catch_warnings():
-        # Ray 2.60 wants named parameters, but has none for the retries
-        warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
-        receipts = (
-            ray.data.from_arrow(blocks)  # plan rows: 150 bytes each, a block for each task of the next stage
-            .map_batches(
-                count_in_flight(
-                    "fetch", run.collection, partial(fetch_images, fetch=settings.fetch, storage=lake.storage)
-                ),
-                batch_format="pyarrow",
-                batch_size=None,
-                compute=TaskPoolStrategy(size=resources.fetch_slots),
-                num_cpus=FETCH_CPUS,
-                max_retries=TRIES,
-            )
-            .map_batches(
-                count_in_flight("decode", run.collection, partial(decode_images, decode=settings.decode)),
-                batch_format="pyarrow",
-                batch_size=resources.batch_size,
-                compute=TaskPoolStrategy(size=resources.decode_slots),
-                num_cpus=DECODE_CPUS,
-                max_retries=TRIES,
-            )
-            .map_batches(
-                LabelImages,
-                fn_constructor_args=(spec, lake),
-                fn_constructor_kwargs={
-                    "collection": run.collection,
-                    "run_id": run.run_id,
-                    "device": resources.device,
-                    "threads": resources.threads_per_actor,
-                },
-                batch_format="pyarrow",
-                batch_size=resources.batch_size,
-                compute=_pool(resources),
-                num_cpus=resources.cpus_per_actor,
-                num_gpus=resources.gpus_per_actor,
-                memory=resources.memory_per_actor_bytes or None,
-                max_restarts=-1,  # nodes come and go for as long as the run lasts
-                max_task_retries=TRIES,
-            )
-            .map_batches(
-                partial(write_labels, lake=lake, run_id=run.run_id),  # a part for each block: 500 bytes a row
-                batch_format="pyarrow",
-                batch_size=None,
-                num_cpus=WRITE_CPUS,
-                max_retries=TRIES,
-            )
-        )
-    receipts.context.execution_no_progress_timeout_s = settings.run.stall_s  # for what waits for a lost node
-    for batch in receipts.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0):
-        yield from cast(pa.Table, batch).to_pylist()
-
-
-def _pool(resources: Resources) -> ActorPoolStrategy:
-    """A fixed pool starts at once; a growing one asks for its actors as blocks queue up."""
-    if resources.actors == resources.max_actors:
-        return ActorPoolStrategy(size=resources.actors)
-    return ActorPoolStrategy(min_size=resources.actors, max_size=resources.max_actors)
-
-
-def _stop_if_hopeless(outcomes: Counter[str], settings: Settings, run: Run) -> None:
-    """StoppedError if so many of the images fail for one reason that the rest will too."""
-    limits = settings.run
-    seen = outcomes.total()
-    for reason, images in outcomes.items():
-        if (
-            reason == LABELLED
-            or images < limits.failed_images_before_stop
-            or images < limits.max_failed_fraction * seen
-        ):
-            continue
-        raise StoppedError(
-            f"{images:,} of {seen:,} images failed as {reason!r}, over run.max_failed_fraction = {limits.max_failed_fraction}; "
-            f"run {run.run_id} is kept. Mend the cause and run the same command: it goes on and tries these images again"
-        )
+    plan = scan_plan(lake, run.run_id)
+    with store_errors(lake.root):
+        return plan.join(labelled, on=["image_id", "etag"], how="anti", maintain_order="left").collect()

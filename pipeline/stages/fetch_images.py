@@ -1,9 +1,28 @@
 """Stage: plan rows in, the same rows with their encoded bytes or a failure out."""
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 
 from pipeline.config import FetchSettings, StorageSettings
 from pipeline.storage.fetch import fetch_all
+
+PART_BYTES = 128 * 2**20
+"""Of encoded images that one part holds at most, by the sizes in the index."""
+GUESSED_BYTES = 2**20
+"""Of an image whose size the index does not know."""
+
+
+def fetch_in_parts(batch: pa.Table, *, fetch: FetchSettings, storage: StorageSettings) -> Iterator[pa.Table]:
+    """fetch_images, a part of the rows after the other: memory is bounded by bytes and not by the number of images."""
+    start = held = 0
+    for row, size in enumerate(batch["size_bytes"].to_pylist()):
+        expected = GUESSED_BYTES if size is None else min(size, fetch.max_bytes)
+        if row > start and held + expected > PART_BYTES:
+            yield fetch_images(batch.slice(start, row - start), fetch=fetch, storage=storage)
+            start, held = row, 0
+        held += expected
+    yield fetch_images(batch.slice(start), fetch=fetch, storage=storage)
 
 
 def fetch_images(batch: pa.Table, *, fetch: FetchSettings, storage: StorageSettings) -> pa.Table:

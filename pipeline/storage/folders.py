@@ -1,9 +1,11 @@
 """What lies in a folder of the lake, and its removal."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from pipeline.config import StorageSettings
+from pipeline.errors import StorageError
 from pipeline.storage.filesystems import is_remote, open_filesystem, store_errors
 
 
@@ -38,24 +40,29 @@ def list_folders(folder: str, storage: StorageSettings) -> list[str]:
 def remove_folder(folder: str, storage: StorageSettings) -> None:
     """The folder and all below it are gone, also if they were never there."""
     filesystem, path = open_filesystem(folder, storage)
-    with store_errors(folder):
-        if filesystem.exists(path):
-            filesystem.rm(path, recursive=True)
+    with store_errors(folder), suppress(FileNotFoundError):
+        filesystem.rm(path, recursive=True)
 
 
 def remove_file(url: str, storage: StorageSettings) -> None:
     """The file is gone, also if it was never there."""
     filesystem, path = open_filesystem(url, storage)
-    with store_errors(url):
-        if filesystem.exists(path):
-            filesystem.rm_file(path)
+    with store_errors(url), suppress(FileNotFoundError):
+        filesystem.rm_file(path)
 
 
 def read_json(url: str, storage: StorageSettings) -> dict[str, Any] | None:
-    """The JSON object in a file; None if there is no such file."""
+    """The JSON object in a file; None if there is no such file, a StorageError if it holds something else."""
     filesystem, path = open_filesystem(url, storage)
     with store_errors(url):
-        if not filesystem.exists(path):
+        try:
+            data = filesystem.cat_file(path)
+        except FileNotFoundError:
             return None
-        content: dict[str, Any] = json.loads(filesystem.cat_file(path))
+    try:
+        content: dict[str, Any] = json.loads(data)
+    except ValueError:
+        raise StorageError(
+            f"{url}: is no JSON ({len(data)} bytes), though laketag writes it whole; remove it and run the same command again"
+        ) from None
     return content

@@ -18,12 +18,12 @@ from pathlib import Path
 
 from pipeline.errors import BusyError, LaketagError
 from pipeline.lake import Lake, timestamp
-from pipeline.storage.filesystems import open_filesystem, store_errors
 from pipeline.storage.folders import read_json, remove_file
-from pipeline.storage.tables import create_bytes
+from pipeline.storage.tables import create_bytes, write_bytes
 
 BEAT_S = 10.0
 LEASE_S = 45.0
+SETTLE_S = 1.0
 
 
 @dataclass
@@ -50,9 +50,7 @@ class Lease:
         if holder is None or holder["writer"] != self.writer:
             self.lost.set()
             return
-        filesystem, path = open_filesystem(self.url, self.lake.storage)
-        with store_errors(self.url):
-            filesystem.pipe_file(path, _content(self.writer))
+        write_bytes(self.url, _content(self.writer), self.lake.storage)
 
 
 @contextmanager
@@ -80,14 +78,21 @@ def hold_lease(
 def _acquire(lake: Lake, url: str, writer: str, waiting: Callable[[str], None]) -> None:
     seen: tuple[str, str] | None = None
     seen_since = time.monotonic()
-    announced = False
-    while not create_bytes(url, _content(writer), lake.storage):
+    announced = took_over = False
+    while True:
+        if create_bytes(url, _content(writer), lake.storage):
+            if not took_over:
+                return
+            time.sleep(SETTLE_S)  # another that took over at the same time may have removed ours
         holder = read_json(url, lake.storage)
         if holder is None:  # released in between
             continue
+        if holder["writer"] == writer:
+            return
         who = f"process {holder['pid']} on {holder['host']}"
         if _is_dead(holder):
             remove_file(url, lake.storage)
+            took_over = True
             continue
         if seen is not None and (holder["writer"], holder["beat"]) != seen:
             raise BusyError(
@@ -98,6 +103,7 @@ def _acquire(lake: Lake, url: str, writer: str, waiting: Callable[[str], None]) 
             seen, seen_since = (holder["writer"], holder["beat"]), time.monotonic()
         if time.monotonic() - seen_since > LEASE_S:
             remove_file(url, lake.storage)
+            took_over = True
             continue
         if not announced:
             waiting(f"{who} holds the lease; watching for up to {LEASE_S:.0f} s whether it still lives")

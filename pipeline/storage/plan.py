@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipeline.lake import Lake
+from pipeline.storage.filesystems import store_errors
 from pipeline.storage.runs import read_runs, scan_newest
 from pipeline.storage.snapshots import Snapshot, scan_snapshot
 from schemas import PERMANENT_FAILURES, Plan
@@ -46,5 +47,6 @@ def find_pending(
         .len()
         .sort("len", "failure", descending=[True, False])
     )
-    plan, counted, reasons = pl.collect_all([rows, index.select(pl.len()), failed])
+    with store_errors(lake.root):
+        plan, counted, reasons = pl.collect_all([rows, index.select(pl.len()), failed])
     return Pending(Plan.validate(plan, cast=True), counted.item(), dict(reasons.iter_rows()))

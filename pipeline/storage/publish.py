@@ -33,15 +33,20 @@ def publish(
     Files have deterministic names, so a publication that was killed is simply repeated. The run counts from the moment
     its row is created, by one conditional write; before it nobody reads the files.
     """
+    lease.check()
     ledger = balance(lake, run)
     folder = lake.labels(run.collection, run.classifier, run.run_id)
     ids = scan_plan(lake, run.run_id).select("image_id").sort("image_id").collect()["image_id"]
     count = math.ceil(len(ids) / rows_per_file)
-    lease.check()
     files = []
     for number in range(count):
         first, last = number * rows_per_file, min((number + 1) * rows_per_file, len(ids)) - 1
         rows = _outcomes_between(lake, run, ids[first], ids[last])
+        lease.check()
+        if rows.height != last - first + 1:  # staging was removed: whoever took the lease over has published
+            raise BusyError(
+                f"run {run.run_id} is being finished by another process; nothing was written here, run the same command again"
+            )
         url = f"{folder}/part-{number:05d}-of-{count:05d}.parquet"
         write_table(rows, url, Labels, lake.storage)
         files.append(url.removeprefix(lake.root + "/"))

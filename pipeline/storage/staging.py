@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipeline.lake import Lake
-from pipeline.storage.filesystems import open_filesystem, store_errors
 from pipeline.storage.folders import list_files, list_folders, read_json, remove_folder
-from pipeline.storage.tables import scan_table, write_table
+from pipeline.storage.tables import scan_table, write_bytes, write_table
 from schemas import Labels, Plan
 
 PLAN_ROWS_PER_FILE = 100_000
@@ -44,10 +43,8 @@ def freeze_plan(lake: Lake, run: Run, pending: pl.DataFrame) -> None:
     """The run and its pending rows (schemas.Plan) are in staging."""
     for number, rows in enumerate(pending.iter_slices(PLAN_ROWS_PER_FILE)):
         write_table(rows, f"{lake.staging(run.run_id)}/plan/part-{number:05d}.parquet", Plan, lake.storage)
-    url = f"{lake.staging(run.run_id)}/run.json"
-    filesystem, path = open_filesystem(url, lake.storage)
-    with store_errors(url):
-        filesystem.pipe_file(path, json.dumps(dataclasses.asdict(run), indent=1).encode())
+    frozen = json.dumps(dataclasses.asdict(run), indent=1).encode()
+    write_bytes(f"{lake.staging(run.run_id)}/run.json", frozen, lake.storage)
 
 
 def find_unfinished(lake: Lake, collection: str, classifier: str, finished: Iterable[str]) -> Run | None:

@@ -18,7 +18,8 @@ from pipeline.classifier.class_texts import ClassTexts
 from pipeline.config import Settings, read_settings
 from pipeline.flows.describe_classes import describe_classes
 from pipeline.flows.index_images import index_images
-from pipeline.flows.label_images import find_classifier, label_chain, plan_run
+from pipeline.flows.label_chain import label_chain
+from pipeline.flows.label_images import find_classifier, plan_run
 from pipeline.lake import Lake, open_lake
 from pipeline.ray_runtime import ray_runtime
 from pipeline.resources import CPU_BATCH, decide_resources

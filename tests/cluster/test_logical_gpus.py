@@ -9,7 +9,8 @@ import ray
 from ray.cluster_utils import Cluster
 
 from pipeline.config import RunSettings, read_settings
-from pipeline.flows.label_images import find_classifier, find_unlabelled, label_chain, plan_run
+from pipeline.flows.label_chain import label_chain
+from pipeline.flows.label_images import find_classifier, find_unlabelled, plan_run
 from pipeline.lake import open_lake
 from pipeline.ray_runtime import ray_runtime
 from pipeline.resources import decide_resources

@@ -7,7 +7,7 @@ import pytest
 
 import pipeline.storage.lease as lease_module
 from pipeline.config import StorageSettings
-from pipeline.errors import BusyError
+from pipeline.errors import BusyError, StorageError
 from pipeline.lake import open_lake
 from pipeline.storage.lease import hold_lease
 
@@ -76,3 +76,31 @@ def test_a_holder_whose_lease_was_taken_over_may_not_publish(lake) -> None:
         held.beat()
         assert held.lost.is_set()
     assert json.loads(file.read_text())["writer"] == "another"  # and it does not release what is not its own
+
+
+def test_of_two_that_take_over_at_once_one_holds_the_lease(lake, monkeypatch) -> None:
+    """The other removes the winner's lease, as it still holds it for the dead one's, and puts its own there."""
+    monkeypatch.setattr(lease_module, "SETTLE_S", 0.2)
+    monkeypatch.setattr(lease_module, "LEASE_S", 5.0)
+    here = json.loads(lease_module._content("dead"))
+    file = write_holder(lake, "x", host=here["host"], namespace=here["namespace"], pid=2**22 + 1)
+
+    def settle(_seconds: float) -> None:
+        if json.loads(file.read_text())["writer"] != "rival":
+            write_holder(
+                lake, "x", writer="rival", host=here["host"], namespace=here["namespace"], pid=os.getpid()
+            )
+        else:
+            write_holder(lake, "x", writer="rival", beat="later")
+
+    monkeypatch.setattr(lease_module.time, "sleep", settle)
+    with pytest.raises(BusyError, match="works on the same collection"), hold_lease(lake, "x"):
+        pass
+    assert json.loads(file.read_text())["writer"] == "rival"
+
+
+def test_a_lease_that_is_no_json_is_named_with_the_fix(lake) -> None:
+    file = write_holder(lake, "x")
+    file.write_bytes(b"")
+    with pytest.raises(StorageError, match=r"is no JSON .* remove it"), hold_lease(lake, "x"):
+        pass

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import StorageSettings
-from pipeline.errors import BusyError, LedgerError
+from pipeline.errors import BusyError, LedgerError, StorageError
 from pipeline.lake import Lake, open_lake, timestamp
-from pipeline.storage.folders import list_files, list_folders
-from pipeline.storage.lease import hold_lease
+from pipeline.storage.folders import list_files, list_folders, remove_folder
+from pipeline.storage.lease import Lease, hold_lease
 from pipeline.storage.ledger import balance
 from pipeline.storage.plan import find_pending
 from pipeline.storage.publish import Published, publish
@@ -51,8 +51,8 @@ def plan(lake: Lake, rows: pl.DataFrame) -> Run:
     return run
 
 
-def finish(lake: Lake, run: Run, rows_per_file: int = 100) -> Published:
-    with hold_lease(lake, "x") as lease:
+def finish(lake: Lake, run: Run, rows_per_file: int = 100, lease_name: str = "x") -> Published:
+    with hold_lease(lake, lease_name) as lease:
         return publish(lake, run, lease, rows_per_file=rows_per_file, images_per_s=1.0, version="0")
 
 
@@ -153,6 +153,44 @@ def test_a_run_that_another_process_committed_is_not_committed_twice(lake) -> No
     with pytest.raises(BusyError, match="finished by another process"):
         finish(lake, run)
     assert read_runs(lake).height == 1
+
+
+def test_a_process_that_stood_still_does_not_touch_what_another_published(lake, monkeypatch) -> None:
+    """It wakes up between two files: staging is gone, and the run is committed."""
+    run = plan(lake, index_rows(["a", "b", "c"]))
+    write_part(lake, run.run_id, label_frame([label_row(image_id, run_id=run.run_id) for image_id in "abc"]))
+    calls = 0
+
+    def check(_lease: Lease) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:  # before its first file
+            monkeypatch.setattr(Lease, "check", lambda _lease: None)
+            finish(lake, run, rows_per_file=1, lease_name="taken over")
+
+    monkeypatch.setattr(Lease, "check", check)
+    with pytest.raises(BusyError, match="finished by another process"):
+        finish(lake, run, rows_per_file=1)
+    assert scan_labels(lake, read_runs(lake)).collect()["image_id"].to_list() == ["a", "b", "c"]
+
+
+def test_a_process_that_lost_its_lease_before_publishing_is_told_so(lake) -> None:
+    run = plan(lake, index_rows(["a"]))
+    write_part(lake, run.run_id, label_frame([label_row("a", run_id=run.run_id)]))
+    with hold_lease(lake, "x") as lease:
+        Path(lease.url).write_bytes(Path(lease.url).read_bytes().replace(lease.writer.encode(), b"another"))
+        remove_folder(lake.staging(run.run_id), lake.storage)
+        with pytest.raises(BusyError, match="taken over by another process"):
+            publish(lake, run, lease, rows_per_file=1, images_per_s=1.0, version="0")
+
+
+def test_a_label_file_that_is_missing_is_named_when_planning(lake) -> None:
+    rows = index_rows(["a", "b"])
+    label_all(lake, plan(lake, rows.head(1)), [label_row("a")])
+    label_all(lake, plan(lake, rows), [label_row("b")])
+    Path(label_files(lake, read_runs(lake))[1]).unlink()
+    with pytest.raises(StorageError, match="does not exist"):
+        pending_ids(lake, rows)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

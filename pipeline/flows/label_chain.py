@@ -1,0 +1,184 @@
+"""The labelling chain: planned rows → fetch → decode → label → write, with resources decided for the cluster."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, cast
+
+import polars as pl
+import pyarrow as pa
+import ray.data
+from ray.data import ActorPoolStrategy, TaskPoolStrategy
+from rich.console import Console
+
+from pipeline.classifier.spec import ClassifierSpec
+from pipeline.config import Settings
+from pipeline.errors import StoppedError
+from pipeline.lake import Lake
+from pipeline.progress import Progress
+from pipeline.ray_runtime import RayRuntime
+from pipeline.resources import (
+    DECODE_CPUS,
+    FETCH_CPUS,
+    WRITE_CPUS,
+    Resources,
+    decide_resources,
+    say_shortfalls,
+)
+from pipeline.run_metrics import RunMetrics
+from pipeline.stages.decode_images import decode_images
+from pipeline.stages.fetch_images import fetch_in_parts
+from pipeline.stages.in_flight import count_in_flight
+from pipeline.stages.label_images import LabelImages
+from pipeline.stages.write_labels import LABELLED, write_labels
+from pipeline.storage.lease import Lease
+from pipeline.storage.snapshots import latest_snapshot
+from pipeline.storage.staging import Run
+
+TRIES = 5
+"""Of a task whose worker died, before the chain gives up. Ray Data would try for ever, and a picture that kills its
+decoder or an actor that outgrows its memory would hang the run. Staged parts are named by what is in them, so a task
+that is tried twice does no harm."""
+
+
+def run_chain(
+    lake: Lake,
+    run: Run,
+    spec: ClassifierSpec,
+    settings: Settings,
+    console: Console,
+    lease: Lease,
+    runtime: RayRuntime,
+    pending: pl.DataFrame,
+) -> float:
+    """The rows are staged with a label or a failure, with resources decided for this cluster; returns images/s."""
+    resources = decide_resources(runtime, settings.run, pending.height)
+    console.print(f"{resources}; Ray's own log: {runtime.log_file}")
+    for sentence in say_shortfalls(runtime, resources):
+        console.print(sentence, style="yellow")
+    metrics = RunMetrics(run.collection, run.planned)
+    is_current = run.snapshot == latest_snapshot(lake, run.collection).name
+    with (
+        ask_for_nodes(settings, resources),
+        Progress(run.planned, console, done=run.planned - pending.height) as progress,
+    ):
+        for receipt in label_chain(lake, run, spec, settings, resources, pending):
+            metrics.add(receipt)
+            progress.add(receipt["outcome"], receipt["images"])
+            metrics.show(progress.done, progress.images_per_s or 0.0)
+            if lease.lost.is_set():
+                lease.check()
+            if is_current:  # of an older index failures are expected, and the next run plans anew
+                stop_if_hopeless(progress, settings, run.run_id)
+    return progress.mean_images_per_s
+
+
+@contextmanager
+def ask_for_nodes(settings: Settings, resources: Resources) -> Iterator[None]:
+    """An autoscaling cluster is asked for all label actors at once, and let go of them at the end."""
+    if not settings.run.autoscaling:
+        yield
+        return
+    from ray.autoscaler.sdk import request_resources
+
+    others = {"CPU": FETCH_CPUS + DECODE_CPUS}  # fetch and decode go on where the actors leave no room
+    request_resources(bundles=[resources.actor_bundle()] * resources.max_actors + [others])
+    try:
+        yield
+    finally:
+        request_resources(bundles=[])
+
+
+def label_chain(
+    lake: Lake,
+    run: Run,
+    spec: ClassifierSpec,
+    settings: Settings,
+    resources: Resources,
+    pending: pl.DataFrame,
+) -> Iterator[dict[str, Any]]:
+    """The run as one chain of Ray Data calls; yields the receipts of staged parts.
+
+    Blocks hold ``rows_per_block`` images from the plan to the staged part, so what is lost with a killed worker is small.
+    Stages ask for different CPUs, which also keeps Ray from fusing them: fetch waits, decode computes, actors hold the GPU.
+    Between fetch and decode travel encoded bytes, at most PART_BYTES of them at once; between decode and label one bounded
+    uint8 image a row, 1 MB or so; crops never leave the actor.
+    """
+    blocks = [rows.to_arrow() for rows in pending.iter_slices(resources.rows_per_block)]
+    with warnings.catch_warnings():
+        # Ray 2.60 wants named parameters, but has none for the retries
+        warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
+        receipts = (
+            ray.data.from_arrow(blocks)  # plan rows: 150 bytes each, a block for each task of the next stage
+            .map_batches(
+                count_in_flight(
+                    "fetch",
+                    run.collection,
+                    partial(fetch_in_parts, fetch=settings.fetch, storage=lake.storage),
+                ),
+                batch_format="pyarrow",
+                batch_size=None,
+                compute=TaskPoolStrategy(size=resources.fetch_slots),
+                num_cpus=FETCH_CPUS,
+                max_retries=TRIES,
+            )
+            .map_batches(
+                count_in_flight("decode", run.collection, partial(decode_images, decode=settings.decode)),
+                batch_format="pyarrow",
+                batch_size=resources.batch_size,
+                compute=TaskPoolStrategy(size=resources.decode_slots),
+                num_cpus=DECODE_CPUS,
+                max_retries=TRIES,
+            )
+            .map_batches(
+                LabelImages,
+                fn_constructor_args=(spec, lake),
+                fn_constructor_kwargs={
+                    "collection": run.collection,
+                    "run_id": run.run_id,
+                    "device": resources.device,
+                    "threads": resources.threads_per_actor,
+                },
+                batch_format="pyarrow",
+                batch_size=resources.batch_size,
+                compute=_pool(resources),
+                num_cpus=resources.cpus_per_actor,
+                num_gpus=resources.gpus_per_actor,
+                memory=resources.memory_per_actor_bytes or None,
+                max_restarts=-1,  # nodes come and go for as long as the run lasts
+                max_task_retries=TRIES,
+            )
+            .map_batches(
+                partial(write_labels, lake=lake, run_id=run.run_id),  # a part for each block: 500 bytes a row
+                batch_format="pyarrow",
+                batch_size=None,
+                num_cpus=WRITE_CPUS,
+                max_retries=TRIES,
+            )
+        )
+    receipts.context.execution_no_progress_timeout_s = settings.run.stall_s  # for what waits for a lost node
+    for batch in receipts.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0):
+        yield from cast(pa.Table, batch).to_pylist()
+
+
+def _pool(resources: Resources) -> ActorPoolStrategy:
+    """A fixed pool starts at once; a growing one asks for its actors as blocks queue up."""
+    if resources.actors == resources.max_actors:
+        return ActorPoolStrategy(size=resources.actors)
+    return ActorPoolStrategy(min_size=resources.actors, max_size=resources.max_actors)
+
+
+def stop_if_hopeless(progress: Progress, settings: Settings, run_id: str) -> None:
+    """StoppedError if so many of the images done fail for one reason that the rest will too."""
+    limits = settings.run
+    for reason, images in progress.outcomes.items():
+        if reason == LABELLED or images < limits.failed_images_before_stop:
+            continue
+        if images > limits.max_failed_fraction * progress.done:
+            raise StoppedError(
+                f"{images:,} of {progress.done:,} images failed as {reason!r}, over run.max_failed_fraction = "
+                f"{limits.max_failed_fraction} (with run.failed_images_before_stop = {limits.failed_images_before_stop}); "
+                f"run {run_id} is kept. Mend the cause and run the same command: it goes on and tries these images "
+                "again. If the images themselves are gone, index again first; to have the failures as rows, set the fraction to 1"
+            )
