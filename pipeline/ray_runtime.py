@@ -73,7 +73,7 @@ def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
     _send_ray_logs_to(handler)
     address = os.environ.get("RAY_ADDRESS")
     started = not ray.is_initialized()
-    with _native_stderr_to(log_file) if started else nullcontext(), ray_errors(log_file):
+    with _stderr_to(log_file) if started else nullcontext(), ray_errors(log_file):
         try:
             with _same_sigterm():
                 if started and address:
@@ -113,20 +113,18 @@ def _same_sigterm() -> Iterator[None]:
 
 
 @contextmanager
-def _native_stderr_to(log_file: Path) -> Iterator[None]:
-    """What Ray's C++ parts write to the process's stderr goes to the log file; Python's own stderr stays where it is."""
+def _stderr_to(log_file: Path) -> Iterator[None]:
+    """What Ray writes to the process's stderr, from C++ or from its threads, goes to the log file."""
     terminal = os.dup(2)
-    python_stderr = sys.stderr
-    with log_file.open("ab") as log, os.fdopen(os.dup(2), "w", buffering=1) as stderr:
+    with log_file.open("ab") as log:
+        sys.stderr.flush()
         os.dup2(log.fileno(), 2)
-        if python_stderr is sys.__stderr__:
-            sys.stderr = stderr
         try:
             yield
         finally:
+            sys.stderr.flush()
             os.dup2(terminal, 2)
             os.close(terminal)
-            sys.stderr = python_stderr
 
 
 def _connect(address: str) -> None:

@@ -14,8 +14,7 @@ class Settings:
     threads: int
     scenes: int  # drawn before training, at "easy"
     calm_scenes: int  # drawn before training, at "calm"
-    steps: int  # of the whole schedule
-    stop_after: int  # of these steps, as many as are trained
+    steps: int
     batch: int
     learning_rate: float
     weight_decay: float

@@ -128,9 +128,9 @@ def main() -> None:
         json.dumps({"drawn_s": round(time.monotonic() - started), "cpu_s": round(cpu_seconds())}), flush=True
     )
     losses = np.zeros(2)
-    for step in range(settings.stop_after):
+    for step in range(settings.steps):
         losses = 0.98 * losses + 0.02 * np.array(trainer.step(step))
-        if (step + 1) % settings.evaluate_every == 0 or step + 1 == settings.stop_after:
+        if (step + 1) % settings.evaluate_every == 0 or step + 1 == settings.steps:
             report = {
                 "step": step + 1,
                 "contrastive": round(float(losses[0]), 3),

@@ -39,7 +39,7 @@ def living(cluster: RayCluster) -> list[RayNode]:
 
 
 def start_labelling(
-    cluster: RayCluster, store: Store, settings: Path, descriptions: Path
+    cluster: RayCluster, store: Store, settings: Path, descriptions: Path, *options: str
 ) -> tuple[str, Following]:
     """A run over many images that has staged its first parts; its lake and the submission."""
     images = many_images()
@@ -49,7 +49,7 @@ def start_labelling(
     must_run(
         "describe", str(descriptions), "--root", lake, "-s", "s", "--settings", str(settings), env=store.env
     )
-    run = follow(cluster, *label(lake), settings=settings)
+    run = follow(cluster, *label(lake), *options, settings=settings)
     wait_until(
         lambda: len(staged_parts(store, lake)) >= 3 or run.process.poll() is not None,
         "three parts are staged",
@@ -82,7 +82,7 @@ def test_a_label_actor_that_dies_again_and_again_ends_the_run_with_a_sentence(
     """As one does that outgrows its memory; what was done before is kept."""
     slower = tmp_path / "slower.toml"  # a call takes seconds
     slower.write_text(slow_settings.read_text().replace("crops = 30", "crops = 1000"))
-    lake, run = start_labelling(cluster, ceph, slower, descriptions)
+    lake, run = start_labelling(cluster, ceph, slower, descriptions, "-o", "run.actors=1")
     while run.process.poll() is None:
         kill_all([actor for node in living(cluster) for actor in label_actors(node, AT_WORK)])
         time.sleep(0.1)
