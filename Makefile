@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Tests of whole runs wait for Ray more than they compute. Alphabetical order begins with the longest.
+TEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help venv demo test test-cluster check format lint types bench lock clean
+.PHONY: help venv demo test check format lint types bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## say what can be made
@@ -24,16 +26,13 @@ demo: $(STAMP)  ## label a small generated lake and show the result
 	$(BIN)/laketag demo
 
 test: $(STAMP)  ## run the tests
-	$(BIN)/python -m pytest
-
-test-cluster: $(STAMP)  ## run the tests that start Ray clusters of several processes (minutes)
-	$(BIN)/python -m pytest -m cluster
+	$(TEST)
 
 check: $(STAMP)  ## format, lint, types, layers, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(TEST)
 
 format: $(STAMP)  ## format the code
 	$(BIN)/ruff format .
