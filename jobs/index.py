@@ -42,7 +42,9 @@ def index(
     ] = False,
     uri_column: Annotated[str | None, _column("uri", "URIs")] = None,
     id_column: Annotated[str | None, _column("id", "unique ids; else ids are made from URIs")] = None,
-    etag_column: Annotated[str | None, _column("etag", "versions; else the store is asked for each")] = None,
+    etag_column: Annotated[
+        str | None, _column("etag", "the store's own ETags (s3:// only); else the store is asked for each")
+    ] = None,
     class_column: Annotated[str | None, _column("class", "true classes")] = None,
     image_column: Annotated[
         str | None, _column("image", "embedded image bytes, or of a struct with a field bytes")

@@ -3,7 +3,9 @@
 import importlib.metadata
 import json
 import platform
+import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -15,6 +17,8 @@ PACKAGES = ("pipeline", "jobs", "schemas", "demo")
 SETTINGS_NAME = "submitted-settings.toml"
 MANIFEST_NAME = "submitted.json"
 INPUTS_NAME = "submitted-inputs"
+DESCRIBE_FLAGS = ("--show-dropped", "--help", "-h")
+"""The options of ``laketag describe`` that take no value; after each other one its value comes."""
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.pyc", "training")
 
 
@@ -35,23 +39,33 @@ def build_working_directory(folder: Path, settings_file: Path | None) -> None:
 
 
 def ship_description_files(arguments: list[str], folder: Path) -> list[str]:
-    """The arguments of ``describe`` with each local file that they name copied into the folder and named there.
+    """The arguments of ``describe`` with its FILE and that of ``--classes`` copied into the folder, if local, and named there.
 
     Images are never shipped: the other commands get their arguments back as they are.
     """
     if arguments[0] != "describe":
         return list(arguments)
-    shipped = []
-    for number, argument in enumerate(arguments):
-        option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
-        source = Path(value)
-        if number and value and source.is_file():
-            name = f"{INPUTS_NAME}/{number}/{source.name}"
-            (folder / name).parent.mkdir(parents=True)
-            shutil.copyfile(source, folder / name)
-            argument = f"{option}{equals}{name}"
+    shipped = arguments[:1]
+    for number, (before, argument) in enumerate(pairwise(arguments), 1):
+        is_value = re.fullmatch(r"-\w|--[\w-]+", before) and before not in DESCRIBE_FLAGS
+        option, equals, value = argument.partition("=")
+        if option == "--classes" and equals:
+            argument = f"--classes={_shipped(value, number, folder)}"
+        elif before == "--classes" or not (is_value or argument.startswith("-")):
+            argument = _shipped(argument, number, folder)
         shipped.append(argument)
     return shipped
+
+
+def _shipped(path: str, number: int, folder: Path) -> str:
+    """Where in the folder the local file now lies; the path itself if there is no such file."""
+    source = Path(path)
+    if not source.is_file():
+        return path
+    name = f"{INPUTS_NAME}/{number}/{source.name}"
+    (folder / name).parent.mkdir(parents=True)
+    shutil.copyfile(source, folder / name)
+    return name
 
 
 def pinned_requirements() -> list[str]:

@@ -125,7 +125,9 @@ class FetchSettings(Section):
     concurrency: int = Field(32, ge=1, le=4096, description="objects in flight in each fetch task")
     max_bytes: int = Field(64 * 2**20, ge=1, description="larger objects fail as too_large")
     deadline_s: float = Field(
-        60.0, gt=0, description="time for one object, retries included; then it fails as timeout"
+        60.0,
+        gt=0,
+        description="time for one object, retries included; then it fails as timeout; row groups of images get more",
     )
     attempts: int = Field(5, ge=1, le=100, description="tries for one object while answers are transient")
     backoff_s: float = Field(0.2, ge=0, description="mean wait before the second try; doubles, with jitter")

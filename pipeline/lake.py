@@ -57,9 +57,11 @@ def open_lake(root: str, storage: StorageSettings) -> Lake:
     """The lake at an ``s3://`` prefix, or at a folder given as a path from here."""
     if "://" not in root:
         return Lake(str(Path(root).expanduser().absolute()), storage)
-    scheme = root.partition("://")[0]
+    scheme, _, rest = root.partition("://")
     if scheme != "s3":
         raise SettingsError(f"root {root!r} has the scheme {scheme}://; give a folder or s3://bucket/prefix")
+    if not rest or rest.startswith("/"):
+        raise SettingsError(f"root {root!r} names no bucket (is a variable unset?); give s3://bucket/prefix")
     return Lake(root.rstrip("/"), storage)
 
 

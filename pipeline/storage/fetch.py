@@ -15,7 +15,7 @@ from pipeline.errors import LaketagError
 from pipeline.storage.fetch_failures import FetchError, explain
 from pipeline.storage.fetch_files import read_file
 from pipeline.storage.fetch_objects import OddKeys, read_object
-from pipeline.storage.fetch_rows import read_footer, read_rows, row_groups_of
+from pipeline.storage.fetch_rows import read_footer, read_rows, row_group_deadline_s, row_groups_of
 from pipeline.storage.filesystems import is_remote
 from pipeline.storage.locations import Location, OutsidePolicyError, locate
 
@@ -109,7 +109,7 @@ class _Fetch:
             )
 
         async with self._slots:
-            data, attempts, failure = await self._try(read)
+            data, attempts, failure = await self._try(read, settings.deadline_s)
         found[index] = Fetched(data, attempts) if failure is None else _failed(failure, attempts)
 
     async def _table(
@@ -123,7 +123,7 @@ class _Fetch:
             return await loop.run_in_executor(self._threads, read_footer, file, etag, settings, self._storage)
 
         async with self._table_slots:
-            metadata, attempts, failure = await self._try(footer)
+            metadata, attempts, failure = await self._try(footer, settings.deadline_s)
         if failure is not None:
             for _, index in rows:
                 found[index] = _failed(failure, attempts)
@@ -134,6 +134,7 @@ class _Fetch:
 
         async def group(number: int, wanted: list[tuple[int, int]]) -> None:
             offsets = [offset for offset, _ in wanted]
+            deadline_s = row_group_deadline_s(metadata, number, column, settings)
 
             async def read() -> list[bytes | FetchError]:
                 return await loop.run_in_executor(
@@ -145,12 +146,13 @@ class _Fetch:
                     metadata,
                     number,
                     offsets,
+                    deadline_s,
                     settings,
                     self._storage,
                 )
 
             async with self._table_slots:
-                images, attempts, failure = await self._try(read)
+                images, attempts, failure = await self._try(read, deadline_s)
             for position, (_, index) in enumerate(wanted):
                 image = failure or images[position]  # type: ignore[index]  # without a failure there are images
                 found[index] = (
@@ -159,7 +161,9 @@ class _Fetch:
 
         await asyncio.gather(*(group(number, wanted) for number, wanted in groups.items()))
 
-    async def _try(self, read: Callable[[], Awaitable[T]]) -> tuple[T | None, int, FetchError | None]:
+    async def _try(
+        self, read: Callable[[], Awaitable[T]], deadline_s: float
+    ) -> tuple[T | None, int, FetchError | None]:
         """What reading gave within the deadline, after so many tries, or why it gave nothing.
 
         Waits between tries are drawn evenly from zero to a bound that doubles ("full jitter").
@@ -174,7 +178,7 @@ class _Fetch:
             reraise=True,
         )
         try:
-            async with asyncio.timeout(settings.deadline_s):
+            async with asyncio.timeout(deadline_s):
                 async for attempt in tries:
                     with attempt:
                         attempts += 1
@@ -191,7 +195,7 @@ class _Fetch:
             if last is not None and last.reason == "throttled":  # the store's answer says more than our clock
                 return None, attempts, last
             after = f", after: {last.detail}" if last else ""
-            return None, attempts, FetchError("timeout", f"not read within {settings.deadline_s:g} s{after}")
+            return None, attempts, FetchError("timeout", f"not read within {deadline_s:g} s{after}")
         raise AssertionError("unreachable: the last try returns or raises")
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.storage.store_errors import answer, without_secrets
+from pipeline.storage.store_errors import answer, without_secrets, words
 
 THROTTLED = re.compile(
     r"SlowDown|Throttl|TooManyRequests|RequestLimitExceeded|Busy|ServiceUnavailable|Reduce"
@@ -34,31 +34,22 @@ def explain(error: Exception) -> FetchError:
     said = (
         f"the store answered {status or ''} {code or ''}".rstrip() if status or code else _first_line(error)
     )
-    name = type(error).__name__
-    if isinstance(error, FileNotFoundError) or name == "NotFoundError" or status == 404:
+    if isinstance(error, FileNotFoundError) or status == 404:
         return FetchError("not_found", said)
     if isinstance(error, NotADirectoryError | IsADirectoryError):
         return FetchError("not_found", "there is no such file")
-    if name == "PreconditionError" or status == 412:
+    if status == 412:
         return FetchError("changed", "the object is not the version that was indexed")
-    if (
-        isinstance(error, PermissionError)
-        or name in {"PermissionDeniedError", "UnauthenticatedError"}
-        or status in (401, 403)
-    ):
+    if isinstance(error, PermissionError) or status in (401, 403):
         return FetchError("forbidden", said)
     if status == 400 and code and FORBIDDEN.search(code):
         return FetchError("forbidden", said)
     if status in (429, 503) or (code and THROTTLED.search(code)):
         return FetchError("throttled", said, transient=True)
-    if (
-        isinstance(error, TimeoutError)
-        or status == 408
-        or TIMED_OUT.search(str(error))
-        or TIMED_OUT.search(name)
-    ):
+    searched = f"{type(error).__name__} {words(error)}"
+    if isinstance(error, TimeoutError) or status == 408 or TIMED_OUT.search(searched):
         return FetchError("timeout", "no complete answer in time", transient=True)
-    transient = (status is not None and status >= 500) or bool(PASSING.search(f"{name} {error}"))
+    transient = (status is not None and status >= 500) or bool(PASSING.search(searched))
     return FetchError("store_error", said, transient=transient)
 
 

@@ -1,4 +1,9 @@
-"""Reading images that are embedded in a column of a Parquet file, local or on S3."""
+"""Reading images that are embedded in a column of a Parquet file, local or on S3.
+
+pyarrow cannot begin in the middle of a row group: what is wanted of one is read from the group's start to the last wanted row.
+So a read has time for the whole column, and a row group that is fetched in B batches is read about B/2 times over. That is the
+limit: tables whose row groups hold some hundred images, not all of them, are fetched many times faster.
+"""
 
 import io
 import os
@@ -21,11 +26,13 @@ from pipeline.storage.object_client import open_bucket
 READ_BYTES = 4 * 2**20
 """Read of a column at once: memory holds this and a few pages, however large the row group is."""
 ROWS_PER_READ = 16
+SLOWEST_BYTES_PER_S = READ_BYTES
+"""What a store must deliver at least: one read a second, as when 30 of them share a gigabit."""
 
 
 def read_footer(file: str, etag: str, settings: FetchSettings, storage: StorageSettings) -> pq.FileMetaData:
     """The footer of the file's indexed version."""
-    with _open(file, etag, settings, storage) as source:
+    with _open(file, etag, settings.deadline_s, settings, storage) as source:
         return _parsed(source).metadata
 
 
@@ -45,6 +52,13 @@ def row_groups_of(
     return dict(groups), [index for _, index in remaining]
 
 
+def row_group_deadline_s(metadata: Any, row_group: int, column: str, settings: FetchSettings) -> float:
+    """fetch.deadline_s, and besides as long as a store at its slowest takes for the row group's whole column."""
+    chunks = (metadata.row_group(row_group).column(i) for i in range(metadata.num_columns))
+    size_bytes: int = sum(chunk.total_compressed_size for chunk in chunks if chunk.path_in_schema == column)
+    return settings.deadline_s + size_bytes / SLOWEST_BYTES_PER_S
+
+
 def read_rows(
     file: str,
     etag: str,
@@ -52,11 +66,12 @@ def read_rows(
     metadata: Any,
     row_group: int,
     offsets: list[int],
+    deadline_s: float,
     settings: FetchSettings,
     storage: StorageSettings,
 ) -> list[bytes | FetchError]:
     """The images at these sorted offsets of a row group, read once from its start to the last of them."""
-    with _open(file, etag, settings, storage) as source:
+    with _open(file, etag, deadline_s, settings, storage) as source:
         table = _parsed(source, metadata)
         if not _has_column(table, column):
             raise FetchError("not_found", f"the table has no column {column}")
@@ -111,7 +126,7 @@ def _parsed(source: Any, metadata: Any = None) -> pq.ParquetFile:
         raise FetchError("undecodable", f"not a Parquet file: {error}") from None
 
 
-def _open(file: str, etag: str, settings: FetchSettings, storage: StorageSettings) -> Any:
+def _open(file: str, etag: str, deadline_s: float, settings: FetchSettings, storage: StorageSettings) -> Any:
     if not is_remote(file):
         source = open(file, "rb")  # noqa: SIM115, PTH123  # closed by the caller
         if etag not in (UNKNOWN_ETAG, file_etag(os.fstat(source.fileno()))):
@@ -119,7 +134,7 @@ def _open(file: str, etag: str, settings: FetchSettings, storage: StorageSetting
             raise FetchError("changed", "the table is not the version that was indexed")
         return source
     bucket, _, key = file.removeprefix("s3://").partition("/")
-    return ObjectFile(open_bucket(bucket, storage, settings.deadline_s), key, etag, settings.deadline_s)
+    return ObjectFile(open_bucket(bucket, storage, settings.deadline_s), key, etag, deadline_s)
 
 
 class ObjectFile(io.RawIOBase):

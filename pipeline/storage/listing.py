@@ -112,11 +112,10 @@ def _scan(folder: str, above: set[str]) -> Iterator[tuple[str, os.stat_result]]:
 
 @dataclass(frozen=True)
 class _Range:
-    """Keys after ``after``, from ``first`` on, before ``end`` (None: to the end of the prefix)."""
+    """Keys after ``after`` up to and including ``last`` (None: to the end of the prefix), as S3's StartAfter counts."""
 
     after: str
-    first: str
-    end: str | None
+    last: str | None
 
 
 def _list_bucket(source: str, storage: StorageSettings) -> Iterator[list[Row]]:
@@ -130,7 +129,7 @@ def _list_bucket(source: str, storage: StorageSettings) -> Iterator[list[Row]]:
     prefix = f"{prefix}/" if prefix else ""
     found = 0
     with ThreadPoolExecutor(LISTERS, thread_name_prefix="list") as pool:
-        waiting = {pool.submit(_list_range, client, bucket, prefix, _Range("", "", None))}
+        waiting = {pool.submit(_list_range, client, bucket, prefix, _Range("", None))}
         while waiting:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
@@ -164,25 +163,20 @@ def _result(
 def _list_range(client: Any, bucket: str, prefix: str, keys: _Range) -> tuple[list[Any], list[_Range]]:
     """The range's first objects, and the ranges that are left after a few pages.
 
-    Most cuts of a range hold nothing: whether its first key is past its end is asked for that key alone.
+    Most ranges between two cuts hold nothing: whether the next key lies beyond is asked for that key alone.
     """
     objects: list[Any] = []
     after = keys.after
-    sizes = [1000] * PAGES_BEFORE_SPLIT if keys.end is None else [1, *[1000] * PAGES_BEFORE_SPLIT]
+    sizes = [1000] * PAGES_BEFORE_SPLIT if keys.last is None else [1, *[1000] * PAGES_BEFORE_SPLIT]
     for size in sizes:
         start = {"StartAfter": after} if after else {}
         page = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=size, **start)
         contents = page.get("Contents", [])
-        objects += [
-            entry
-            for entry in contents
-            if keys.first <= entry["Key"] and (keys.end is None or entry["Key"] < keys.end)
-        ]
-        if not page.get("IsTruncated") or (keys.end is not None and contents[-1]["Key"] >= keys.end):
+        objects += [entry for entry in contents if keys.last is None or entry["Key"] <= keys.last]
+        if not page.get("IsTruncated") or (keys.last is not None and contents[-1]["Key"] >= keys.last):
             return objects, []
         after = contents[-1]["Key"]
-    seen = objects[0]["Key"] if objects else after
-    return objects, _split(_Range(after, keys.first, keys.end), seen, len(prefix))
+    return objects, _split(_Range(after, keys.last), objects[0]["Key"], len(prefix))
 
 
 def _split(keys: _Range, first_seen: str, fixed: int) -> list[_Range]:
@@ -190,23 +184,16 @@ def _split(keys: _Range, first_seen: str, fixed: int) -> list[_Range]:
 
     The first ``fixed`` characters are the prefix and never change. Keys are ordered by code point, here and in S3.
     """
-    last = keys.after
+    seen = keys.after
     changed = next(
-        (at for at, (a, b) in enumerate(zip(first_seen, last, strict=False)) if a != b), len(last) - 1
+        (at for at, (a, b) in enumerate(zip(first_seen, seen, strict=False)) if a != b), len(seen) - 1
     )
     cuts = sorted(
-        last[:at] + character
-        for at in range(fixed, min(changed + 1, len(last)))
+        seen[:at] + character
+        for at in range(fixed, min(changed + 1, len(seen)))
         for alphabet in ALPHABETS
-        if last[at] in alphabet
-        for character in alphabet[alphabet.index(last[at]) + 1 :]
+        if seen[at] in alphabet
+        for character in alphabet[alphabet.index(seen[at]) + 1 :]
     )
-    cuts = [cut for cut in cuts if keys.end is None or cut < keys.end]
-    ends: list[str | None] = [*cuts[1:], keys.end]
-    parts = [_Range(last, keys.first, cuts[0] if cuts else keys.end)]
-    for cut, end in zip(cuts, ends, strict=False):  # without a cut, the end is the first part's
-        just_before = (
-            cut[:-1] + chr(ord(cut[-1]) - 1) + "~~~~"
-        )  # "after" is exclusive, and a key may equal the cut
-        parts.append(_Range(max(last, just_before), cut, end))
-    return parts
+    cuts = [cut for cut in cuts if keys.last is None or cut < keys.last]
+    return [_Range(after, last) for after, last in zip([seen, *cuts], [*cuts, keys.last], strict=True)]

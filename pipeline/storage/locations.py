@@ -25,8 +25,11 @@ class OutsidePolicyError(Exception):
 
 
 def embedded_uri(file: str, column: str, row: int) -> str:
-    """The URI of bytes in a column (``image.bytes`` for a field of a struct) and row of a Parquet file."""
-    return f"{file}#column={column}&row={row}"
+    """The URI of bytes in a column (``image.bytes`` for a field of a struct) and row of a Parquet file.
+
+    The row is padded so that URIs sort as rows do; a column with ``&`` or ``#`` in its name has no URI.
+    """
+    return f"{file}#column={column}&row={row:09d}"
 
 
 def locate(uri: str, allowed_roots: tuple[str, ...]) -> Location:

@@ -1,31 +1,24 @@
 """Reading an existing Parquet index: tables that say where images are, or that hold the images' bytes themselves."""
 
 import json
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 
 from pipeline.config import StorageSettings
 from pipeline.errors import InputError
-from pipeline.storage.fetch_files import UNKNOWN_ETAG
 from pipeline.storage.filesystems import is_remote, normalise_url, open_filesystem, store_errors
 from pipeline.storage.folders import list_files
+from pipeline.storage.index_uris import absolute_uris, ask_versions, file_version, refuse_local
 from pipeline.storage.listing import image_id
-from pipeline.storage.object_client import is_plain_key, open_bucket
+from pipeline.storage.locations import embedded_uri
 from schemas import ImageIndex
 
 BATCH_ROWS = 50_000
-STATS_IN_FLIGHT = 32
-STAT_TIMEOUT_S = 30.0
-STAT_RETRIES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +48,7 @@ def _is_scalar(kind: pa.DataType) -> bool:
 PLAIN_COLUMNS = {
     "uri": ("--uri-column", "text", _is_text),
     "id": ("--id-column", "text or numbers", _is_scalar),
-    "etag": ("--etag-column", "text or numbers", _is_scalar),
+    "etag": ("--etag-column", "text", _is_text),
     "true_class": ("--class-column", "text or numbers", _is_scalar),
 }
 """For each field of IndexColumns but the image: its option, what the column must hold, and whether a type is that."""
@@ -67,21 +60,28 @@ IMAGE_NAMES = ("image", "bytes", "img")
 def read_parquet_index(
     source: str, columns: IndexColumns, storage: StorageSettings
 ) -> Iterator[pl.DataFrame]:
-    """The rows of schemas.ImageIndex for a Parquet file, or for all Parquet files of a folder.
+    """The rows of schemas.ImageIndex for a Parquet file, or for all Parquet files of a folder, whatever it is called.
 
-    A row with embedded bytes is named FILE.parquet#column=NAME&row=N, with N padded so that names sort as rows do, and has
-    the version of its file; the bytes stay where they are. A relative URI counts from the table's folder.
+    A row with embedded bytes is named FILE.parquet#column=NAME&row=N, and has the version of its file; the bytes stay where
+    they are. A relative URI counts from the folder that its file lies in.
     """
     source = normalise_url(source)
-    files = [source] if source.endswith(".parquet") else list_files(source, storage)
+    files = [source] if _is_table_file(source, storage) else list_files(source, storage)
     if not files:
         raise InputError(f"{source} holds no .parquet file; name one, or a folder of them")
     for file in files:
         filesystem, path = open_filesystem(file, storage)
         with store_errors(file):
-            version = _version(filesystem.info(path), is_remote(file))
+            version = file_version(filesystem.info(path), is_remote(file))
             with filesystem.open(path, "rb") as opened:
                 yield from _read_file(file, opened, version, columns, storage)
+
+
+def _is_table_file(source: str, storage: StorageSettings) -> bool:
+    """Whether the source is one Parquet file by name, and no folder that is called like one (as Spark and Dask do)."""
+    filesystem, path = open_filesystem(source, storage)
+    with store_errors(source):
+        return source.endswith(".parquet") and filesystem.info(path)["type"] != "directory"
 
 
 def _read_file(
@@ -104,13 +104,17 @@ def _read_file(
         if chosen.image:
             numbers = range(row, row + frame.height)
             uris = pl.Series(
-                [f"{file}#column={chosen.image}&row={number:09d}" for number in numbers], dtype=pl.String
+                [embedded_uri(file, chosen.image, number) for number in numbers], dtype=pl.String
             )
             etags = pl.Series([version] * frame.height, dtype=pl.String)
         else:
             assert chosen.uri is not None
-            uris = _absolute(frame[chosen.uri], file, row)
-            etags = frame[chosen.etag].cast(pl.String) if chosen.etag else _ask_versions(uris, storage)
+            written = frame[chosen.uri].cast(pl.String)
+            _refuse_nulls(written, f"{file}: the column of URIs", row)
+            uris = absolute_uris(written, file)
+            if chosen.etag:
+                refuse_local(uris, f"{file}: --etag-column {chosen.etag}")
+            etags = frame[chosen.etag].cast(pl.String) if chosen.etag else ask_versions(uris, storage)
         ids = (
             frame[chosen.id].cast(pl.String)
             if chosen.id
@@ -180,6 +184,15 @@ def _choose_columns(file: str, schema: pa.Schema, columns: IndexColumns) -> Inde
             raise InputError(
                 f"{file}: column {image!r} is {found}, not bytes or a struct with a field 'bytes'; {there}"
             )
+        if "&" in path or "#" in path:
+            raise InputError(
+                f"{file}: column {path!r} has '&' or '#' in its name, which would end it in the images' URIs; rename the column"
+            )
+        if columns.etag is not None:
+            raise InputError(
+                f"{file}: --etag-column {columns.etag} is for images in s3://, and those embedded in {path} have the version "
+                "of their table; leave the option out"
+            )
         image, uri = path, None
     elif uri is None:
         raise InputError(
@@ -215,51 +228,9 @@ def _class_names(schema: pa.Schema, column: str | None) -> list[str] | None:
     return [str(name) for name in names]
 
 
-def _absolute(uris: pl.Series, file: str, row: int) -> pl.Series:
-    """The URIs with relative ones counted from the table's folder."""
-    uris = uris.cast(pl.String)
-    _refuse_nulls(uris, f"{file}: the column of URIs", row)
-    folder = file.rpartition("/")[0]
-
-    def absolute(uri: str) -> str:
-        if "://" in uri or uri.startswith("/"):
-            return normalise_url(uri) if uri.startswith("file://") else uri
-        return f"{folder}/{uri}" if is_remote(file) else str(Path(os.path.normpath(f"{folder}/{uri}")))
-
-    return pl.Series([absolute(uri) for uri in uris], dtype=pl.String)
-
-
 def _refuse_nulls(values: pl.Series, what: str, row: int) -> None:
     empty = (values.is_null() | (values.cast(pl.String) == "")).arg_true()
     if len(empty):
         raise InputError(
             f"{what} is empty in {len(empty)} row(s), first in row {row + empty[0]}; fill it or leave these rows out"
         )
-
-
-def _ask_versions(uris: pl.Series, storage: StorageSettings) -> pl.Series:
-    """The version of each image, asked of its store; UNKNOWN_ETAG where it does not say."""
-
-    def ask(uri: str) -> str:
-        if "://" in uri and not is_remote(uri):
-            return UNKNOWN_ETAG
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
-        try:
-            if is_remote(uri) and is_plain_key(key):  # many times quicker than s3fs
-                head = open_bucket(bucket, storage, STAT_TIMEOUT_S, STAT_RETRIES).head(key)
-                return str(head["e_tag"]).strip('"')
-            filesystem, path = open_filesystem(uri, storage)
-            return _version(filesystem.info(path), is_remote(uri))
-        except (OSError, PermissionDeniedError, UnauthenticatedError):
-            return UNKNOWN_ETAG
-
-    with ThreadPoolExecutor(STATS_IN_FLIGHT, thread_name_prefix="stat") as pool:
-        return pl.Series(list(pool.map(ask, uris)), dtype=pl.String)
-
-
-def _version(info: dict[str, Any], remote: bool) -> str:
-    """The store's ETag, or size-mtime_ns of a local file."""
-    if remote:
-        return str(info["ETag"]).strip('"')
-    status = os.stat(info["name"])  # noqa: PTH116  # fsspec's mtime is a float, and loses nanoseconds
-    return f"{status.st_size}-{status.st_mtime_ns}"

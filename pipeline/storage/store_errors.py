@@ -17,6 +17,15 @@ UNREACHABLE = re.compile(
     r"EndpointConnectionError|ConnectTimeoutError|ConnectionClosedError|ProxyConnectionError"
     r"|Connection refused|dns error|tcp connect|error sending request"
 )
+OBSTORE_STATUS = {
+    "NotFoundError": 404,
+    "PermissionDeniedError": 403,
+    "UnauthenticatedError": 401,
+    "PreconditionError": 412,
+}
+"""What obstore's own exceptions mean, by name (obstore.exceptions)."""
+STATUS = re.compile(r"Server returned non-2xx status code: (\d{3})\b")
+"""How object_store, which lies under obstore and polars, words a status."""
 
 
 @contextmanager
@@ -59,10 +68,16 @@ def answer(error: BaseException) -> tuple[str | None, int | None]:
         if isinstance(response, dict) and "Error" in response:
             return response["Error"].get("Code"), response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         seen = seen.__cause__
-    text = str(error)  # polars and obstore only have words
+    text = words(error)  # polars and obstore have nothing else
     code = re.search(r"<Code>(\w+)</Code>", text)
-    status = re.search(r"status[^0-9]{1,20}(\d{3})\b|\b([345]\d\d) [A-Z][a-z]+", text)
-    return code and code[1], int(status[1] or status[2]) if status else None
+    status = STATUS.search(text)
+    known = OBSTORE_STATUS.get(type(error).__name__)
+    return code and code[1], known or (int(status[1]) if status else None)
+
+
+def words(error: BaseException) -> str:
+    """What the error says, without the URLs in it: a key may hold any word or number."""
+    return re.sub(r"\(path: s3://.*\)|\w+://[^\s\"<>]+", "", str(error))  # polars puts the first at the end
 
 
 def without_secrets(text: str, limit: int = 300) -> str:
@@ -77,9 +92,9 @@ def without_secrets(text: str, limit: int = 300) -> str:
 
 def _translate_s3(url: str, error: BaseException) -> StorageError | None:
     code, status = answer(error)
-    name, text = type(error).__name__, str(error)
+    name, text, searched = type(error).__name__, str(error), words(error)
     bucket = f"s3://{urlsplit(url).netloc}"
-    if code == "NoSuchBucket" or "The specified bucket does not exist" in text:
+    if code == "NoSuchBucket" or "The specified bucket does not exist" in searched:
         return StorageError(
             f"{url}: there is no bucket {bucket}; create it, or correct the URL or the endpoint"
         )
@@ -96,7 +111,7 @@ def _translate_s3(url: str, error: BaseException) -> StorageError | None:
         return StorageError(
             f"{url}: {bucket} lies in another region; set storage.region or AWS_REGION to that one"
         )
-    if UNREACHABLE.search(name) or UNREACHABLE.search(text):
+    if UNREACHABLE.search(name) or UNREACHABLE.search(searched):
         return StorageError(
             f"{url}: the store cannot be reached ({without_secrets(text)}); "
             "check storage.endpoint_url or AWS_ENDPOINT_URL, and the network"

@@ -170,9 +170,10 @@ def test_an_unknown_profile_is_named(moto: Store) -> None:
         USES["read"](moto.root, StorageSettings(profile="nix"))
 
 
-def test_an_endpoint_that_is_no_url_is_refused(moto: Store) -> None:
+def test_an_endpoint_that_is_no_url_is_refused(moto: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "localhost:9000")
     with pytest.raises(StorageError, match=r"'localhost:9000' is not an http:// or https:// URL"):
-        USES["read"](moto.root, StorageSettings(endpoint_url="localhost:9000"))
+        USES["read"](moto.root, StorageSettings())
 
 
 @pytest.mark.parametrize("use", USES)

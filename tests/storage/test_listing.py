@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import FetchSettings, StorageSettings
@@ -18,6 +18,10 @@ from pipeline.storage.object_client import open_bucket
 from tests.stores.store import Store
 
 KEYS = st.lists(st.text("abAB01_/~é.", min_size=1, max_size=6), unique=True, max_size=60)
+FOLDERS = st.dictionaries(
+    st.text("abB1~é年\U0001f600", min_size=1, max_size=3), st.integers(1, 30), max_size=6
+)
+"""How many numbered keys lie in each folder: more than the pages after which a range is cut."""
 
 
 class Bucket:
@@ -43,7 +47,7 @@ class Bucket:
 
 
 def list_all(bucket: Bucket, prefix: str = "") -> list[str]:
-    waiting, found = [listing._Range("", "", None)], []
+    waiting, found = [listing._Range("", None)], []
     while waiting:
         objects, rest = listing._list_range(bucket, "b", prefix, waiting.pop())
         found += [entry["Key"] for entry in objects]
@@ -57,10 +61,18 @@ def test_cutting_a_prefix_into_ranges_lists_each_key_once(keys, page) -> None:
     assert Counter(list_all(Bucket(keys, page))) == Counter(keys)
 
 
+@settings(deadline=None)
+@given(folders=FOLDERS, page=st.integers(1, 4))
+@example(folders={"a": 16, "aéroport": 20, "b": 1}, page=4)  # more than a page between "…a~" and "…b"
+def test_names_beyond_ascii_that_fill_many_pages_are_listed_once(folders, page) -> None:
+    keys = [f"in/{folder}/{number:02}.jpg" for folder, files in folders.items() for number in range(files)]
+    assert Counter(list_all(Bucket([*keys, "inside/x.jpg", "z.jpg"], page), "in/")) == Counter(keys)
+
+
 def test_numbered_keys_are_cut_into_ranges_that_run_side_by_side() -> None:
     keys = [f"photos/img_{number:06}.jpg" for number in range(20_000)]
     bucket = Bucket(keys, 100)
-    objects, rest = listing._list_range(bucket, "b", "photos/", listing._Range("", "", None))
+    objects, rest = listing._list_range(bucket, "b", "photos/", listing._Range("", None))
     assert len(objects) == 300
     assert len(rest) > 20
     assert sorted(list_all(bucket, "photos/")) == keys

@@ -1,5 +1,6 @@
 """An index that exists already becomes index rows that can be fetched, on every store."""
 
+import hashlib
 import io
 from typing import Any
 
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config import FetchSettings
-from pipeline.errors import InputError
+from pipeline.errors import InputError, StorageError
 from pipeline.stages.fetch_images import fetch_images
 from pipeline.storage.listing import ImageListing
 from pipeline.storage.parquet_index import IndexColumns, read_parquet_index
@@ -50,6 +51,53 @@ def test_relative_uris_count_from_the_table_and_versions_are_asked_for(store: St
     listed = pl.concat(list(ImageListing(store.url("set"), store.storage)))
     assert set(index["etag"][:2]) == set(listed["etag"])
     assert fetched(store, index) == [f"set/{uris[0]}".encode(), f"set/{uris[1]}".encode(), "not_found"]
+
+
+def test_relative_uris_lead_to_other_folders_and_not_out_of_the_bucket(store: Store) -> None:
+    store.put("img/x.jpg", b"x")
+    store.put("set/y.jpg", b"y")
+    source = put_parquet(store, "set/index.parquet", {"uri": ["../img/x.jpg", "./y.jpg"]})
+    index = read_index(store, source)
+    assert index["uri"].to_list() == [store.url("img/x.jpg"), store.url("set/y.jpg")]
+    assert fetched(store, index) == [b"x", b"y"]
+    if store.name != "folder":
+        with pytest.raises(InputError, match=r"'\.\./\.\./x\.jpg' leads .* out of its bucket"):
+            read_index(store, put_parquet(store, "set/index.parquet", {"uri": ["../../x.jpg"]}))
+
+
+def test_a_table_that_is_a_folder_with_a_files_name_is_read(store: Store) -> None:
+    for part, picture in enumerate([b"one", b"two"]):
+        put_parquet(store, f"t/spark.parquet/part-{part:05}.snappy.parquet", {"image": [picture]})
+    store.put("t/spark.parquet/_SUCCESS", b"")
+    assert fetched(store, read_index(store, store.url("t/spark.parquet"))) == [b"one", b"two"]
+
+
+def test_a_table_that_is_not_there_is_named(store: Store) -> None:
+    with pytest.raises(StorageError, match=r"missing\.parquet: does not exist"):
+        read_index(store, store.url("missing.parquet"))
+
+
+def test_uris_that_name_no_object_have_an_unknown_version(bucket: Store) -> None:
+    bucket.put("folder/x.jpg", b"x")
+    source = put_parquet(bucket, "index.parquet", {"uri": [bucket.url("folder/"), bucket.root, "folder"]})
+    assert read_index(bucket, source)["etag"].to_list() == ["unknown"] * 3
+
+
+@pytest.mark.parametrize("key", ["x.jpg", "odd//x.jpg"])
+def test_a_store_that_cannot_be_asked_for_a_version_is_named(moto: Store, tmp_path: Any, key: str) -> None:
+    here = Store("folder", str(tmp_path), moto.through("http://127.0.0.1:9").storage)
+    source = put_parquet(here, "index.parquet", {"uri": [moto.url(key)]})
+    with pytest.raises(StorageError, match=f"{moto.url(key)}: the store cannot be reached"):
+        read_index(here, source)
+
+
+def test_given_etags_are_the_stores_own_and_it_is_not_asked(bucket: Store, faults: FaultProxy) -> None:
+    uri, etag = bucket.put("x.jpg", b"x"), hashlib.md5(b"x").hexdigest()
+    source = put_parquet(bucket, "index.parquet", {"uri": [uri], "tag": [f'"{etag}"']})
+    index = read_index(bucket.through(faults.url), source, etag="tag")
+    assert index["etag"].to_list() == [etag]
+    assert faults.count("x.jpg", "HEAD") == 0
+    assert fetched(bucket, index) == [b"x"]
 
 
 @pytest.mark.parametrize("kind", ["struct", "binary"])
@@ -97,6 +145,11 @@ def test_embedded_bytes_are_not_read_to_index_them(bucket: Store, faults: FaultP
         ({"uri": [b"a"]}, {"uri": "uri"}, "column 'uri' for --uri-column is binary, not text"),
         ({"uri": ["a"], "i": [b"x"]}, {"uri": "uri", "image": "i"}, "leave one out"),
         ({"uri": ["a"]}, {"image": "i"}, "no column 'i' for --image-column"),
+        ({"uri": ["s3://b/a"], "n": [1]}, {"etag": "n"}, "column 'n' for --etag-column is int64, not text"),
+        ({"uri": ["a"], "md5": ["0"]}, {"etag": "md5"}, "/a does not lie in one.*leave the option out"),
+        ({"image": [b"a"], "md5": ["0"]}, {"etag": "md5"}, "version of their table; leave the option out"),
+        ({"img&1": [b"x"]}, {"image": "img&1"}, "column 'img&1' has '&' or '#' in its name.*rename"),
+        ({"a#b": [{"bytes": b"x"}]}, {"image": "a#b"}, "column 'a#b.bytes' has '&' or '#' in its name"),
     ],
 )
 def test_a_column_that_does_not_hold_what_it_should_is_refused_by_its_option(
