@@ -223,7 +223,7 @@ class RunSettings(Section):
         le=65536,
         description="images in one task of fetch and decode; unset: 128, fewer where a small plan needs more tasks",
     )
-    rows_per_file: int = Field(250_000, ge=1, description="rows in one published Parquet file")
+    rows_per_file: int = Field(100_000, ge=1, description="rows in one published Parquet file")
     max_failed_fraction: float = Field(
         0.5, gt=0, le=1, description="stop when more of the images than this fail for one reason; 1: never"
     )

@@ -63,7 +63,7 @@ def publish(
 def _outcomes_between(lake: Lake, run: Run, first: str, last: str) -> pl.DataFrame:
     """The run's rows with ids from first to last, both included, sorted by image_id."""
     parts = scan_parts(lake, run.run_id).filter(pl.col("image_id").is_between(pl.lit(first), pl.lit(last)))
-    return pick_outcomes(parts).sort("image_id").collect()
+    return pick_outcomes(parts.collect())
 
 
 def _run_row(

@@ -59,9 +59,9 @@ def watch(*command: str) -> tuple[float, float]:
 
     def look() -> None:
         while not done.wait(0.2):
-            peaks["driver"] = max(peaks["driver"], _peak_mb(process.pid))
+            peaks["driver"] = max(peaks["driver"], _resident_mb(process.pid))
             for pid in _label_actors(_descendants(process.pid)):
-                peaks["actor"] = max(peaks["actor"], _peak_mb(pid))
+                peaks["actor"] = max(peaks["actor"], _resident_mb(pid))
 
     watcher = threading.Thread(target=look)
     watcher.start()
@@ -102,13 +102,13 @@ def _label_actors(pids: set[int]) -> list[int]:
     return actors
 
 
-def _peak_mb(pid: int) -> float:
-    """The most memory that the process held at once (VmHWM), less the shared object store's pages."""
+def _resident_mb(pid: int) -> float:
+    """The memory that the process holds now, shared libraries included, less the shared object store's pages."""
     try:
         lines = dict(
             line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
         )
         shared = int(lines.get("RssShmem", "0 kB").split()[0])
-        return max(0, int(lines["VmHWM"].split()[0]) - shared) / 1024
+        return (int(lines["VmRSS"].split()[0]) - shared) / 1024
     except (OSError, KeyError):
         return 0.0
