@@ -39,7 +39,7 @@ def demo(
     """Make a small image lake, label it, and show the result; offline, in about a minute."""
     from demo.lake import write_demo_images
 
-    console = open_console(width=None if sys.stdout.isatty() else 110)
+    console = open_console()
     _clear(folder)
     console.print(f"drawing pictures into {folder / 'images'}")
     pictures = write_demo_images(folder / "images")
@@ -118,6 +118,7 @@ def _label(
 
 def show_accuracy(root: str, levels: Mapping[str, str], console: Console) -> None:
     """Print how often each method is right, by how large the object is drawn."""
+    from demo.scenes import DIFFICULTIES
     from pipeline.storage.runs import read_runs, scan_labels
     from pipeline.storage.snapshots import latest_snapshot, scan_snapshot
 
@@ -141,7 +142,7 @@ def show_accuracy(root: str, levels: Mapping[str, str], console: Console) -> Non
         )
         columns[method] = rows.select(right=pl.col("label") == pl.col("true_class")).with_columns(level=level)
         table.add_column(method, justify="right")
-    for name in dict.fromkeys(levels.values()):
+    for name in (level for level in DIFFICULTIES if level in levels.values()):
         _add_accuracies(
             table, name, [frame.filter(pl.col("level") == name)["right"] for frame in columns.values()]
         )

@@ -20,7 +20,7 @@ LAKETAG = (sys.executable, "-c", "from jobs.cli import main; main()")
 
 def run() -> None:
     """Label both lakes with one view and a tiny model, watch the processes, and print a table."""
-    table = Table("images", "seconds", "driver peak, MB", "label actor peak, MB")
+    table = Table("images", "seconds", "driver peak, MiB", "label actor peak, MiB")
     with tempfile.TemporaryDirectory(prefix="laketag-bench-") as name:
         folder = Path(name)
         model = save_local_dir(folder / "model")
@@ -52,7 +52,7 @@ def run() -> None:
 
 
 def watch(*command: str) -> tuple[float, float]:
-    """Run the command; peak resident MB of its own process and of the largest label actor that it starts."""
+    """Run the command; peak resident MiB of its own process and of the largest label actor that it starts."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     peaks = {"driver": 0.0, "actor": 0.0}
     done = threading.Event()
