@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Tests of whole runs wait for Ray more than they compute. Alphabetical order begins with the longest.
-TEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+# Tests of whole runs wait for Ray more than they compute. Alphabetical order begins with the longest files.
+TEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help venv demo test check format lint types bench lock clean
 .DEFAULT_GOAL := help

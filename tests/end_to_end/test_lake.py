@@ -32,9 +32,10 @@ def test_a_lake_is_indexed_described_labelled_and_asked(store, tiny_settings, de
         store, GOOD | {name: data for name, (data, _) in BROKEN.items()} | {"cats/notes.txt": b"no image"}
     )
     put_all(store, {"gone/later.jpg": encoded(picture(30)), "gone/changed.jpg": encoded(picture(31))})
+    put_all(store, {"elsewhere/stray.jpg": encoded(picture(33))})
 
     said = must_run("index", images, "--root", root, "-c", C, "--class-from-folder", env=store.env)
-    assert f"{len(GOOD) + len(BROKEN) + 2}" in said
+    assert f"{len(GOOD) + len(BROKEN) + 3}" in said
     assert "left out, .txt" in said
     must_run(
         "describe",
@@ -50,10 +51,13 @@ def test_a_lake_is_indexed_described_labelled_and_asked(store, tiny_settings, de
 
     store.delete("images/gone/later.jpg")
     store.put("images/gone/changed.jpg", encoded(picture(32)))
+    allowed = json.dumps([f"{images}/{folder}" for folder in ("cats", "dogs", "birds", "gone")])
     label = ("label", "--root", root, "-c", C, "-s", "pets", "--settings", str(tiny_settings))
+    label += ("-o", f"fetch.allowed_roots={allowed}")
     said = must_run(*label, env=store.env)
     expected = {name: reason for name, (_, reason) in BROKEN.items()}
     expected |= {"gone/later.jpg": "not_found", "gone/changed.jpg": "changed"}
+    expected |= {"elsewhere/stray.jpg": "outside_policy"}
     assert failures_by_name(store) == expected
     labelled = read_json(store, "labels")
     assert {str(row["uri"]).rpartition("images/")[2] for row in labelled} == set(GOOD)
@@ -66,14 +70,14 @@ def test_a_lake_is_indexed_described_labelled_and_asked(store, tiny_settings, de
     store.put("images/gone/changed.jpg", encoded(picture(32)))
     must_run("index", images, "--root", root, "-c", C, "--class-from-folder", env=store.env)
     said = must_run(*label, env=store.env)
-    assert f"already done {len(GOOD) + len(BROKEN)}" in " ".join(said.split())
+    assert f"already done {len(GOOD) + len(BROKEN) + 1}" in " ".join(said.split())
     assert "labelled 1" in " ".join(said.split())
     assert "nothing to do" in must_run(*label, env=store.env)
 
     summary = read_json(store, "summary")
     assert sum(int(str(row["images"])) for row in summary) == len(GOOD) + 1
     runs = read_json(store, "runs")
-    assert [row["planned"] for row in runs] == [len(GOOD) + len(BROKEN) + 2, 1]
+    assert [row["planned"] for row in runs] == [len(GOOD) + len(BROKEN) + 3, 1]
     counted = read_json(store, "sql", "SELECT count(*) AS n FROM labels WHERE probability >= 0")
     assert counted == [{"n": len(GOOD) + 1}]
 

@@ -1,0 +1,16 @@
+"""What ``laketag label`` refuses before it starts anything."""
+
+import pytest
+
+from jobs.label import checked_reasons
+from pipeline.errors import SettingsError
+
+
+def test_reasons_that_stand_can_be_retried() -> None:
+    assert checked_reasons(["too_large", "forbidden"]) == ["too_large", "forbidden"]
+
+
+@pytest.mark.parametrize("reason", ["timeout", "trunkated"])
+def test_other_reasons_are_refused_with_those_that_there_are(reason: str) -> None:
+    with pytest.raises(SettingsError, match=rf"--retry {reason}: .* choose among not_found, forbidden"):
+        checked_reasons(["too_large", reason])
