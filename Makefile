@@ -3,8 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Tests of whole runs wait for Ray more than they compute. Alphabetical order begins with the longest files.
-TEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help venv demo test check format lint types bench lock clean
 .DEFAULT_GOAL := help
@@ -26,13 +24,13 @@ demo: $(STAMP)  ## label a small generated lake and show the result
 	$(BIN)/laketag demo
 
 test: $(STAMP)  ## run the tests
-	$(TEST)
+	$(BIN)/python -m pytest
 
 check: $(STAMP)  ## format, lint, types, layers, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(TEST)
+	$(BIN)/python -m pytest
 
 format: $(STAMP)  ## format the code
 	$(BIN)/ruff format .

@@ -70,6 +70,7 @@ def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
     import ray
     import ray.data  # configures its loggers on import, so theirs are replaced after it
 
+    outer = [known for known in logging.getLogger("ray").handlers if type(known) is logging.FileHandler]
     _send_ray_logs_to(handler)
     address = os.environ.get("RAY_ADDRESS")
     started = not ray.is_initialized()
@@ -86,6 +87,9 @@ def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
         finally:
             if started:
                 ray.shutdown()
+            _send_ray_logs_to(
+                outer[0] if outer else logging.NullHandler()
+            )  # a closed file would be opened again
             handler.close()
 
 

@@ -1,11 +1,15 @@
 """Published weights by name, through the Hugging Face hub and its cache; safetensors only."""
 
+import logging
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from pipeline.errors import ModelError
+
+# it would print each try; hub_file says what came of them
+logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 
 
 def hub_file(repository: str, filename: str, *, wanted_by: str, setting: str) -> Path:

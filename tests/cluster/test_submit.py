@@ -1,7 +1,4 @@
-"""Any command through the Jobs API: the same labels, the job's own log and exit code, stop and go on, nodes that leave and join.
-
-One file, so that one worker runs it: its tests share a cluster.
-"""
+"""Any command through the Jobs API: same labels, own log and exit code, stop and go on, nodes that leave and join."""
 
 import os
 import re
