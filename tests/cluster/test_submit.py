@@ -222,7 +222,7 @@ def test_a_label_actor_that_dies_again_and_again_ends_the_run_with_a_sentence(
     lake, run = start_labelling(cluster, ceph, slower, descriptions, "-o", "run.actors=1")
     while run.process.poll() is None:
         kill_all([actor for node in living(cluster) for actor in label_actors(node, AT_WORK)])
-        time.sleep(0.1)
+        time.sleep(0.1)  # each look walks all of /proc
     assert run.wait() == 8, run.text
     assert "what was done is kept" in one_line(run.text)
     assert "Traceback" not in run.text

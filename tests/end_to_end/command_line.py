@@ -96,7 +96,7 @@ def wait_until(happened: Callable[[], object], what: str, patience_s: float = LI
     end = time.monotonic() + patience_s
     while not happened():
         assert time.monotonic() < end, f"waited {patience_s:.0f} s in vain: {what}"
-        time.sleep(0.2)
+        time.sleep(0.2)  # between two looks: what is waited for runs on the same two cores
 
 
 def one_line(text: str) -> str:
