@@ -6,14 +6,19 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from pipeline.errors import ClusterError
 from pipeline.lake import timestamp
 from pipeline.ray_errors import ray_errors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import ray.data
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,29 @@ def living_nodes() -> tuple[Node, ...]:
     return tuple(
         Node(offer.get("CPU", 0.0), offer.get("GPU", 0.0), offer.get("memory", 0.0)) for offer in offers
     )
+
+
+DATA_THREADS = ("StreamingExecutor", "iter_threaded")
+"""How the threads of Ray Data that run a dataset on the driver are named."""
+DATA_PATIENCE_S = 60.0
+"""For what such a thread is in the midst of, on a machine that is very busy."""
+
+
+@contextmanager
+def open_blocks(dataset: "ray.data.Dataset") -> Iterator[Iterator["pa.Table"]]:
+    """The dataset's blocks as they come; at the end, even an early one, its threads are done with Ray.
+
+    A thread of Ray Data that reaches for Ray after ray.shutdown() ends the whole process with code 1 and no word.
+    """
+    blocks = dataset.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0)
+    running = cast("Generator[pa.Table, None, None]", iter(blocks))
+    try:
+        yield running
+    finally:
+        running.close()  # stops the execution; left to the garbage collector it may go on for long
+        for thread in threading.enumerate():
+            if thread.name.startswith(DATA_THREADS):
+                thread.join(DATA_PATIENCE_S)
 
 
 @contextmanager

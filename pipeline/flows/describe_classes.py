@@ -21,7 +21,7 @@ from pipeline.descriptions.strict_json import decode_text
 from pipeline.errors import InputError
 from pipeline.lake import Lake
 from pipeline.models.backbone_spec import BackboneSpec
-from pipeline.ray_runtime import ray_runtime
+from pipeline.ray_runtime import open_blocks, ray_runtime
 from pipeline.resources import Resources, decide_resources
 from pipeline.stages.embed_descriptions import EmbedDescriptions
 from pipeline.storage.description_files import read_description_file, read_parquet_rows
@@ -158,8 +158,8 @@ def embed_chain(blocks: Sequence[pa.Table], spec: BackboneSpec, resources: Resou
         num_cpus=resources.cpus_per_actor,
         num_gpus=resources.gpus_per_actor,
     )
-    batches = embedded.iter_batches(batch_format="pyarrow", batch_size=None)
-    return pl.concat([pl.DataFrame(batch) for batch in batches])
+    with open_blocks(embedded) as made:
+        return pl.concat([pl.DataFrame(block) for block in made])
 
 
 def filter_embedded(embedded: pl.DataFrame, settings: DescriptionSettings) -> pl.DataFrame:

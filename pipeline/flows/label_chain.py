@@ -1,13 +1,12 @@
 """The labelling chain: planned rows → fetch → decode → label → write, with resources decided for the cluster."""
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import polars as pl
-import pyarrow as pa
 import ray.data
 from ray.data import ActorPoolStrategy, TaskPoolStrategy
 from rich.console import Console
@@ -17,7 +16,7 @@ from pipeline.config import Settings
 from pipeline.errors import StoppedError
 from pipeline.lake import Lake
 from pipeline.progress import Progress
-from pipeline.ray_runtime import RayRuntime
+from pipeline.ray_runtime import RayRuntime, open_blocks
 from pipeline.resources import (
     DECODE_CPUS,
     FETCH_CPUS,
@@ -62,8 +61,9 @@ def run_chain(
     with (
         ask_for_nodes(settings, resources),
         Progress(run.planned, console, done=run.planned - pending.height) as progress,
+        closing(label_chain(lake, run, spec, settings, resources, pending)) as receipts,
     ):
-        for receipt in label_chain(lake, run, spec, settings, resources, pending):
+        for receipt in receipts:
             metrics.add(receipt)
             progress.add(receipt["outcome"], receipt["images"])
             metrics.show(progress.done, progress.images_per_s or 0.0)
@@ -97,7 +97,7 @@ def label_chain(
     settings: Settings,
     resources: Resources,
     pending: pl.DataFrame,
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any], None, None]:
     """The run as one chain of Ray Data calls; yields the receipts of staged parts.
 
     Blocks hold ``rows_per_block`` images from the plan to the staged part, so what is lost with a killed worker is small.
@@ -158,8 +158,9 @@ def label_chain(
             )
         )
     receipts.context.execution_no_progress_timeout_s = settings.run.stall_s  # for what waits for a lost node
-    for batch in receipts.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0):
-        yield from cast(pa.Table, batch).to_pylist()
+    with open_blocks(receipts) as written:
+        for block in written:
+            yield from block.to_pylist()
 
 
 def _pool(resources: Resources) -> ActorPoolStrategy:
