@@ -42,7 +42,7 @@ def label(
     lake = open_lake(root, chosen.storage)
     checked_name(collection, "collection")
     checked_name(set_name, "set")
-    from pipeline.flows.label_images import NothingToDo, label_images  # ray and torch: seconds to import
+    from pipeline.flows.label_images import NothingToDo, label_images  # polars and more: a second to import
 
     console = open_console()
     result = label_images(lake, collection, set_name, chosen, console, checked_reasons(retry or ()))

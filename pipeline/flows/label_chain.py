@@ -11,9 +11,9 @@ import ray.data
 from ray.data import ActorPoolStrategy, TaskPoolStrategy
 from rich.console import Console
 
-from pipeline.classifier.spec import ClassifierSpec
 from pipeline.config import Settings
 from pipeline.errors import StoppedError
+from pipeline.flows.choose_classifier import ChosenClassifier
 from pipeline.lake import Lake
 from pipeline.progress import Progress
 from pipeline.ray_runtime import RayRuntime, open_blocks
@@ -44,7 +44,7 @@ that is tried twice does no harm."""
 def run_chain(
     lake: Lake,
     run: Run,
-    spec: ClassifierSpec,
+    classifier: ChosenClassifier,
     settings: Settings,
     console: Console,
     lease: Lease,
@@ -61,7 +61,7 @@ def run_chain(
     with (
         ask_for_nodes(settings, resources),
         Progress(run.planned, console, done=run.planned - pending.height) as progress,
-        closing(label_chain(lake, run, spec, settings, resources, pending)) as receipts,
+        closing(label_chain(lake, run, classifier, settings, resources, pending)) as receipts,
     ):
         for receipt in receipts:
             metrics.add(receipt)
@@ -93,7 +93,7 @@ def ask_for_nodes(settings: Settings, resources: Resources) -> Iterator[None]:
 def label_chain(
     lake: Lake,
     run: Run,
-    spec: ClassifierSpec,
+    classifier: ChosenClassifier,
     settings: Settings,
     resources: Resources,
     pending: pl.DataFrame,
@@ -133,7 +133,7 @@ def label_chain(
             )
             .map_batches(
                 LabelImages,
-                fn_constructor_args=(spec, lake),
+                fn_constructor_args=(classifier.pickled_spec, lake),
                 fn_constructor_kwargs={
                     "collection": run.collection,
                     "run_id": run.run_id,

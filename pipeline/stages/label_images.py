@@ -1,21 +1,23 @@
 """The GPU stage: decoded images in, label rows out."""
 
+import pickle
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.classifier.classifier import Classifier
-from pipeline.classifier.methods import ImageLabel
-from pipeline.classifier.spec import ClassifierSpec
 from pipeline.errors import LaketagError
 from pipeline.lake import Lake
 from pipeline.metrics import counter, gauge, histogram
-from pipeline.storage.descriptions import load_class_texts
+
+if TYPE_CHECKING:  # the driver names this stage and has no torch
+    from pipeline.classifier.classifier import Classifier
+    from pipeline.classifier.methods import ImageLabel
+    from pipeline.classifier.spec import ClassifierSpec
 
 EVIDENCE = pa.struct(
     [
@@ -52,11 +54,17 @@ ROWS = pa.schema(
 
 
 class LabelImages:
-    """Actor: decoded images in, one label row out for each, in order; failures pass through."""
+    """Actor: decoded images in, one label row out for each, in order; failures pass through.
+
+    It is given its ClassifierSpec pickled, as the driver has it.
+    """
 
     def __init__(
-        self, spec: ClassifierSpec, lake: Lake, *, collection: str, run_id: str, device: str, threads: int
+        self, pickled_spec: bytes, lake: Lake, *, collection: str, run_id: str, device: str, threads: int
     ) -> None:
+        from pipeline.storage.class_texts import load_class_texts
+
+        spec: ClassifierSpec = pickle.loads(pickled_spec)
         try:
             texts = load_class_texts(lake, spec.description_set, spec.description_version)
             self._classifier: Classifier | LaketagError = spec.load(texts, device=device, threads=threads)
@@ -93,7 +101,7 @@ class LabelImages:
         return label_rows(batch, results, self._run_id)
 
 
-def label_rows(batch: pa.Table, results: Sequence[ImageLabel | None], run_id: str) -> pa.Table:
+def label_rows(batch: pa.Table, results: Sequence["ImageLabel | None"], run_id: str) -> pa.Table:
     """The rows of ROWS for a decoded batch and its results; None where the row has a failure."""
     now = datetime.now(UTC)
     sizes = batch.select(["bounded_width_px", "bounded_height_px", "width_px", "height_px"]).to_pylist()
@@ -140,7 +148,7 @@ def _pixels(batch: pa.Table, row: int) -> npt.NDArray[np.uint8]:
     return np.frombuffer(batch["rgb_u8"][row].as_buffer(), np.uint8).reshape(height, width, 3)
 
 
-def _evidence(result: ImageLabel, size: dict[str, int]) -> dict[str, Any]:
+def _evidence(result: "ImageLabel", size: dict[str, int]) -> dict[str, Any]:
     """The evidence with its box in pixels of the whole upright image: outward to full pixels."""
     across, down = size["width_px"] / size["bounded_width_px"], size["height_px"] / size["bounded_height_px"]
     x0, y0, x1, y1 = result.evidence_box_xyxy_px

@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.config import read_settings
+from pipeline.flows.choose_classifier import choose_classifier
 from pipeline.flows.describe_classes import describe_classes
 from pipeline.flows.index_images import index_images
-from pipeline.flows.label_images import find_classifier, label_images, plan_run
+from pipeline.flows.label_images import label_images, plan_run
 from pipeline.lake import Lake, open_lake
 from pipeline.storage.lease import hold_lease
 from pipeline.storage.publish import publish
@@ -70,7 +71,7 @@ def measure(folder: Path, images: str, root: str, model: Path, env: dict[str, st
     index_images(lake, images, "c", class_from_folder=False)
     indexed = time.perf_counter() - began
     describe_classes(lake, str(folder / "classes.txt"), "s", settings, QUIET)
-    planned = plan_run(lake, "c", find_classifier(lake, "s", settings), settings)
+    planned = plan_run(lake, "c", choose_classifier(lake, "s", settings), settings)
     assert isinstance(planned, Run)
     pretend_to_label(lake, planned)
     label_images(lake, "c", "s", settings, QUIET)  # imports and clients are warm after it

@@ -1,7 +1,6 @@
 """Peak memory of the driver and of the label actor over few and over many small images: it must not grow with their number."""
 
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -11,11 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benches.lakes import write_pictures
+from tests.end_to_end.command_line import LAKETAG, must_run
 from tests.models.tiny import save_local_dir
+from tests.process_tree import below
 
 COUNTS = (2_000, 10_000)
 SIZE_PX = (64, 64)
-LAKETAG = (sys.executable, "-c", "from jobs.cli import main; main()")
 
 
 def run() -> None:
@@ -30,8 +30,8 @@ def run() -> None:
         for count in COUNTS:
             write_pictures(folder / f"{count}", count, SIZE_PX)
             lake = str(folder / f"lake-{count}")
-            _laketag("index", str(folder / f"{count}"), "--root", lake, "-c", "c")
-            _laketag(
+            must_run("index", str(folder / f"{count}"), "--root", lake, "-c", "c")
+            must_run(
                 "describe",
                 str(folder / "classes.txt"),
                 "--root",
@@ -60,8 +60,9 @@ def watch(*command: str) -> tuple[float, float]:
     def look() -> None:
         while not done.wait(0.2):
             peaks["driver"] = max(peaks["driver"], _resident_mb(process.pid))
-            for pid in _label_actors(_descendants(process.pid)):
-                peaks["actor"] = max(peaks["actor"], _resident_mb(pid))
+            for started in below(process.pid):
+                if "LabelImages" in started.title:
+                    peaks["actor"] = max(peaks["actor"], _resident_mb(started.pid))
 
     watcher = threading.Thread(target=look)
     watcher.start()
@@ -70,36 +71,6 @@ def watch(*command: str) -> tuple[float, float]:
     watcher.join()
     assert code == 0, f"laketag label ended with {code}"
     return peaks["driver"], peaks["actor"]
-
-
-def _laketag(*arguments: str) -> None:
-    subprocess.run([*LAKETAG, *arguments], check=True, stdout=subprocess.DEVNULL)
-
-
-def _descendants(root: int) -> set[int]:
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except (OSError, IndexError):
-                continue
-    found = {root}
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found
-
-
-def _label_actors(pids: set[int]) -> list[int]:
-    actors = []
-    for pid in pids:
-        try:
-            title = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"LabelImages" in title:
-            actors.append(pid)
-    return actors
 
 
 def _resident_mb(pid: int) -> float:

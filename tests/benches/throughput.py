@@ -16,16 +16,17 @@ from rich.table import Table
 
 from pipeline.classifier.class_texts import ClassTexts
 from pipeline.config import Settings, read_settings
+from pipeline.flows.choose_classifier import choose_classifier, find_classifier
 from pipeline.flows.describe_classes import describe_classes
 from pipeline.flows.index_images import index_images
 from pipeline.flows.label_chain import label_chain
-from pipeline.flows.label_images import find_classifier, plan_run
+from pipeline.flows.label_images import plan_run
 from pipeline.lake import Lake, open_lake
 from pipeline.ray_runtime import ray_runtime
 from pipeline.resources import CPU_BATCH, decide_resources
 from pipeline.stages.decode_images import decode_images
 from pipeline.stages.fetch_images import fetch_images
-from pipeline.storage.descriptions import load_class_texts
+from pipeline.storage.class_texts import load_class_texts
 from pipeline.storage.staging import Run, scan_plan
 from tests.benches.lakes import save_random_clip, save_random_vit, write_pictures
 
@@ -63,7 +64,7 @@ def run() -> None:
             index_images(lake, str(folder / method), "c", class_from_folder=False)
             with ray_runtime():
                 describe_classes(lake, str(classes), "s", settings, Console(quiet=True))
-                planned = plan_run(lake, "c", find_classifier(lake, "s", settings), settings)
+                planned = plan_run(lake, "c", choose_classifier(lake, "s", settings), settings)
                 assert isinstance(planned, Run)
                 flow = measure_flow(lake, planned, settings)
             bare = measure_classifier(lake, planned, settings, threads)
@@ -76,12 +77,12 @@ def run() -> None:
 
 def measure_flow(lake: Lake, planned: Run, settings: Settings) -> float:
     """Images/s of the chain, from the first staged part to the last."""
-    spec = find_classifier(lake, planned.description_set, settings)
+    classifier = choose_classifier(lake, planned.description_set, settings)
     pending = scan_plan(lake, planned.run_id).collect()
     with ray_runtime() as runtime:
         resources = decide_resources(runtime, settings.run, pending.height)
         began, done, first = 0.0, 0, 0
-        for receipt in label_chain(lake, planned, spec, settings, resources, pending):
+        for receipt in label_chain(lake, planned, classifier, settings, resources, pending):
             if not began:
                 began, first = time.perf_counter(), receipt["images"]
             done += receipt["images"]

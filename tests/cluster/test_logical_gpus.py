@@ -9,8 +9,9 @@ import ray
 from ray.cluster_utils import Cluster
 
 from pipeline.config import RunSettings, read_settings
+from pipeline.flows.choose_classifier import choose_classifier
 from pipeline.flows.label_chain import label_chain
-from pipeline.flows.label_images import find_classifier, find_unlabelled, plan_run
+from pipeline.flows.label_images import find_unlabelled, plan_run
 from pipeline.lake import open_lake
 from pipeline.ray_runtime import ray_runtime
 from pipeline.resources import decide_resources
@@ -69,15 +70,15 @@ def test_label_actors_run_on_the_nodes_with_gpus_only(
     """On the CPU, as these GPUs are only logical."""
     settings = read_settings(tiny_settings)
     opened = open_lake(lake.url("lake"), settings.storage)
-    spec = find_classifier(opened, "s", settings)
-    run = plan_run(opened, "c", spec, settings)
+    classifier = choose_classifier(opened, "s", settings)
+    run = plan_run(opened, "c", classifier, settings)
     assert isinstance(run, Run)
     with ray_runtime() as runtime:
         cuda = decide_resources(runtime, settings.run, len(IMAGES))
         resources = dataclasses.replace(cuda, device="cpu", batch_size=2, rows_per_block=2)
         assert resources.gpus_per_actor == 1
         hosts: set[str] = set()
-        for _ in label_chain(opened, run, spec, settings, resources, find_unlabelled(opened, run)):
+        for _ in label_chain(opened, run, classifier, settings, resources, find_unlabelled(opened, run)):
             hosts |= {node.node_id for node in nodes_of(gpu_cluster) if hosts_label_actor(node)}
     gpu_nodes = {node["NodeID"] for node in ray.nodes() if node["Resources"].get("GPU")}
     assert hosts == gpu_nodes

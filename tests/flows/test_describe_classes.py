@@ -16,7 +16,8 @@ from pipeline.flows.describe_classes import DescribedSet, describe_classes, filt
 from pipeline.lake import open_lake
 from pipeline.models.backbone_spec import BackboneSpec
 from pipeline.ray_runtime import ray_runtime
-from pipeline.storage.descriptions import list_versions, load_class_texts, read_described_with
+from pipeline.storage.class_texts import load_class_texts
+from pipeline.storage.descriptions import list_versions, read_described_with
 from tests.models.tiny import save_local_dir
 from tests.stores.store import Store, folder_store
 

@@ -8,13 +8,13 @@ import torch
 from pipeline.config import StorageSettings
 from pipeline.errors import InputError
 from pipeline.lake import Lake, open_lake
+from pipeline.storage.class_texts import load_class_texts
 from pipeline.storage.descriptions import (
     DescribedWith,
     description_url,
     find_same_content,
     latest_version,
     list_versions,
-    load_class_texts,
     read_described_with,
     version_hash,
     write_descriptions,

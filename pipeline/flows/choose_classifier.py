@@ -1,0 +1,115 @@
+"""The classifier that the settings name, as the driver of a run needs it: names and checksums, and none of its libraries.
+
+torch, timm and open_clip take 700 MiB and seconds to import. A driver lives as long as its run and computes nothing with
+them, so they are left to a process that ends once it has found the classifier.
+"""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.config import Settings
+from pipeline.errors import LaketagError, ModelError
+from pipeline.lake import Lake
+from pipeline.storage.descriptions import latest_version, read_described_with, version_hash
+from schemas import LABEL_SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from pipeline.classifier.spec import ClassifierSpec
+
+
+@dataclass(frozen=True)
+class ChosenClassifier:
+    """What names a classifier in plans and tables, and its spec for the label actors."""
+
+    fingerprint: str
+    description_set: str
+    description_version: str
+    method: str
+    models: dict[str, dict[str, str | None]]
+    """Role → name and SHA-256 of the weights."""
+    pickled_spec: bytes
+    """The ClassifierSpec: to unpickle it imports torch."""
+
+
+def choose_classifier(lake: Lake, set_name: str, settings: Settings) -> ChosenClassifier:
+    """The classifier of the settings with the newest version of the set; its weights are on this machine afterwards.
+
+    Errors are those of find_classifier.
+    """
+    if "open_clip" in sys.modules:  # nothing to save
+        return _describe(find_classifier(lake, set_name, settings))
+    return choose_in_child(lake, set_name, settings)
+
+
+def choose_in_child(lake: Lake, set_name: str, settings: Settings) -> ChosenClassifier:
+    """As choose_classifier, always in a process of its own; a ModelError if that ends without an answer."""
+    asked = subprocess.run(  # kills the process if a person stops the command in the midst of a download
+        [sys.executable, "-c", f"from {__name__} import answer_caller; answer_caller()"],
+        input=pickle.dumps((lake, set_name, settings)),
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+    if asked.returncode:
+        raise ModelError(
+            f"the process that looks up the models ended with code {asked.returncode} and no answer; "
+            "if it printed nothing above, see whether the machine has run out of memory"
+        )
+    answer: ChosenClassifier | LaketagError = pickle.loads(asked.stdout)
+    if isinstance(answer, LaketagError):
+        raise answer
+    return answer
+
+
+def find_classifier(lake: Lake, set_name: str, settings: Settings) -> "ClassifierSpec":
+    """The spec of the settings' classifier; its own text tower must have embedded the set's newest version.
+
+    InputError if there is no such set; ModelError if the models cannot be had or do not go with the set.
+    """
+    from pipeline.classifier.spec import classifier_spec
+
+    version = latest_version(lake, set_name)
+    spec = classifier_spec(
+        settings,
+        set_name,
+        version,
+        description_hash=f"{set_name}/{version_hash(version)}",  # sets of the same content are asked for by name
+        label_schema=LABEL_SCHEMA_VERSION,
+    )
+    made = read_described_with(lake, set_name, version)
+    if made.backbone_sha256 != spec.backbone.sha256:
+        raise ModelError(
+            f"description set {set_name!r} was embedded with {made.backbone} ({made.backbone_sha256[:12]}…), and the settings "
+            f"name {spec.backbone.name} ({(spec.backbone.sha256 or '')[:12]}…); describe the set again with these settings, "
+            "or label with those it was described with"
+        )
+    return spec
+
+
+def answer_caller() -> None:
+    """In the process of its own: write the classifier, or the error that a person can act on, where the caller reads."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the caller ends this one
+    with os.fdopen(os.dup(1), "wb") as reader:
+        os.dup2(2, 1)  # what libraries print is no part of the answer
+        answer: ChosenClassifier | LaketagError
+        try:
+            answer = _describe(find_classifier(*pickle.load(sys.stdin.buffer)))
+        except LaketagError as error:
+            answer = error
+        pickle.dump(answer, reader)
+
+
+def _describe(spec: "ClassifierSpec") -> ChosenClassifier:
+    return ChosenClassifier(
+        fingerprint=spec.fingerprint,
+        description_set=spec.description_set,
+        description_version=spec.description_version,
+        method=spec.method.name,
+        models=spec.models(),
+        pickled_spec=pickle.dumps(spec),
+    )
