@@ -33,7 +33,7 @@ def normalise_url(path_or_url: str) -> str:
         return (path.resolve() if ".." in path.parts else path).as_posix()
     if scheme == "file":
         return Path(unquote(urlsplit(path_or_url).path)).as_posix()
-    if scheme != "s3" or not rest.strip("/"):
+    if scheme != "s3" or not rest.partition("/")[0]:
         raise SettingsError(
             f"{path_or_url!r} is no place that laketag knows; give a local path or s3://bucket/prefix"
         )

@@ -16,8 +16,8 @@ from pipeline.lake import open_lake
 from pipeline.ray_runtime import ray_runtime
 from pipeline.resources import decide_resources
 from pipeline.storage.staging import Run
-from tests.end_to_end.command_line import must_run, run_laketag
-from tests.end_to_end.lakes import index_named, label, many_images, put_all
+from tests.end_to_end.command_line import run_laketag
+from tests.end_to_end.lakes import index_named, label, many_images, put_all, put_described
 from tests.process_tree import below
 from tests.stores.store import Store, folder_store
 
@@ -38,21 +38,12 @@ def gpu_cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def lake(tmp_path: Path, tiny_settings: Path, descriptions: Path) -> Store:
+def lake(tmp_path: Path, described: Path) -> Store:
     """Images, indexed and described, in a folder."""
     store = folder_store(tmp_path)
     put_all(store, IMAGES)
     index_named(store, store.url("lake"), IMAGES)
-    must_run(
-        "describe",
-        str(descriptions),
-        "--root",
-        store.url("lake"),
-        "-s",
-        "s",
-        "--settings",
-        str(tiny_settings),
-    )
+    put_described(store, store.url("lake"), described)
     return store
 
 

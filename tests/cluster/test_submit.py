@@ -17,17 +17,18 @@ from tests.cluster.ray_cluster import RayCluster, RayNode, serve_ray
 from tests.end_to_end.command_line import Following, must_run, one_line, run_laketag, wait_until
 from tests.end_to_end.lakes import (
     MANY,
+    VARIED,
+    assert_same,
     index_named,
     label,
-    label_on_this_machine,
     many_images,
     put_all,
+    put_described,
     put_names,
     staged_parts,
     table,
 )
 from tests.end_to_end.pictures import BROKEN
-from tests.end_to_end.test_equal_tables import IMAGES, assert_same
 from tests.process_tree import Started, below, kill_all
 from tests.stores.fault_proxy import Fault, serve_faults
 from tests.stores.store import Store
@@ -50,16 +51,14 @@ def living(cluster: RayCluster) -> list[RayNode]:
 
 
 def start_labelling(
-    cluster: RayCluster, store: Store, settings: Path, descriptions: Path, *options: str
+    cluster: RayCluster, store: Store, settings: Path, described: Path, *options: str
 ) -> tuple[str, Following]:
     """A run over many images that has staged its first parts; its lake and the submission."""
     images = many_images()
     put_all(store, images)
     lake = store.url("lake")
     index_named(store, lake, images)
-    must_run(
-        "describe", str(descriptions), "--root", lake, "-s", "s", "--settings", str(settings), env=store.env
-    )
+    put_described(store, lake, described)
     run = follow(cluster, *label(lake), *options, settings=settings)
     wait_until(
         lambda: len(staged_parts(store, lake)) >= 3 or run.process.poll() is not None,
@@ -69,31 +68,36 @@ def start_labelling(
 
 
 def test_a_lake_is_labelled_on_the_cluster_as_on_one_machine(
-    cluster: RayCluster, ceph, slow_settings, descriptions, tmp_path
+    cluster: RayCluster, ceph, tiny_settings, descriptions, varied_table
 ) -> None:
     """Index, describe and label by submission; the log comes while the job runs; Prometheus sees what the ledger says."""
-    put_all(ceph, IMAGES)
+    put_all(ceph, VARIED)
     lake = ceph.url("lake")
-    index = ("index", put_names(ceph, IMAGES), "--root", lake, "-c", "watched", "--id-column", "id")
-    assert f"{len(IMAGES)}" in must_submit(cluster, *index)
-    must_submit(cluster, "describe", str(descriptions), "--root", lake, "-s", "s", settings=slow_settings)
+    index = ("index", put_names(ceph, VARIED), "--root", lake, "-c", "watched", "--id-column", "id")
+    assert f"{len(VARIED)}" in must_submit(cluster, *index)
+    must_submit(cluster, "describe", str(descriptions), "--root", lake, "-s", "s", settings=tiny_settings)
 
     with serve_faults(ceph.env["AWS_ENDPOINT_URL"]) as proxy:
         proxy.add(
             Fault("status", path=r"more/3\.jpg", method="GET", times=1)
         )  # so that one image is tried twice
-        storage = ("-o", f"storage.endpoint_url={proxy.url}")
-        run = follow(cluster, *label(lake, "watched"), *storage, settings=slow_settings)
+        options = (
+            "-o",
+            f"storage.endpoint_url={proxy.url}",
+            "-o",
+            "run.batch_size=1",
+        )  # slow enough to be seen
+        run = follow(cluster, *label(lake, "watched"), *options, settings=tiny_settings)
         names: set[str] = set()
         while run.process.poll() is None:  # gauges are gone soon after the process that set them
             names |= {sample.name for sample in read_exported(cluster)}
         assert run.wait() == 0, run.text
     arrived = next(when for when, line in run.lines if "label actor(s)" in line)
     assert arrived < run.lines[-1][0] - 1, f"the log came all at once:\n{run.text}"
-    assert f"planned {len(IMAGES)}" in one_line(run.text)
+    assert f"planned {len(VARIED)}" in one_line(run.text)
 
     ours = table(ceph, lake)
-    assert_same(label_on_this_machine(tmp_path / "here", slow_settings, descriptions, dict(IMAGES)), ours)
+    assert_same(varied_table, ours)
     after = [sample for sample in read_exported(cluster) if sample.tags["collection"] == "watched"]
     names |= {sample.name for sample in after}
     exported = {
@@ -105,35 +109,25 @@ def test_a_lake_is_labelled_on_the_cluster_as_on_one_machine(
     values: Counter[str] = Counter()
     for sample in after:  # each label actor exports its own
         values[sample.name] += sample.value
-    read = [name for name in IMAGES if BROKEN.get(name, (b"", ""))[1] != "too_large"]
-    assert values["ray_laketag_bytes_read_total"] == sum(len(IMAGES[name]) for name in read)
+    read = [name for name in VARIED if BROKEN.get(name, (b"", ""))[1] != "too_large"]
+    assert values["ray_laketag_bytes_read_total"] == sum(len(VARIED[name]) for name in read)
     assert values["ray_laketag_fetch_retries_total"] == 1
     actors = re.search(r"^(\d+) label actor", run.text, re.MULTILINE)
     assert actors
     assert values["ray_laketag_label_actor_starts_total"] == int(actors[1])
-    assert values["ray_laketag_label_batch_seconds_count"] >= len(IMAGES) / 4
+    assert values["ray_laketag_label_batch_seconds_count"] >= len(VARIED)
     assert values["ray_laketag_label_batch_seconds_sum"] > 0
     assert 0 < values["ray_laketag_model_seconds_total"] < 600
 
 
 def test_a_stopped_job_releases_its_lease_and_the_same_submission_goes_on(
-    cluster: RayCluster, ceph, slow_settings, descriptions
+    cluster: RayCluster, ceph, slow_settings, described
 ) -> None:
     images = many_images()
     put_all(ceph, images)
     lake = ceph.url("lake")
     index_named(ceph, lake, images)
-    must_run(
-        "describe",
-        str(descriptions),
-        "--root",
-        lake,
-        "-s",
-        "s",
-        "--settings",
-        str(slow_settings),
-        env=ceph.env,
-    )
+    put_described(ceph, lake, described)
 
     detached = submit(cluster, *label(lake), settings=slow_settings, detach=True)
     job = detached.out.strip()
@@ -199,9 +193,9 @@ def test_a_job_without_credentials_on_the_cluster_says_where_they_belong(ceph, s
 
 
 def test_a_node_that_leaves_and_one_that_joins_change_nothing(
-    cluster: RayCluster, ceph, slow_settings, descriptions, tmp_path
+    cluster: RayCluster, ceph, slow_settings, described, undisturbed
 ) -> None:
-    lake, run = start_labelling(cluster, ceph, slow_settings, descriptions)
+    lake, run = start_labelling(cluster, ceph, slow_settings, described)
     found: list[RayNode] = []
     wait_until(lambda: found.extend(n for n in living(cluster) if label_actors(n)) or found, "an actor works")
     host = found[0]
@@ -211,19 +205,16 @@ def test_a_node_that_leaves_and_one_that_joins_change_nothing(
     assert run.wait() == 0, run.text
     assert f"labelled {MANY}" in one_line(run.text)
     assert "Traceback" not in run.text
-    assert_same(
-        label_on_this_machine(tmp_path / "here", slow_settings, descriptions, many_images()),
-        table(ceph, lake),
-    )
+    assert_same(undisturbed, table(ceph, lake))
 
 
 def test_a_label_actor_that_dies_again_and_again_ends_the_run_with_a_sentence(
-    cluster: RayCluster, ceph, slow_settings, descriptions, tmp_path
+    cluster: RayCluster, ceph, slow_settings, described, tmp_path
 ) -> None:
     """As one does that outgrows its memory; what was done before is kept."""
     slower = tmp_path / "slower.toml"  # a call takes seconds
     slower.write_text(slow_settings.read_text().replace("crops = 30", "crops = 1000"))
-    lake, run = start_labelling(cluster, ceph, slower, descriptions, "-o", "run.actors=1")
+    lake, run = start_labelling(cluster, ceph, slower, described, "-o", "run.actors=1")
     while run.process.poll() is None:
         kill_all([actor for node in living(cluster) for actor in label_actors(node, AT_WORK)])
         time.sleep(0.1)  # each look walks all of /proc

@@ -7,9 +7,9 @@ import pytest
 
 from pipeline.storage.folders import list_files
 from tests.end_to_end.command_line import must_run, run_laketag
-from tests.end_to_end.lakes import put_all
+from tests.end_to_end.lakes import label, put_all, put_described
 from tests.end_to_end.pictures import BROKEN, GOOD, encoded, picture
-from tests.stores.store import STRANGER, Store
+from tests.stores.store import STRANGER, Store, folder_store
 
 C = "pets"
 
@@ -52,9 +52,9 @@ def test_a_lake_is_indexed_described_labelled_and_asked(store, tiny_settings, de
     store.delete("images/gone/later.jpg")
     store.put("images/gone/changed.jpg", encoded(picture(32)))
     allowed = json.dumps([f"{images}/{folder}" for folder in ("cats", "dogs", "birds", "gone")])
-    label = ("label", "--root", root, "-c", C, "-s", "pets", "--settings", str(tiny_settings))
-    label += ("-o", f"fetch.allowed_roots={allowed}")
-    said = must_run(*label, env=store.env)
+    labelling = ("label", "--root", root, "-c", C, "-s", "pets", "--settings", str(tiny_settings))
+    labelling += ("-o", f"fetch.allowed_roots={allowed}")
+    said = must_run(*labelling, env=store.env)
     expected = {name: reason for name, (_, reason) in BROKEN.items()}
     expected |= {"gone/later.jpg": "not_found", "gone/changed.jpg": "changed"}
     expected |= {"elsewhere/stray.jpg": "outside_policy"}
@@ -69,10 +69,10 @@ def test_a_lake_is_indexed_described_labelled_and_asked(store, tiny_settings, de
     # nothing new: nothing to do, except what may pass, and that is what the run says
     store.put("images/gone/changed.jpg", encoded(picture(32)))
     must_run("index", images, "--root", root, "-c", C, "--class-from-folder", env=store.env)
-    said = must_run(*label, env=store.env)
+    said = must_run(*labelling, env=store.env)
     assert f"already done {len(GOOD) + len(BROKEN) + 1}" in " ".join(said.split())
     assert "labelled 1" in " ".join(said.split())
-    assert "nothing to do" in must_run(*label, env=store.env)
+    assert "nothing to do" in must_run(*labelling, env=store.env)
 
     summary = read_json(store, "summary")
     assert sum(int(str(row["images"])) for row in summary) == len(GOOD) + 1
@@ -89,7 +89,7 @@ def test_a_lake_is_indexed_described_labelled_and_asked(store, tiny_settings, de
 
 @pytest.mark.ceph
 def test_images_that_the_credentials_may_not_read_fail_by_name_and_the_run_stops_itself(
-    ceph, tiny_settings, descriptions, tmp_path
+    ceph, tiny_settings, described, tmp_path
 ) -> None:
     """The lake is a folder, the images lie in a bucket whose owner they were indexed as."""
     put_all(ceph, {f"cats/{number}.jpg": encoded(picture(number)) for number in range(12)})
@@ -98,17 +98,17 @@ def test_images_that_the_credentials_may_not_read_fail_by_name_and_the_run_stops
         ("--settings", str(tiny_settings), "-o", "run.failed_images_before_stop=5"),
     )
     must_run("index", ceph.url("images"), "--root", lake, "-c", C, env=ceph.env)
-    must_run("describe", str(descriptions), "--root", lake, "-s", "pets", "--settings", str(tiny_settings))
+    put_described(folder_store(tmp_path), lake, described)
     stranger = {
         **ceph.env,
         "AWS_ACCESS_KEY_ID": STRANGER.access_key,
         "AWS_SECRET_ACCESS_KEY": STRANGER.secret_key,
     }
-    stopped = run_laketag("label", "--root", lake, "-c", C, "-s", "pets", *run, env=stranger)
+    stopped = run_laketag(*label(lake, C), *run, env=stranger)
     assert stopped.code == 6
     assert "failed as 'forbidden'" in stopped.err
     assert "Traceback" not in stopped.err
-    said = must_run("label", "--root", lake, "-c", C, "-s", "pets", *run, env=ceph.env)
+    said = must_run(*label(lake, C), *run, env=ceph.env)
     assert "going on with run" in said
     assert "labelled 12" in " ".join(said.split())
     assert pl.read_parquet(f"{lake}/labels/**/*.parquet")["failure"].null_count() == 12

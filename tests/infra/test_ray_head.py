@@ -123,15 +123,20 @@ def test_metrics_need_no_token_and_the_list_of_nodes_is_where_prometheus_looks(h
     while f"{head.ip}:{head.metrics}" not in _listed(head.folder / name):  # Ray writes it every few seconds
         assert time.monotonic() < end, _listed(head.folder / name)
         time.sleep(0.5)
-    with urllib.request.urlopen(f"http://{head.ip}:{head.metrics}/metrics", timeout=10) as answer:
-        exported = answer.read().decode()
-    for metric in (
+    wanted = (
         "ray_node_mem_used",
         "ray_node_mem_total",
         "ray_node_cpu_utilization",
         "ray_object_store_memory",
-    ):
-        assert f"\n{metric}{{" in exported
+    )
+    while missing := [metric for metric in wanted if f"\n{metric}{{" not in _exported(head)]:
+        assert time.monotonic() < end, missing
+        time.sleep(0.5)  # each process reports every few seconds
+
+
+def _exported(head: Head) -> str:
+    with urllib.request.urlopen(f"http://{head.ip}:{head.metrics}/metrics", timeout=10) as answer:
+        return str(answer.read().decode())
 
 
 def _listed(file: Path) -> list[str]:

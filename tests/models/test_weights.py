@@ -10,6 +10,7 @@ from pipeline.config import BackboneSettings, StorageSettings
 from pipeline.errors import ModelError, StorageError
 from pipeline.models.backbone_spec import BackboneSpec
 from pipeline.models.weights import copy_once, local_copy, require_safetensors, sha256_of
+from tests.models.copying import copy_from_s3
 from tests.models.tiny import save_local_dir
 from tests.stores.fault_proxy import serve_faults
 from tests.stores.store import Store
@@ -128,13 +129,6 @@ def test_a_checkpoint_on_s3_is_copied_into_the_cache_and_follows_its_object(moto
     assert local_copy(url, SHA256, moto.storage).read_bytes() == CONTENT  # nobody asks the store any more
 
 
-def copy_from_s3(
-    env: dict[str, str], url: str, storage: StorageSettings, answers: "multiprocessing.Queue[str]"
-) -> None:
-    os.environ.update(env)
-    answers.put(str(local_copy(url, None, storage)))
-
-
 def test_sixteen_processes_at_once_download_an_object_once(moto: Store, tmp_path: Path) -> None:
     """As the label actors of a node do when a job starts; counted where the requests arrive."""
     moto.put("m.safetensors", CONTENT)
@@ -142,7 +136,7 @@ def test_sixteen_processes_at_once_download_an_object_once(moto: Store, tmp_path
     context = multiprocessing.get_context(
         "forkserver"
     )  # clean children: s3fs and the proxy have threads here
-    context.set_forkserver_preload(["pipeline.models.weights", "pipeline.storage.filesystems", "s3fs"])
+    context.set_forkserver_preload([copy_from_s3.__module__, "pipeline.storage.filesystems", "s3fs"])
     with serve_faults(moto.storage.endpoint_url) as proxy:
         store = moto.through(proxy.url)
 

@@ -219,6 +219,6 @@ def test_urls_are_normalised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert normalise_url("file:///data/a%20b") == "/data/a b"
     assert normalise_url("s3://bucket/a//b/") == "s3://bucket/a//b"
     assert normalise_url("../x") == f"{tmp_path.parent.resolve()}/x"
-    for wrong in ("gs://bucket/x", "s3://", "http://host/x"):
+    for wrong in ("gs://bucket/x", "s3://", "s3:///x", "http://host/x"):
         with pytest.raises(SettingsError, match="give a local path or s3://"):
             normalise_url(wrong)

@@ -33,6 +33,8 @@ class Store:
     def put(self, key: str, data: bytes) -> str:
         """The bytes lie under the key; returns their URL."""
         filesystem, path = open_filesystem(self.url(key), self.storage)
+        if self.name == "folder":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
         filesystem.pipe_file(path, data)
         return self.url(key)
 
