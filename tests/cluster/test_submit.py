@@ -213,7 +213,7 @@ def test_a_label_actor_that_dies_again_and_again_ends_the_run_with_a_sentence(
 ) -> None:
     """As one does that outgrows its memory; what was done before is kept."""
     slower = tmp_path / "slower.toml"  # a call takes seconds
-    slower.write_text(slow_settings.read_text().replace("crops = 30", "crops = 1000"))
+    slower.write_text(slow_settings.read_text().replace("crops = 20", "crops = 1000"))
     lake, run = start_labelling(cluster, ceph, slower, described, "-o", "run.actors=1")
     while run.process.poll() is None:
         kill_all([actor for node in living(cluster) for actor in label_actors(node, AT_WORK)])

@@ -46,7 +46,7 @@ def descriptions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def slow_settings(tmp_path_factory: pytest.TempPathFactory, tiny_settings: Path) -> Path:
     """Settings for runs that take long enough to be watched and disturbed: small blocks, more crops."""
     file = tmp_path_factory.mktemp("settings") / "slow.toml"
-    text = tiny_settings.read_text().replace("crops = 4", "crops = 30")
+    text = tiny_settings.read_text().replace("crops = 4", "crops = 20")
     file.write_text(text.replace("batch_size = 7\nrows_per_block = 8", "batch_size = 4\nrows_per_block = 4"))
     return file
 
