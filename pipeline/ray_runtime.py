@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -108,10 +109,10 @@ def living_nodes() -> tuple[Node, ...]:
     )
 
 
-DATA_THREADS = ("StreamingExecutor", "iter_threaded")
+DATA_THREADS = ("StreamingExecutor", "iter_threaded", "ray-data-metadata-prefetch")
 """How the threads of Ray Data that run a dataset on the driver are named."""
-DATA_PATIENCE_S = 60.0
-"""For what such a thread is in the midst of, on a machine that is very busy."""
+DATA_PATIENCE_S = 20.0
+"""For what they are in the midst of, all together; less than what a stopped job is given to end."""
 
 
 @contextmanager
@@ -125,10 +126,20 @@ def open_blocks(dataset: "ray.data.Dataset") -> Iterator[Iterator["pa.Table"]]:
     try:
         yield running
     finally:
-        running.close()  # stops the execution; left to the garbage collector it may go on for long
-        for thread in threading.enumerate():
-            if thread.name.startswith(DATA_THREADS):
-                thread.join(DATA_PATIENCE_S)
+        try:
+            running.close()  # stops the execution; left to the garbage collector it may go on for long
+        finally:
+            _await_threads()
+
+
+def _await_threads() -> None:
+    """Ray Data's threads have ended; one that has not in time is named in the log."""
+    end = time.monotonic() + DATA_PATIENCE_S
+    for thread in threading.enumerate():
+        if thread.name.startswith(DATA_THREADS):
+            thread.join(max(0.0, end - time.monotonic()))
+            if thread.is_alive():
+                logging.getLogger("ray.data").warning("%s still runs; Ray may end the process", thread.name)
 
 
 @contextmanager

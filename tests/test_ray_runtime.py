@@ -6,11 +6,16 @@ import time
 import pyarrow as pa
 import ray.data
 
-from pipeline.ray_runtime import DATA_THREADS, open_blocks, ray_runtime
+from pipeline.ray_runtime import open_blocks, ray_runtime
+
+WITHOUT_RAY = ("Prefetcher", "data-usage-metrics-poller")
+"""Threads of Ray Data that go on and do not ask Ray for anything: one that waits for work, one that speaks HTTP."""
 
 
-def data_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith(DATA_THREADS)]
+def python_threads() -> set[str]:
+    """Of this process; those that Ray itself keeps while it is connected are there before a dataset runs."""
+    names = {thread.name for thread in threading.enumerate() if thread.daemon}
+    return {name for name in names if not name.startswith(WITHOUT_RAY)}
 
 
 def slowly(block: pa.Table) -> pa.Table:
@@ -20,11 +25,13 @@ def slowly(block: pa.Table) -> pa.Table:
 
 def test_what_is_read_in_part_runs_on_no_longer() -> None:
     """Ray 2.60 ends the process, silently, when a thread of an execution reaches for it after ray.shutdown()."""
-    with ray_runtime():
+    with ray_runtime(logical_cpus=2):
         tables = [pa.table({"number": [number]}) for number in range(20)]
         numbers = ray.data.from_arrow(tables).map_batches(slowly, batch_format="pyarrow", batch_size=None)
+        before = python_threads()
         with open_blocks(numbers) as blocks:
             assert next(blocks).num_rows == 1
-            assert any(name.startswith("StreamingExecutor") for name in data_threads())
-        assert data_threads() == []
+            during = python_threads() - before
+            assert any(name.startswith("StreamingExecutor") for name in during)
+        assert python_threads() - before == set(), f"of {during}"
     assert not ray.is_initialized()

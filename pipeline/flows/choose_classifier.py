@@ -9,7 +9,9 @@ import pickle
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from pipeline.config import Settings
@@ -20,6 +22,12 @@ from schemas import LABEL_SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from pipeline.classifier.spec import ClassifierSpec
+
+CHILD = (
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "  # Ctrl-C reaches both; the caller ends this one
+    f"from {__name__} import answer_caller; answer_caller()"
+)
+STOP_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -48,19 +56,31 @@ def choose_classifier(lake: Lake, set_name: str, settings: Settings) -> ChosenCl
 
 def choose_in_child(lake: Lake, set_name: str, settings: Settings) -> ChosenClassifier:
     """As choose_classifier, always in a process of its own; a ModelError if that ends without an answer."""
-    asked = subprocess.run(  # kills the process if a person stops the command in the midst of a download
-        [sys.executable, "-c", f"from {__name__} import answer_caller; answer_caller()"],
-        input=pickle.dumps((lake, set_name, settings)),
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-P",
+            "-c",
+            CHILD,
+        ],  # -P: nothing is imported from the folder that a person stands in
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        check=False,
-    )
-    if asked.returncode:
+    ) as child:
+        try:
+            answered, _ = child.communicate(pickle.dumps((lake, set_name, settings)))
+        except BaseException:  # a person stops the command, perhaps in the midst of a download
+            child.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(STOP_PATIENCE_S)
+            child.kill()
+            raise
+    if child.returncode or not answered:
         raise ModelError(
-            f"the process that looks up the models ended with code {asked.returncode} and no answer; "
+            f"the process that looks up the models ended with code {child.returncode} and no answer; "
             "if it printed nothing above, see whether the machine has run out of memory"
         )
-    answer: ChosenClassifier | LaketagError = pickle.loads(asked.stdout)
+    answer: ChosenClassifier | LaketagError = pickle.loads(answered)
     if isinstance(answer, LaketagError):
         raise answer
     return answer
@@ -93,7 +113,7 @@ def find_classifier(lake: Lake, set_name: str, settings: Settings) -> "Classifie
 
 def answer_caller() -> None:
     """In the process of its own: write the classifier, or the error that a person can act on, where the caller reads."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the caller ends this one
+    signal.signal(signal.SIGTERM, _end)
     with os.fdopen(os.dup(1), "wb") as reader:
         os.dup2(2, 1)  # what libraries print is no part of the answer
         answer: ChosenClassifier | LaketagError
@@ -102,6 +122,12 @@ def answer_caller() -> None:
         except LaketagError as error:
             answer = error
         pickle.dump(answer, reader)
+    sys.stderr.flush()
+    os._exit(0)  # the answer stands, however the libraries' own ends would go
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + signal.SIGTERM)  # what is downloaded in part is removed on the way
 
 
 def _describe(spec: "ClassifierSpec") -> ChosenClassifier:

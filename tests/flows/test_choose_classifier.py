@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -15,7 +16,11 @@ from pipeline.lake import Lake, open_lake
 from pipeline.models.backbone_spec import BackboneSpec
 from pipeline.storage.descriptions import DescribedWith, write_descriptions
 from schemas import Descriptions
+from tests.end_to_end.command_line import command_env, wait_until
 from tests.models.tiny import save_local_dir
+from tests.process_tree import below
+from tests.stores.fault_proxy import Fault, serve_faults
+from tests.stores.store import Store
 
 HEAVY = {"torch", "open_clip", "timm", "torchvision"}
 
@@ -64,6 +69,54 @@ def test_its_errors_are_those_of_the_caller(lake: Lake, settings: Settings) -> N
         choose_in_child(lake, "cars", settings)
     with pytest.raises(ModelError, match="was embedded with tiny"):
         choose_in_child(lake, "others", settings)
+
+
+def test_the_folder_that_a_person_stands_in_is_none_of_its_code(
+    lake: Lake, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline" / "__init__.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    assert choose_in_child(lake, "pets", settings).method == "clip"
+
+
+def test_a_stopped_caller_leaves_no_part_of_a_download(
+    lake: Lake, settings: Settings, moto: Store, tmp_path: Path
+) -> None:
+    """SIGTERM arrives while the weights come in slowly."""
+    assert moto.storage.endpoint_url is not None
+    url = moto.put("slow.safetensors", bytes(20_000_000))
+    cache = tmp_path / "cache"
+    with serve_faults(moto.storage.endpoint_url) as proxy:
+        proxy.add(Fault("stall", path=r"slow\.safetensors", method="GET"))
+        slow = moto.through(proxy.url)
+        chosen = settings.model_copy(
+            update={
+                "backbone": BackboneSettings(name="ViT-B-32", pretrained=url),
+                "storage": slow.storage,
+            }
+        )
+        (tmp_path / "asked").write_bytes(pickle.dumps((lake, "pets", chosen)))
+        caller = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "import pickle, signal, sys; from pipeline.flows.choose_classifier import choose_in_child\n"
+                "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+                "choose_in_child(*pickle.load(open(sys.argv[1], 'rb')))",
+                str(tmp_path / "asked"),
+            ],
+            env=command_env({**slow.env, "LAKETAG_CACHE": str(cache)}),
+        )
+        wait_until(
+            lambda: list(cache.glob(".*.part")) or caller.poll() is not None, "the download has begun", 60
+        )
+        started = below(caller.pid)
+        caller.terminate()
+        assert caller.wait(30) == 7
+        assert not any(process.title for process in started)
+    assert list(cache.glob(".*.part")) == []
 
 
 def test_a_process_that_ends_without_an_answer_is_told(lake: Lake, capfd: pytest.CaptureFixture[str]) -> None:
