@@ -19,7 +19,7 @@ def python_threads() -> set[str]:
 
 
 def slowly(block: pa.Table) -> pa.Table:
-    time.sleep(0.2)
+    time.sleep(0.2)  # so that most blocks are still to come when the first is read
     return block
 
 

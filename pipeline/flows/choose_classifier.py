@@ -28,6 +28,7 @@ CHILD = (
     f"from {__name__} import answer_caller; answer_caller()"
 )
 STOP_PATIENCE_S = 5.0
+"""For that process to remove what it has downloaded in part."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,7 @@ def choose_classifier(lake: Lake, set_name: str, settings: Settings) -> ChosenCl
 def choose_in_child(lake: Lake, set_name: str, settings: Settings) -> ChosenClassifier:
     """As choose_classifier, always in a process of its own; a ModelError if that ends without an answer."""
     with subprocess.Popen(
-        [
-            sys.executable,
-            "-P",
-            "-c",
-            CHILD,
-        ],  # -P: nothing is imported from the folder that a person stands in
+        [sys.executable, "-P", "-c", CHILD],  # -P: without the folder that a person stands in
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},

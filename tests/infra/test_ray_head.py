@@ -131,7 +131,7 @@ def test_metrics_need_no_token_and_the_list_of_nodes_is_where_prometheus_looks(h
     )
     while missing := [metric for metric in wanted if f"\n{metric}{{" not in _exported(head)]:
         assert time.monotonic() < end, missing
-        time.sleep(0.5)  # each process reports every few seconds
+        time.sleep(0.5)  # between two looks: each process reports every few seconds, in its own time
 
 
 def _exported(head: Head) -> str:
