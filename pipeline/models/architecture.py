@@ -10,6 +10,7 @@ from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
 from pipeline.config import BackboneSettings, StorageSettings
 from pipeline.errors import ModelError
+from pipeline.models.hashed_file import ExpectedSha256, HashedFile
 from pipeline.models.hub import hub_file
 from pipeline.models.preprocessing import Preprocessing, read_preprocessing
 from pipeline.models.weights import local_copy, require_safetensors
@@ -57,17 +58,21 @@ def read_architecture(settings: BackboneSettings, storage: StorageSettings) -> A
     return _architecture(settings.name, model_config, tag or {})
 
 
-def locate_weights(settings: BackboneSettings, sha256: str | None, storage: StorageSettings) -> Path:
-    """The backbone's weights lie in a safetensors file on this machine."""
+def locate_weights(
+    settings: BackboneSettings, expected: ExpectedSha256 | None, storage: StorageSettings
+) -> HashedFile:
+    """The backbone's weights lie in a safetensors file on this machine, with the expected SHA-256 if there is one."""
     if folder := local_folder(settings):
-        return local_copy(f"{folder}/{WEIGHTS_FILE}", sha256, storage)
+        return local_copy(f"{folder}/{WEIGHTS_FILE}", expected, storage)
     tag = _tag_config(settings)
     if tag is None:
         require_safetensors(settings.pretrained, "backbone.pretrained")
-        return local_copy(settings.pretrained, sha256, storage)
+        return local_copy(settings.pretrained, expected, storage)
     wanted_by = f"{settings.name} with pretrained tag {settings.pretrained!r}"
     repository, filename = published_safetensors(tag, wanted_by)
-    return hub_file(repository, filename, wanted_by=wanted_by, setting="backbone.pretrained")
+    return hub_file(
+        repository, filename, wanted_by=wanted_by, setting="backbone.pretrained", expected=expected
+    )
 
 
 def published_safetensors(tag: dict[str, Any], wanted_by: str) -> tuple[str, str]:
@@ -100,7 +105,7 @@ def _tag_config(settings: BackboneSettings) -> dict[str, Any] | None:
 
 
 def _read_folder_config(folder: str, storage: StorageSettings) -> dict[str, Any]:
-    path = local_copy(f"{folder}/{CONFIG_FILE}", None, storage)
+    path = local_copy(f"{folder}/{CONFIG_FILE}", None, storage).path
     try:
         config = json.loads(path.read_text())
     except ValueError as error:
@@ -109,6 +114,13 @@ def _read_folder_config(folder: str, storage: StorageSettings) -> dict[str, Any]
         ) from None
     if not isinstance(config, dict) or not isinstance(config.get("model_cfg"), dict):
         raise ModelError(f"{folder}/{CONFIG_FILE} has no 'model_cfg'; export the model again with open_clip")
+    tokenizer = config["model_cfg"].get("text_cfg", {}).get("hf_tokenizer_name")
+    if tokenizer and "://" in folder:
+        raise ModelError(
+            f"{folder}/{CONFIG_FILE} names the Hugging Face tokenizer {tokenizer!r}, which is read from local folders only; "
+            f"copy {folder} with the tokenizer's files to one path on every node and set {LOCAL_DIR}PATH, "
+            "or choose a CLIP with open_clip's own tokenizer"
+        )
     return config
 
 

@@ -1,7 +1,6 @@
 """The model that says where to look, as the driver knows it."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import timm
 from safetensors import SafetensorError
@@ -11,9 +10,10 @@ from pipeline.config import AttentionSettings, StorageSettings
 from pipeline.errors import ModelError
 from pipeline.models.attention_model import AttentionModel
 from pipeline.models.device import checked_device
+from pipeline.models.hashed_file import HashedFile, expected_sha256
 from pipeline.models.hub import hub_file
 from pipeline.models.preprocessing import Preprocessing, read_preprocessing
-from pipeline.models.weights import check_sha256, local_copy, require_safetensors, sha256_of
+from pipeline.models.weights import local_copy, require_safetensors
 
 RELEASE_MEAN_STD = 0.5
 """BIT-DA/ABS@5ba77c6 prepares DINO's input as its published processor says; DINO was trained with ImageNet's numbers."""
@@ -43,10 +43,7 @@ class AttentionSpec:
         """The same spec with the weights on this machine and their SHA-256 filled in."""
         if self.is_backbone:
             return self
-        wanted = self.sha256 or self.settings.sha256
-        path = self._locate(wanted)
-        check_sha256(path, wanted, self.name)
-        return replace(self, sha256=wanted or sha256_of(path))
+        return replace(self, sha256=self._locate().sha256)
 
     def preprocessing(self) -> Preprocessing:
         """How the model's input is made: the whole image squashed, so that the patches cover all of it."""
@@ -63,8 +60,7 @@ class AttentionSpec:
     def load(self, device: str) -> AttentionModel:
         """The model on the device, with exactly the weights that the spec names."""
         target = checked_device(device)
-        path = self._locate(self.sha256 or self.settings.sha256)
-        check_sha256(path, self.sha256 or self.settings.sha256, self.name)
+        path = self._locate().path
         try:
             vit = timm.create_model(
                 self.settings.name,
@@ -95,11 +91,12 @@ class AttentionSpec:
         assert config is not None  # timm raises instead
         return config
 
-    def _locate(self, sha256: str | None) -> Path:
+    def _locate(self) -> HashedFile:
         config = self._config()
+        expected = expected_sha256("attention.sha256", self.settings.sha256, self.sha256)
         if self.settings.weights is not None:
             require_safetensors(self.settings.weights, "attention.weights")
-            return local_copy(self.settings.weights, sha256, self.storage)
+            return local_copy(self.settings.weights, expected, self.storage)
         if not config.hf_hub_id:
             raise ModelError(
                 f"attention.name = {self.settings.name!r} has no published safetensors weights; set attention.weights to a file"
@@ -109,4 +106,5 @@ class AttentionSpec:
             config.hf_hub_filename or "model.safetensors",
             wanted_by=f"the attention model {self.settings.name}",
             setting="attention.weights",
+            expected=expected,
         )

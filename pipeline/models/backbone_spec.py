@@ -19,8 +19,8 @@ from pipeline.models.architecture import (
 )
 from pipeline.models.backbone import Backbone
 from pipeline.models.device import checked_device
+from pipeline.models.hashed_file import HashedFile, expected_sha256
 from pipeline.models.image_tower import check_block, no_cls_token
-from pipeline.models.weights import check_sha256, sha256_of
 
 
 @dataclass(frozen=True)
@@ -44,20 +44,15 @@ class BackboneSpec:
 
     def resolved(self) -> "BackboneSpec":
         """The same spec with the weights on this machine and their SHA-256 and architecture filled in."""
-        spec = self.with_architecture()
-        wanted = self.sha256 or self.settings.sha256
-        path = locate_weights(self.settings, wanted, self.storage)
-        check_sha256(path, wanted, self.name)
-        return replace(spec, sha256=wanted or sha256_of(path))
+        return replace(self.with_architecture(), sha256=self._locate().sha256)
 
     def load(self, device: str) -> Backbone:
         """The model on the device, with exactly the weights that the spec names."""
         target = checked_device(device)
-        spec = self if self.sha256 and self.architecture else self.resolved()
+        spec = self.with_architecture()
         assert spec.architecture is not None
         config = json.loads(spec.architecture.model_config_json)
-        path = locate_weights(spec.settings, spec.sha256, spec.storage)
-        check_sha256(path, spec.sha256, spec.name)
+        path = spec._locate().path
         clip = build_clip(config, spec.settings.precision)
         try:
             open_clip.load_checkpoint(clip, str(path), strict=True)
@@ -75,6 +70,10 @@ class BackboneSpec:
             config["embed_dim"],
             target,
         )
+
+    def _locate(self) -> HashedFile:
+        expected = expected_sha256("backbone.sha256", self.settings.sha256, self.sha256)
+        return locate_weights(self.settings, expected, self.storage)
 
 
 def check_cls_tower(spec: BackboneSpec, feature_block: int | None) -> None:
@@ -128,7 +127,7 @@ def _tokenizer(spec: BackboneSpec, model_config: dict[str, Any]) -> Any:
     """open_clip's tokenizer for the model; a folder's own files where its configuration names a Hugging Face one."""
     folder = local_folder(spec.settings)
     try:
-        if folder and "hf_tokenizer_name" in model_config["text_cfg"]:
+        if folder and model_config["text_cfg"].get("hf_tokenizer_name"):
             return open_clip.get_tokenizer(f"{LOCAL_DIR}{folder}")
         if folder:
             return open_clip.SimpleTokenizer(

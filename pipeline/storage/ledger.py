@@ -1,5 +1,6 @@
 """The ledger of a run: planned = labelled + Σ failures by reason; index = planned + already done."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -33,11 +34,12 @@ def pick_outcomes(rows: pl.DataFrame) -> pl.DataFrame:
     return rows[newest_label_first.unique("image_id", keep="first", maintain_order=True)["index"]]
 
 
-def balance(lake: Lake, run: Run) -> Ledger:
-    """The run's ledger, or a LedgerError that names the rows for which it does not balance."""
+def balance(lake: Lake, run: Run, parts: Sequence[str]) -> Ledger:
+    """The ledger of the run with these parts, or a LedgerError that names the rows for which it does not balance."""
     keys = ["image_id", "etag"]
     plan = scan_plan(lake, run.run_id).select(keys).collect()
-    outcomes = pick_outcomes(scan_parts(lake, run.run_id).select(*keys, "failure", "labelled_at").collect())
+    staged = scan_parts(lake, run.run_id, parts)
+    outcomes = pick_outcomes(staged.select(*keys, "failure", "labelled_at").collect())
     missing = plan.join(outcomes, on=keys, how="anti")
     strange = outcomes.join(plan, on=keys, how="anti")
     if (

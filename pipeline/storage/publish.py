@@ -1,17 +1,19 @@
 """Moving a run's staged parts into the label table, and committing it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import polars as pl
 
-from pipeline.errors import BusyError
+from pipeline.errors import BusyError, LedgerError, StorageError
 from pipeline.lake import Lake
+from pipeline.storage.filesystems import store_errors
 from pipeline.storage.folders import remove_folder
 from pipeline.storage.lease import Lease
 from pipeline.storage.ledger import Ledger, balance, pick_outcomes
-from pipeline.storage.staging import Run, scan_parts, scan_plan
+from pipeline.storage.staging import Run, list_parts, scan_parts, scan_plan
 from pipeline.storage.tables import create_table, write_table
 from schemas import Labels, Runs
 
@@ -25,31 +27,22 @@ class Published:
     folder: str
 
 
-def publish(
-    lake: Lake, run: Run, lease: Lease, *, rows_per_file: int, images_per_s: float, version: str
-) -> Published:
+def publish(lake: Lake, run: Run, lease: Lease, *, images_per_s: float, version: str) -> Published:
     """The run's rows are in the label table, sorted by image_id, and the run is committed.
 
     Files have deterministic names, so a publication that was killed is simply repeated. The run counts from the moment
     its row is created, by one conditional write; before it nobody reads the files.
     """
     lease.check()
-    ledger = balance(lake, run)
+    parts = list_parts(lake, run.run_id)  # once: what is staged from now on is neither counted nor published
     folder = lake.labels(run.collection, run.classifier, run.run_id)
-    ids = scan_plan(lake, run.run_id).select("image_id").sort("image_id").collect()["image_id"]
-    count = math.ceil(len(ids) / rows_per_file)
-    files = []
-    for number in range(count):
-        first, last = number * rows_per_file, min((number + 1) * rows_per_file, len(ids)) - 1
-        rows = _outcomes_between(lake, run, ids[first], ids[last])
-        lease.check()
-        if rows.height != last - first + 1:  # staging was removed: whoever took the lease over has published
-            raise BusyError(
-                f"run {run.run_id} is being finished by another process; nothing was written here, run the same command again"
-            )
-        url = f"{folder}/part-{number:05d}-of-{count:05d}.parquet"
-        write_table(rows, url, Labels, lake.storage)
-        files.append(url.removeprefix(lake.root + "/"))
+    try:
+        with store_errors(lake.root):
+            ledger = balance(lake, run, parts)
+            files = _write_files(lake, run, parts, folder, lease)
+    except (StorageError, LedgerError):
+        lease.check()  # whoever took it over has published, and removed staging
+        raise
     row = _run_row(run, ledger, files, lease, images_per_s, version)
     lease.check()
     if not create_table(row, lake.run(run.run_id), Runs, lake.storage):
@@ -60,10 +53,22 @@ def publish(
     return Published(run, ledger, folder)
 
 
-def _outcomes_between(lake: Lake, run: Run, first: str, last: str) -> pl.DataFrame:
-    """The run's rows with ids from first to last, both included, sorted by image_id."""
-    parts = scan_parts(lake, run.run_id).filter(pl.col("image_id").is_between(pl.lit(first), pl.lit(last)))
-    return pick_outcomes(parts.collect())
+def _write_files(lake: Lake, run: Run, parts: Sequence[str], folder: str, lease: Lease) -> list[str]:
+    """The rows of the parts lie in the folder, ``run.rows_per_file`` to a file; returns the files' paths in the lake."""
+    ids = scan_plan(lake, run.run_id).select("image_id").sort("image_id").collect()["image_id"]
+    count = math.ceil(len(ids) / run.rows_per_file)
+    files = []
+    for number in range(count):
+        wanted = ids.slice(number * run.rows_per_file, run.rows_per_file)
+        rows = scan_parts(lake, run.run_id, parts).filter(
+            pl.col("image_id").is_between(pl.lit(wanted[0]), pl.lit(wanted[-1]))
+        )
+        outcomes = pick_outcomes(rows.collect())
+        lease.check()
+        url = f"{folder}/part-{number:05d}-of-{count:05d}.parquet"
+        write_table(outcomes, url, Labels, lake.storage)
+        files.append(url.removeprefix(lake.root + "/"))
+    return files
 
 
 def _run_row(

@@ -7,7 +7,7 @@ was never frozen. ``staging/R/parts/*.parquet`` are the labelled parts, named by
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -18,6 +18,8 @@ from pipeline.storage.tables import scan_table, write_bytes, write_table
 from schemas import Labels, Plan
 
 PLAN_ROWS_PER_FILE = 100_000
+UNSAID_ROWS_PER_FILE = 100_000
+"""The default of run.rows_per_file, for runs that were planned before it was frozen with them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,7 @@ class Run:
     index_rows: int
     already_done: int
     planned: int
+    rows_per_file: int
     settings: str
     models: str
     started_at: str
@@ -61,7 +64,7 @@ def find_unfinished(lake: Lake, collection: str, classifier: str, finished: Iter
         if run_id in done or frozen is None:
             remove_folder(lake.staging(run_id), lake.storage)
             continue
-        return Run(**frozen)
+        return Run(**{"rows_per_file": UNSAID_ROWS_PER_FILE} | frozen)
     return None
 
 
@@ -71,13 +74,19 @@ def run_suffix(collection: str, classifier: str) -> str:
 
 
 def scan_plan(lake: Lake, run_id: str) -> pl.LazyFrame:
-    """The run's frozen plan (schemas.Plan), lazily."""
-    return scan_table(list_files(f"{lake.staging(run_id)}/plan", lake.storage), Plan, lake.storage)
+    """The run's frozen plan (schemas.Plan), lazily; empty once the run is published."""
+    files = list_files(f"{lake.staging(run_id)}/plan", lake.storage)
+    return scan_table(files, Plan, lake.storage) if files else Plan.create_empty(lazy=True)
 
 
-def scan_parts(lake: Lake, run_id: str) -> pl.LazyFrame:
-    """All rows that the run has staged (schemas.Labels), lazily; a row tried twice is there twice."""
-    files = list_files(f"{lake.staging(run_id)}/parts", lake.storage)
+def list_parts(lake: Lake, run_id: str) -> list[str]:
+    """URLs of the parts that the run has staged so far."""
+    return list_files(f"{lake.staging(run_id)}/parts", lake.storage)
+
+
+def scan_parts(lake: Lake, run_id: str, parts: Sequence[str] | None = None) -> pl.LazyFrame:
+    """All rows (schemas.Labels) of these parts, or of those that are there now, lazily; a row tried twice is there twice."""
+    files = list_parts(lake, run_id) if parts is None else parts
     return scan_table(files, Labels, lake.storage) if files else Labels.create_empty(lazy=True)
 
 

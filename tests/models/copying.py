@@ -12,4 +12,4 @@ def copy_from_s3(
 ) -> None:
     """Put the path of the local copy on the queue."""
     os.environ.update(env)
-    answers.put(str(local_copy(url, None, storage)))
+    answers.put(str(local_copy(url, None, storage).path))

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from pipeline.config import AttentionSettings, StorageSettings
 from pipeline.errors import ModelError
 from pipeline.models.attention_spec import AttentionSpec
-from pipeline.models.weights import sha256_of
+from pipeline.models.hashed_file import sha256_of
 
 
 def spec(**settings: object) -> AttentionSpec:

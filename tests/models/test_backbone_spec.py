@@ -11,7 +11,7 @@ from pipeline.config import BackboneSettings, StorageSettings
 from pipeline.errors import ModelError
 from pipeline.models.architecture import published_safetensors, read_architecture
 from pipeline.models.backbone_spec import BackboneSpec, check_cls_tower
-from pipeline.models.weights import sha256_of
+from pipeline.models.hashed_file import sha256_of
 from tests.models.tiny import save_local_dir
 
 STORAGE = StorageSettings()
@@ -51,7 +51,7 @@ def test_the_folder_may_stand_in_the_name_too(folder: Path) -> None:
 
 
 def test_another_checksum_than_the_settings_name_is_refused(folder: Path) -> None:
-    with pytest.raises(ModelError, match="correct the sha256 setting"):
+    with pytest.raises(ModelError, match=r"as backbone\.sha256 says; get the right file"):
         spec(pretrained=f"local-dir:{folder}", sha256="0" * 64).resolved()
 
 
@@ -62,7 +62,7 @@ def test_weights_that_change_after_they_were_resolved_are_refused(folder: Path, 
         (copy / file.name).write_bytes(file.read_bytes())
     resolved = spec(pretrained=f"local-dir:{copy}").resolved()
     save_local_dir(copy, image_px=64, seed=1)
-    with pytest.raises(ModelError, match="have sha256"):
+    with pytest.raises(ModelError, match=rf"weights {copy}/.* as the driver of the run found"):
         resolved.load("cpu")
 
 

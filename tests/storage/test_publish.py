@@ -1,5 +1,7 @@
 """Plan, staging, ledger and publication, together: what is counted, what is seen, what is repeated."""
 
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,14 +13,22 @@ from hypothesis import strategies as st
 from pipeline.config import StorageSettings
 from pipeline.errors import BusyError, LedgerError, StorageError
 from pipeline.lake import Lake, open_lake, timestamp
-from pipeline.storage.folders import list_files, list_folders, remove_folder
+from pipeline.storage.folders import list_files, list_folders, remove_file, remove_folder
 from pipeline.storage.lease import Lease, hold_lease
 from pipeline.storage.ledger import balance
 from pipeline.storage.plan import find_pending
 from pipeline.storage.publish import Published, publish
 from pipeline.storage.runs import label_files, read_runs, scan_labels
 from pipeline.storage.snapshots import write_snapshot
-from pipeline.storage.staging import Run, find_unfinished, freeze_plan, run_suffix, write_part
+from pipeline.storage.staging import (
+    UNSAID_ROWS_PER_FILE,
+    Run,
+    find_unfinished,
+    freeze_plan,
+    list_parts,
+    run_suffix,
+    write_part,
+)
 from schemas import FAILURES, PERMANENT_FAILURES
 from tests.label_rows import index_rows, label_frame, label_row
 
@@ -30,7 +40,7 @@ def lake(tmp_path) -> Lake:
     return open_lake(str(tmp_path), StorageSettings())
 
 
-def plan(lake: Lake, rows: pl.DataFrame) -> Run:
+def plan(lake: Lake, rows: pl.DataFrame, rows_per_file: int = 100) -> Run:
     pending = find_pending(lake, write_snapshot(lake, C, [rows]), C, F)
     run = Run(
         run_id=timestamp() + run_suffix(C, F),
@@ -43,6 +53,7 @@ def plan(lake: Lake, rows: pl.DataFrame) -> Run:
         index_rows=pending.index_rows,
         already_done=pending.index_rows - pending.rows.height,
         planned=pending.rows.height,
+        rows_per_file=rows_per_file,
         settings="{}",
         models="{}",
         started_at=datetime.now(UTC).isoformat(),
@@ -51,14 +62,38 @@ def plan(lake: Lake, rows: pl.DataFrame) -> Run:
     return run
 
 
-def finish(lake: Lake, run: Run, rows_per_file: int = 100, lease_name: str = "x") -> Published:
-    with hold_lease(lake, lease_name) as lease:
-        return publish(lake, run, lease, rows_per_file=rows_per_file, images_per_s=1.0, version="0")
+def finish(lake: Lake, run: Run) -> Published:
+    with hold_lease(lake, "x") as lease:
+        return publish(lake, run, lease, images_per_s=1.0, version="0")
+
+
+class Disturbed(Lease):
+    """A held lease whose holder sees something happen right after one of its checks."""
+
+    def __init__(self, lease: Lease, check: int, happens: Callable[[], object]) -> None:
+        super().__init__(lease.url, lease.writer, lease.lake)
+        self.checks_left, self.happens = check, happens
+
+    def check(self) -> None:
+        super().check()
+        self.checks_left -= 1
+        if self.checks_left == 0:
+            self.happens()
+
+
+def finish_disturbed(lake: Lake, run: Run, check: int, happens: Callable[[], object]) -> Published:
+    with hold_lease(lake, "x") as lease:
+        return publish(lake, run, Disturbed(lease, check, happens), images_per_s=1.0, version="0")
 
 
 def label_all(lake: Lake, run: Run, rows: list[dict[str, object]]) -> Published:
     write_part(lake, run.run_id, label_frame([row | {"run_id": run.run_id} for row in rows]))
     return finish(lake, run)
+
+
+def all_label_rows(lake: Lake) -> pl.DataFrame:
+    """What a glob over the label table reads."""
+    return pl.concat(map(pl.read_parquet, list_files(lake.path("labels"), lake.storage)))
 
 
 def pending_ids(lake: Lake, rows: pl.DataFrame, *retry: str) -> set[str]:
@@ -155,23 +190,64 @@ def test_a_run_that_another_process_committed_is_not_committed_twice(lake) -> No
     assert read_runs(lake).height == 1
 
 
-def test_a_process_that_stood_still_does_not_touch_what_another_published(lake, monkeypatch) -> None:
-    """It wakes up between two files: staging is gone, and the run is committed."""
-    run = plan(lake, index_rows(["a", "b", "c"]))
+@pytest.mark.parametrize(
+    "check", range(1, 6)
+)  # the first one, those before its three files, and the last one
+def test_a_process_that_stood_still_does_not_touch_what_another_published(lake, check) -> None:
+    run = plan(lake, index_rows(["a", "b", "c"]), rows_per_file=1)
     write_part(lake, run.run_id, label_frame([label_row(image_id, run_id=run.run_id) for image_id in "abc"]))
-    calls = 0
 
-    def check(_lease: Lease) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 2:  # before its first file
-            monkeypatch.setattr(Lease, "check", lambda _lease: None)
-            finish(lake, run, rows_per_file=1, lease_name="taken over")
+    def another_takes_over() -> None:
+        remove_file(lake.path("staging", "leases", "x.json"), lake.storage)
+        finish(lake, run)
 
-    monkeypatch.setattr(Lease, "check", check)
-    with pytest.raises(BusyError, match="finished by another process"):
-        finish(lake, run, rows_per_file=1)
+    with pytest.raises(BusyError, match=r"taken over by another process|finished by another process"):
+        finish_disturbed(lake, run, check, another_takes_over)
     assert scan_labels(lake, read_runs(lake)).collect()["image_id"].to_list() == ["a", "b", "c"]
+    assert all_label_rows(lake)["image_id"].to_list() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("check", range(1, 6))
+def test_a_run_killed_while_publishing_and_finished_later_has_each_row_once(lake, check) -> None:
+    """Also for those who read all files, without the table of runs."""
+    planned = plan(lake, index_rows(["a", "b", "c"]), rows_per_file=1)
+    write_part(
+        lake, planned.run_id, label_frame([label_row(image_id, run_id=planned.run_id) for image_id in "abc"])
+    )
+
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finish_disturbed(lake, planned, check, die)
+    unfinished = find_unfinished(lake, C, F, [])
+    assert unfinished == planned  # with its rows_per_file, whatever the settings say now
+    finish(lake, unfinished)
+    assert all_label_rows(lake)["image_id"].to_list() == ["a", "b", "c"]
+
+
+def test_a_run_that_was_planned_before_rows_per_file_was_frozen_is_finished(lake) -> None:
+    planned = plan(lake, index_rows(["a"]), rows_per_file=UNSAID_ROWS_PER_FILE)
+    file = Path(lake.staging(planned.run_id)) / "run.json"
+    frozen = json.loads(file.read_text())
+    del frozen["rows_per_file"]
+    file.write_text(json.dumps(frozen))
+    assert find_unfinished(lake, C, F, []) == planned
+
+
+@pytest.mark.parametrize("check", range(1, 5))
+def test_counts_and_rows_are_of_the_same_parts_whatever_is_staged_meanwhile(lake, check) -> None:
+    run = plan(lake, index_rows(["a", "b"]), rows_per_file=1)
+    failed = label_row("b", failure="timeout", run_id=run.run_id)
+    write_part(lake, run.run_id, label_frame([label_row("a", run_id=run.run_id), failed]))
+
+    def a_late_writer_labels_it() -> None:
+        write_part(lake, run.run_id, label_frame([label_row("b", run_id=run.run_id)]))
+
+    ledger = finish_disturbed(lake, run, check, a_late_writer_labels_it).ledger
+    rows = scan_labels(lake, read_runs(lake)).collect()
+    assert (ledger.labelled, ledger.planned) == (rows["label"].count(), rows.height)
+    assert read_runs(lake)["labelled"].to_list() == [ledger.labelled]
 
 
 def test_a_process_that_lost_its_lease_before_publishing_is_told_so(lake) -> None:
@@ -181,7 +257,7 @@ def test_a_process_that_lost_its_lease_before_publishing_is_told_so(lake) -> Non
         Path(lease.url).write_bytes(Path(lease.url).read_bytes().replace(lease.writer.encode(), b"another"))
         remove_folder(lake.staging(run.run_id), lake.storage)
         with pytest.raises(BusyError, match="taken over by another process"):
-            publish(lake, run, lease, rows_per_file=1, images_per_s=1.0, version="0")
+            publish(lake, run, lease, images_per_s=1.0, version="0")
 
 
 def test_a_label_file_that_is_missing_is_named_when_planning(lake) -> None:
@@ -206,12 +282,12 @@ def test_each_planned_image_is_published_once_sorted_and_the_ledger_balances(
     """Each image is tried once or more; a label wins over failures, then the newest failure counts."""
     lake = open_lake(str(tmp_path_factory.mktemp("lake")), StorageSettings())
     ids = [f"{7919 * number % 1000:03}" for number in range(len(outcomes))]
-    run = plan(lake, index_rows(ids))
+    run = plan(lake, index_rows(ids), rows_per_file)
     for image_id, tries in zip(ids, outcomes, strict=True):
         for age, failure in reversed(list(enumerate(tries))):  # written in the order of time
             write_part(lake, run.run_id, label_frame([label_row(image_id, failure=failure, age_s=age)]))
     expected = {i: None if None in tries else tries[0] for i, tries in zip(ids, outcomes, strict=True)}
-    published = finish(lake, run, rows_per_file)
+    published = finish(lake, run)
     runs = read_runs(lake, C, F)
     files = label_files(lake, runs)
     labels = scan_labels(lake, runs).collect()
@@ -232,4 +308,4 @@ def test_balance_counts_failures_by_reason(lake) -> None:
         label_row("d", failure="timeout"),
     ]
     write_part(lake, run.run_id, label_frame(rows))
-    assert balance(lake, run).failures == {"empty": 2, "timeout": 1}
+    assert balance(lake, run, list_parts(lake, run.run_id)).failures == {"empty": 2, "timeout": 1}

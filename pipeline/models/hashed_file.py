@@ -1,0 +1,51 @@
+"""Files of weights on this machine, the SHA-256 of what they hold, and the one that they must have."""
+
+import hashlib
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import ModelError
+
+
+@dataclass(frozen=True)
+class HashedFile:
+    """A file on this machine, hashed by this process."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ExpectedSha256:
+    """The SHA-256 that weights must have: what a setting says, or else what the driver found."""
+
+    sha256: str
+    setting: str  # that says it, or could, such as backbone.sha256
+    by_driver: bool
+
+    def check(self, found: str, weights: str) -> None:
+        """The SHA-256 found for the weights is the expected one, or a ModelError says whose word that is."""
+        if found == self.sha256:
+            return
+        whose = (
+            "as the driver of the run found; each node must see the same file: copy the driver's here or name it by its "
+            f"s3:// URL, and set {self.setting} to the one that is meant; if it was replaced meanwhile, run the command again"
+            if self.by_driver
+            else f"as {self.setting} says; get the right file, or correct {self.setting} if this one is meant"
+        )
+        raise ModelError(
+            f"weights {weights} have sha256 {found} on {platform.node()}, not {self.sha256} {whose}"
+        )
+
+
+def expected_sha256(setting: str, set_to: str | None, found_by_driver: str | None) -> ExpectedSha256 | None:
+    """What the setting says, else what the driver found; None before anything is known."""
+    sha256 = set_to or found_by_driver
+    return ExpectedSha256(sha256, setting, by_driver=set_to is None) if sha256 else None
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

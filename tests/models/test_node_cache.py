@@ -1,0 +1,179 @@
+import fcntl
+import hashlib
+import multiprocessing
+import os
+import platform
+import resource
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import ModelError, StorageError
+from pipeline.models.hashed_file import ExpectedSha256, HashedFile
+from pipeline.models.node_cache import copy_once
+
+CONTENT = os.urandom(3_000_000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+KNOWN = ExpectedSha256(SHA256, "backbone.sha256", by_driver=True)
+
+
+class CountedSource:
+    """Reads a file in two chunks, slowly, and leaves a byte in a log for each time."""
+
+    def __init__(self, path: Path, log: Path, pause_s: float) -> None:
+        self.path, self.log, self.pause_s = path, log, pause_s
+
+    def __call__(self) -> Iterator[bytes]:
+        with self.log.open("ab") as log:
+            log.write(b".")
+        content = self.path.read_bytes()
+        yield content[: len(content) // 2]
+        time.sleep(self.pause_s)
+        yield content[len(content) // 2 :]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> CountedSource:
+    (tmp_path / "source").write_bytes(CONTENT)
+    return CountedSource(tmp_path / "source", tmp_path / "log", pause_s=0.2)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def copy(
+    source: CountedSource, cache: Path, expected: ExpectedSha256 | None = None, version: str = "1"
+) -> HashedFile:
+    return copy_once(source, "s3://b/m.safetensors", expected=expected, version=version, folder=cache)
+
+
+def damage(cache: Path) -> None:
+    (cache / f"{SHA256}.safetensors").write_bytes(b"\0" + CONTENT[1:])
+
+
+@pytest.mark.parametrize("expected", [KNOWN, None], ids=["known", "unknown"])
+@pytest.mark.parametrize("damaged", [False, True], ids=["absent", "damaged"])
+def test_a_hundred_processes_at_once_read_the_source_once(
+    source: CountedSource, cache: Path, expected: ExpectedSha256 | None, damaged: bool
+) -> None:
+    if damaged:
+        copy(source, cache, expected)
+        damage(cache)
+        source.log.unlink()
+    context = multiprocessing.get_context("fork")
+    answers: multiprocessing.Queue[HashedFile] = context.Queue()
+    all_there = context.Barrier(100)
+
+    def ask() -> None:
+        all_there.wait()
+        answers.put(copy(source, cache, expected))
+
+    askers = [context.Process(target=ask) for _ in range(100)]
+    for asker in askers:
+        asker.start()
+    copies = {answers.get(timeout=60) for _ in askers}
+    for asker in askers:
+        asker.join()
+    assert copies == {HashedFile(cache / f"{SHA256}.safetensors", SHA256)}
+    assert copies.pop().path.read_bytes() == CONTENT
+    assert source.log.read_bytes() == b"."
+
+
+@pytest.mark.parametrize("expected", [KNOWN, None], ids=["known", "unknown"])
+def test_a_damaged_copy_is_downloaded_anew_and_never_names_the_model(
+    source: CountedSource, cache: Path, expected: ExpectedSha256 | None
+) -> None:
+    copy(source, cache, expected)
+    damage(cache)
+    mended = copy(source, cache, expected)
+    assert (mended.sha256, mended.path.read_bytes()) == (SHA256, CONTENT)
+    assert source.log.read_bytes() == b".."
+
+
+def test_a_good_copy_is_used_without_waiting_for_the_lock(source: CountedSource, cache: Path) -> None:
+    copy(source, cache, KNOWN)
+    with (cache / f"{SHA256}.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever asks for it now, waits for ever
+        assert copy(source, cache, KNOWN).sha256 == SHA256
+
+
+def test_a_copy_found_without_a_checksum_serves_those_who_know_it(source: CountedSource, cache: Path) -> None:
+    for expected in (None, KNOWN, None):
+        copy(source, cache, expected)
+    assert source.log.read_bytes() == b"."
+
+
+def test_another_version_of_the_object_is_downloaded_again(source: CountedSource, cache: Path) -> None:
+    first = copy(source, cache, version="1")
+    source.path.write_bytes(b"other")
+    second = copy(source, cache, version="2")
+    assert (first.path.read_bytes(), second.path.read_bytes()) == (CONTENT, b"other")
+
+
+@pytest.mark.parametrize(
+    ("by_driver", "words"),
+    [
+        (False, "as backbone.sha256 says; get the right file, or correct backbone.sha256"),
+        (True, "as the driver of the run found; each node must see the same file"),
+    ],
+)
+def test_a_wrong_checksum_is_refused_says_whose_it_is_and_leaves_nothing_behind(
+    source: CountedSource, cache: Path, by_driver: bool, words: str
+) -> None:
+    expected = ExpectedSha256("0" * 64, "backbone.sha256", by_driver)
+    found = f"have sha256 {SHA256} on {platform.node()}, not {'0' * 64} {words}"
+    with pytest.raises(ModelError, match=found):
+        copy(source, cache, expected)
+    assert [path.suffix for path in cache.iterdir()] == [".lock"]
+
+
+def test_a_source_that_breaks_off_leaves_no_half_a_file_and_its_own_error(cache: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"half"
+        raise StorageError("s3://b/m.safetensors: gone")
+
+    with pytest.raises(StorageError, match=r"^s3://b/m\.safetensors: gone$"):
+        copy_once(broken, "s3://b/m.safetensors", expected=KNOWN, version=None, folder=cache)
+    assert [path.suffix for path in cache.iterdir()] == [".lock"]
+
+
+def test_what_a_killed_download_left_is_removed_by_the_next(source: CountedSource, cache: Path) -> None:
+    slow = CountedSource(source.path, source.log, pause_s=600)
+    asker = multiprocessing.get_context("fork").Process(target=copy, args=(slow, cache, KNOWN))
+    asker.start()
+    while not list(cache.glob(".*.part")):
+        time.sleep(0.01)
+    asker.kill()
+    asker.join()
+    assert list(cache.glob(".*.part"))
+    copy(source, cache, KNOWN)
+    assert not list(cache.glob(".*.part"))
+
+
+def test_a_cache_that_cannot_be_made_is_named_with_its_variable(source: CountedSource, cache: Path) -> None:
+    cache.write_bytes(b"in the way")
+    with pytest.raises(StorageError, match=rf"weights, {cache} on .* cannot be used .* set LAKETAG_CACHE to"):
+        copy(source, cache, KNOWN)
+    assert not source.log.exists()
+
+
+def test_a_cache_without_room_is_named_and_not_the_store(source: CountedSource, cache: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (1_000_000, limits[1])
+    )  # as a full disk, for this process alone
+    try:
+        with pytest.raises(
+            StorageError, match=rf"^the folder of downloaded weights, {cache} on .* make room"
+        ):
+            copy(source, cache, KNOWN)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [path.suffix for path in cache.iterdir()] == [".lock"]
