@@ -100,7 +100,7 @@ def _label(
     from jobs.describe import describe
     from jobs.index import index
     from jobs.label import label
-    from pipeline.ray_runtime import ray_runtime
+    from pipeline.cluster.ray_runtime import ray_runtime
 
     _step(console, f"laketag index {source} --root {root} --collection {COLLECTION} --class-from-folder")
     index(source, root, COLLECTION, class_from_folder=True, settings=settings)

@@ -180,6 +180,22 @@ class StorageSettings(Section):
     profile: str | None = Field(None, description="profile in the AWS configuration files")
     anonymous: bool = Field(False, description="do not sign requests")
 
+    @field_validator("endpoint_url")
+    @classmethod
+    def _check_no_credentials(cls, url: str | None) -> str | None:
+        if url is not None and "@" in url:
+            raise ValueError(
+                "an endpoint's URL holds no credentials, as settings are shown and stored; leave out what stands before @ "
+                "and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile"
+            )
+        return url
+
+    @field_validator("endpoint_url", mode="before")  # the last one is the first to see the value
+    @classmethod
+    def _hide_credentials(cls, url: object) -> object:
+        """The URL as an error may show it."""
+        return re.sub(r"(\w+://)?.*@", r"\1…@", url) if isinstance(url, str) else url
+
 
 class RunSettings(Section):
     """Resources and limits of a labelling run; none of them changes a label."""
@@ -193,7 +209,8 @@ class RunSettings(Section):
     )
     autoscaling: bool = Field(
         False,
-        description="the cluster adds nodes on demand: ask for max_actors at once, and wait instead of refusing",
+        description="the cluster adds nodes on demand: ask for max_actors at once, and wait instead of refusing; "
+        "device and max_actors must be set",
     )
     gpus_per_actor: float = Field(1.0, gt=0, description="GPUs of one label actor; a fraction shares one")
     cpus_per_actor: float | None = Field(
@@ -228,10 +245,15 @@ class RunSettings(Section):
         0.5, gt=0, le=1, description="stop when more of the images than this fail for one reason; 1: never"
     )
     failed_images_before_stop: int = Field(200, ge=1, description="but not before so many have failed for it")
+    missing_nodes_s: float = Field(
+        120.0,
+        gt=0,
+        description="go on with fewer label actors when nodes for all of them are missing for so long; not with autoscaling",
+    )
     stall_s: float = Field(
         1800.0,
         gt=0,
-        description="begin again on what the cluster has when nothing has moved for so long, as when a node is lost for good",
+        description="begin again when nothing has moved for so long; not with autoscaling, where a run waits for its nodes",
     )
 
     @model_validator(mode="after")
@@ -243,6 +265,11 @@ class RunSettings(Section):
         if self.actors and self.max_actors and self.max_actors < self.actors:
             raise ValueError(
                 f"max_actors {self.max_actors} is under actors {self.actors}; raise it or leave it out"
+            )
+        if self.autoscaling and (self.max_actors is None or self.device == "auto"):
+            raise ValueError(
+                "autoscaling = true needs max_actors, how far the pool may grow, and device = 'cuda' or 'cpu', "
+                "as the cluster shows neither before its nodes have come; set both"
             )
         if self.batch_size and self.rows_per_block and self.batch_size > self.rows_per_block:
             raise ValueError(

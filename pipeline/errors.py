@@ -4,7 +4,8 @@ LaketagError
 ├── InputError        fix the input: a source, a description file, a table, a checkpoint
 ├── SettingsError     fix the settings or the command line
 ├── ModelError        fix the model: wrong name, wrong checksum, a tower that the method cannot use
-├── StorageError      fix the store or its credentials: no such bucket, access denied, disk full
+├── StorageError      fix the store: no such bucket, unreachable, disk full
+│   └── AccessError   fix the credentials: none were found, or the store refuses them
 ├── BusyError         another process works on the same rows: wait for it
 ├── StoppedError      the run stopped itself: too many images fail for one reason
 ├── LedgerError       rows are missing or doubled: laketag's own mistake, nothing was published
@@ -43,6 +44,10 @@ class StorageError(LaketagError):
     """The store refuses or cannot be reached."""
 
     exit_code = 4
+
+
+class AccessError(StorageError):
+    """The store refuses access, or there are no credentials to ask with."""
 
 
 class BusyError(LaketagError):

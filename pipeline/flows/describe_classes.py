@@ -11,6 +11,8 @@ import ray.data
 from ray.data import ActorPoolStrategy
 from rich.console import Console
 
+from pipeline.cluster.ray_runtime import open_blocks, ray_runtime
+from pipeline.cluster.resources import Resources, decide_resources
 from pipeline.config import DescriptionSettings, Settings
 from pipeline.descriptions.content_hash import hash_content
 from pipeline.descriptions.filtering import choose_kept
@@ -21,8 +23,6 @@ from pipeline.descriptions.strict_json import decode_text
 from pipeline.errors import InputError
 from pipeline.lake import Lake
 from pipeline.models.backbone_spec import BackboneSpec
-from pipeline.ray_runtime import open_blocks, ray_runtime
-from pipeline.resources import Resources, decide_resources
 from pipeline.stages.embed_descriptions import EmbedDescriptions
 from pipeline.storage.description_files import read_description_file, read_parquet_rows
 from pipeline.storage.descriptions import (

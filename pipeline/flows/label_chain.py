@@ -1,30 +1,25 @@
 """The labelling chain: planned rows → fetch → decode → label → write, with resources decided for the cluster."""
 
 import warnings
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator
+from contextlib import closing
 from functools import partial
 from typing import Any
 
 import polars as pl
 import ray.data
-from ray.data import ActorPoolStrategy, TaskPoolStrategy
+from ray.data import ActorPoolStrategy, DataContext, TaskPoolStrategy
 from rich.console import Console
 
+from pipeline.cluster.actor_shape import DECODE_CPUS, FETCH_CPUS, WRITE_CPUS
+from pipeline.cluster.node_watch import NodeWatch
+from pipeline.cluster.ray_runtime import open_blocks
+from pipeline.cluster.resources import Resources
 from pipeline.config import Settings
 from pipeline.errors import StoppedError
 from pipeline.flows.choose_classifier import ChosenClassifier
 from pipeline.lake import Lake
 from pipeline.progress import Progress
-from pipeline.ray_runtime import RayRuntime, open_blocks
-from pipeline.resources import (
-    DECODE_CPUS,
-    FETCH_CPUS,
-    WRITE_CPUS,
-    Resources,
-    decide_resources,
-    say_shortfalls,
-)
 from pipeline.run_metrics import RunMetrics
 from pipeline.stages.decode_images import decode_images
 from pipeline.stages.fetch_images import fetch_in_parts
@@ -38,7 +33,7 @@ from pipeline.storage.staging import Run
 TRIES = 5
 """Of a task whose worker died, before the chain gives up. Ray Data would try for ever, and a picture that kills its
 decoder or an actor that outgrows its memory would hang the run. Staged parts are named by what is in them, so a task
-that is tried twice does no harm."""
+that is tried twice stages no row twice."""
 
 
 def run_chain(
@@ -48,46 +43,24 @@ def run_chain(
     settings: Settings,
     console: Console,
     lease: Lease,
-    runtime: RayRuntime,
+    resources: Resources,
     pending: pl.DataFrame,
-) -> float:
-    """The rows are staged with a label or a failure, with resources decided for this cluster; returns images/s."""
-    resources = decide_resources(runtime, settings.run, pending.height)
-    console.print(f"{resources}; Ray's own log: {runtime.log_file}")
-    for sentence in say_shortfalls(runtime, resources):
-        console.print(sentence, style="yellow")
-    metrics = RunMetrics(run.collection, run.planned)
+    metrics: RunMetrics,
+) -> None:
+    """The rows are staged with a label or a failure."""
     is_current = run.snapshot == latest_snapshot(lake, run.collection).name
     with (
-        ask_for_nodes(settings, resources),
         Progress(run.planned, console, done=run.planned - pending.height) as progress,
         closing(label_chain(lake, run, classifier, settings, resources, pending)) as receipts,
     ):
+        metrics.follow(progress)
         for receipt in receipts:
             metrics.add(receipt)
             progress.add(receipt["outcome"], receipt["images"])
-            metrics.show(progress.done, progress.images_per_s or 0.0)
             if lease.lost.is_set():
                 lease.check()
             if is_current:  # of an older index failures are expected, and the next run plans anew
                 stop_if_hopeless(progress, settings, run.run_id)
-    return progress.mean_images_per_s
-
-
-@contextmanager
-def ask_for_nodes(settings: Settings, resources: Resources) -> Iterator[None]:
-    """An autoscaling cluster is asked for all label actors at once, and let go of them at the end."""
-    if not settings.run.autoscaling:
-        yield
-        return
-    from ray.autoscaler.sdk import request_resources
-
-    others = {"CPU": FETCH_CPUS + DECODE_CPUS}  # fetch and decode go on where the actors leave no room
-    request_resources(bundles=[resources.actor_bundle()] * resources.max_actors + [others])
-    try:
-        yield
-    finally:
-        request_resources(bundles=[])
 
 
 def label_chain(
@@ -110,7 +83,7 @@ def label_chain(
         # Ray 2.60 wants named parameters, but has none for the retries
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
         receipts = (
-            ray.data.from_arrow(blocks)  # plan rows: 150 bytes each, a block for each task of the next stage
+            ray.data.from_blocks(blocks)  # plan rows: 150 bytes each, a block for each task of the next stage
             .map_batches(
                 count_in_flight(
                     "fetch",
@@ -157,17 +130,32 @@ def label_chain(
                 max_retries=TRIES,
             )
         )
-    receipts.context.execution_no_progress_timeout_s = settings.run.stall_s  # for what waits for a lost node
+    _watch(receipts.context, settings, resources)
     with open_blocks(receipts) as written:
         for block in written:
             yield from block.to_pylist()
 
 
 def _pool(resources: Resources) -> ActorPoolStrategy:
-    """A fixed pool starts at once; a growing one asks for its actors as blocks queue up."""
-    if resources.actors == resources.max_actors:
-        return ActorPoolStrategy(size=resources.actors)
-    return ActorPoolStrategy(min_size=resources.actors, max_size=resources.max_actors)
+    """The pool grows as blocks queue up; where the cluster grows with it, all actors are asked for at once.
+
+    Those that have no room yet are what the cluster adds nodes for, and each works as soon as its node has come.
+    """
+    return ActorPoolStrategy(
+        min_size=resources.actors,
+        max_size=resources.max_actors,
+        initial_size=resources.max_actors if resources.autoscaling else resources.actors,
+    )
+
+
+def _watch(context: DataContext, settings: Settings, resources: Resources) -> None:
+    """An execution that waits for what will not come ends; one that waits for nodes that a cluster adds does not."""
+    if resources.autoscaling:
+        context.execution_no_progress_timeout_s = -1
+        return
+    context.execution_no_progress_timeout_s = settings.run.stall_s
+    watch = partial(NodeWatch, resources.shape, resources.actors, settings.run.missing_nodes_s)
+    context.custom_execution_callback_classes = [watch]  # type: ignore[list-item]  # Ray Data only calls it
 
 
 def stop_if_hopeless(progress: Progress, settings: Settings, run_id: str) -> None:

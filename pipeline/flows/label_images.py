@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import polars as pl
@@ -10,16 +10,15 @@ from rich.console import Console
 
 from pipeline.config import Settings
 from pipeline.flows.choose_classifier import ChosenClassifier, choose_classifier
+from pipeline.flows.label_pending import label_pending
 from pipeline.lake import Lake, timestamp
-from pipeline.ray_errors import is_loss, translate
-from pipeline.ray_runtime import living_nodes, ray_runtime
 from pipeline.storage.filesystems import store_errors
-from pipeline.storage.lease import Lease, hold_lease
+from pipeline.storage.lease import hold_lease
 from pipeline.storage.plan import find_pending
 from pipeline.storage.publish import Published, publish
 from pipeline.storage.runs import read_runs
 from pipeline.storage.snapshots import latest_snapshot
-from pipeline.storage.staging import Run, find_unfinished, freeze_plan, run_suffix, scan_parts, scan_plan
+from pipeline.storage.staging import Run, find_unfinished, freeze_plan, run_suffix
 from pipeline.version import laketag_version
 
 
@@ -55,18 +54,9 @@ def label_images(
 
         def finish(run: Run) -> None:
             images_per_s = label_pending(lake, run, classifier, settings, console, lease)
-            rows_per_file, version = settings.run.rows_per_file, laketag_version()
+            version = laketag_version()
             with store_errors(lake.root):
-                published.append(
-                    publish(
-                        lake,
-                        run,
-                        lease,
-                        rows_per_file=rows_per_file,
-                        images_per_s=images_per_s,
-                        version=version,
-                    )
-                )
+                published.append(publish(lake, run, lease, images_per_s=images_per_s, version=version))
 
         finished = read_runs(lake, collection, classifier.fingerprint)["run_id"]
         while unfinished := find_unfinished(lake, collection, classifier.fingerprint, finished):
@@ -104,6 +94,7 @@ def plan_run(
         index_rows=pending.index_rows,
         already_done=pending.index_rows - pending.rows.height,
         planned=pending.rows.height,
+        rows_per_file=settings.run.rows_per_file,
         settings=json.dumps(
             settings.model_dump(mode="json", include={"backbone", "attention", "method", "decode"})
         ),
@@ -118,38 +109,3 @@ def _queried(lake: Lake, collection: str, classifier: ChosenClassifier) -> str:
     """The classifier of the newest run of the collection with the same description set."""
     runs = read_runs(lake, collection).filter(pl.col("description_set") == classifier.description_set)
     return str(runs["classifier"][-1]) if runs.height else classifier.fingerprint
-
-
-def label_pending(
-    lake: Lake, run: Run, classifier: ChosenClassifier, settings: Settings, console: Console, lease: Lease
-) -> float:
-    """Every planned row that has no label yet is staged with a label or a failure; returns images/s.
-
-    A row that failed before the run was interrupted is tried again: what interrupted the run may have failed it.
-    A chain that lost what Ray cannot make up for is begun again for the rest, on what the cluster has then, as
-    long as each beginning gets further than the one before.
-    """
-    pending = find_unlabelled(lake, run)
-    if pending.is_empty():
-        return 0.0
-    from pipeline.flows.label_chain import run_chain  # ray.data: a second to import
-
-    with ray_runtime() as runtime:
-        while True:
-            try:
-                return run_chain(lake, run, classifier, settings, console, lease, runtime, pending)
-            except Exception as error:  # Ray wraps a loss in many types; what is no loss is raised again
-                left = find_unlabelled(lake, run)
-                if not is_loss(error) or left.height == pending.height:
-                    raise
-                console.print(f"{translate(error, runtime.log_file)}", style="yellow")
-            console.print(f"going on with {left.height:,} images on what the cluster has now", style="yellow")
-            runtime, pending = replace(runtime, nodes=living_nodes()), left
-
-
-def find_unlabelled(lake: Lake, run: Run) -> pl.DataFrame:
-    """The planned rows (schemas.Plan) that have no label in staging, in the order of the plan."""
-    labelled = scan_parts(lake, run.run_id).filter(pl.col("label").is_not_null()).select("image_id", "etag")
-    plan = scan_plan(lake, run.run_id)
-    with store_errors(lake.root):
-        return plan.join(labelled, on=["image_id", "etag"], how="anti", maintain_order="left").collect()

@@ -77,7 +77,6 @@ class LabelImages:
         self._in_flight = gauge("laketag_rows_in_flight")
         self._seconds = counter("laketag_model_seconds_total")
         self._batch_seconds = histogram("laketag_label_batch_seconds")
-        counter("laketag_label_actor_starts_total").inc(1, self._tags)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Label the rows that have pixels, and keep the others as they failed."""
@@ -85,17 +84,11 @@ class LabelImages:
             raise self._classifier
         began = time.perf_counter()
         self._in_flight.set(batch.num_rows, self._tags | {"stage": "label"})
-        failed = [reason is not None for reason in batch["failure"].to_pylist()]
-        images = [_pixels(batch, row) for row, without in enumerate(failed) if not without]
-        ids = [
-            image_id
-            for image_id, without in zip(batch["image_id"].to_pylist(), failed, strict=True)
-            if not without
-        ]
-        labels = iter(self._classifier.label(images, ids) if ids else [])
-        results = [None if without else next(labels) for without in failed]
+        try:
+            results = _label(self._classifier, batch)
+        finally:
+            self._in_flight.set(0, self._tags | {"stage": "label"})
         seconds = time.perf_counter() - began
-        self._in_flight.set(0, self._tags | {"stage": "label"})
         self._seconds.inc(seconds, self._tags)
         self._batch_seconds.observe(seconds, self._tags)
         return label_rows(batch, results, self._run_id)
@@ -136,6 +129,18 @@ def label_rows(batch: pa.Table, results: Sequence["ImageLabel | None"], run_id: 
     columns["labelled_at"] = [now] * batch.num_rows
     arrays = [_array(columns[field.name], field.type) for field in ROWS]
     return pa.Table.from_arrays(arrays, schema=ROWS)
+
+
+def _label(classifier: "Classifier", batch: pa.Table) -> list["ImageLabel | None"]:
+    """A result for each row; None where it failed before."""
+    failed = [reason is not None for reason in batch["failure"].to_pylist()]
+    ids = batch["image_id"].to_pylist()
+    sound = [row for row, without in enumerate(failed) if not without]
+    labels = (
+        classifier.label([_pixels(batch, row) for row in sound], [ids[row] for row in sound]) if sound else []
+    )
+    of_row = dict(zip(sound, labels, strict=True))
+    return [of_row.get(row) for row in range(batch.num_rows)]
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.ChunkedArray | pa.Array:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from pipeline.errors import LaketagError, StorageError
+from pipeline.errors import AccessError, LaketagError, StorageError
 from pipeline.storage.s3_access import no_credentials
 
 CLIENT_LIBRARIES = ("botocore", "aiobotocore", "s3fs", "obstore", "aiohttp")
@@ -99,10 +99,10 @@ def _translate_s3(url: str, error: BaseException) -> StorageError | None:
             f"{url}: there is no bucket {bucket}; create it, or correct the URL or the endpoint"
         )
     if NO_CREDENTIALS.search(name):
-        return no_credentials(url, without_secrets(text))
+        return AccessError(str(no_credentials(url, without_secrets(text))))
     if isinstance(error, PermissionError) or status in (401, 403):
         said = code or "AccessDenied"
-        return StorageError(
+        return AccessError(
             f"{url}: the store denies access ({said}); check the credentials and what their user may do there"
         )
     if isinstance(error, FileNotFoundError) or status == 404:

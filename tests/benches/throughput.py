@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.classifier.class_texts import ClassTexts
+from pipeline.cluster.ray_runtime import ray_runtime
+from pipeline.cluster.resources import CPU_BATCH, decide_resources
 from pipeline.config import Settings, read_settings
 from pipeline.flows.choose_classifier import choose_classifier, find_classifier
 from pipeline.flows.describe_classes import describe_classes
@@ -22,8 +24,6 @@ from pipeline.flows.index_images import index_images
 from pipeline.flows.label_chain import label_chain
 from pipeline.flows.label_images import plan_run
 from pipeline.lake import Lake, open_lake
-from pipeline.ray_runtime import ray_runtime
-from pipeline.resources import CPU_BATCH, decide_resources
 from pipeline.stages.decode_images import decode_images
 from pipeline.stages.fetch_images import fetch_images
 from pipeline.storage.class_texts import load_class_texts

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
+from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID
 
 from tests.process_tree import below, kill_all
 from tests.stores.processes import free_port, start, stop
@@ -79,7 +80,7 @@ class RayCluster:
         self._await(lambda: self.count_alive() > before, node)
         return node
 
-    def start_head(self) -> RayNode:
+    def start_head(self, *options: str) -> RayNode:
         """The head answers."""
         system = {"metrics_report_interval_ms": 1000, "health_check_period_ms": 1000}
         node = self._start(
@@ -92,6 +93,7 @@ class RayCluster:
             f"--ray-client-server-port={free_port()}",
             f"--temp-dir={self.folder}",
             f"--system-config={json.dumps(system)}",
+            *options,
         )
         self._await(lambda: self.count_alive() > 0, node)
         return node
@@ -158,6 +160,57 @@ class RayCluster:
                 return
             time.sleep(0.3)
         raise RuntimeError(f"the node is not there: {node.log.read_text(errors='replace')[-3000:]}")
+
+
+@contextmanager
+def serve_growing_ray(
+    env: Mapping[str, str], machines: Mapping[str, float], most: int
+) -> Iterator[RayCluster]:
+    """A head without CPUs whose autoscaler starts raylets with these resources on demand, and so many at most."""
+    with tempfile.TemporaryDirectory(prefix="r-", ignore_cleanup_errors=True) as folder:
+        growing = dict(env) | {
+            "RAY_FAKE_CLUSTER": "1",
+            "AUTOSCALER_UPDATE_INTERVAL_S": "1",
+            "RAY_enable_autoscaler_v2": "1",
+            "RAY_CLOUD_INSTANCE_ID": FAKE_HEAD_NODE_ID,
+            "RAY_OVERRIDE_NODE_ID_FOR_TESTING": FAKE_HEAD_NODE_ID,
+        }
+        cluster = RayCluster(Path(folder), growing, secrets.token_hex(32), free_port(), free_port())
+        file = Path(folder) / "autoscaling.yaml"
+        file.write_text(json.dumps(growing_config(cluster, machines, most)))
+        try:
+            cluster.start_head(f"--autoscaling-config={file}")
+            yield cluster
+        finally:
+            cluster.head.end()
+
+
+def growing_config(cluster: RayCluster, machines: Mapping[str, float], most: int) -> dict[str, object]:
+    """What Ray's autoscaler reads, for its own provider of raylets on one machine."""
+    provider = {
+        "type": "external",  # by its class: the wheel lacks the defaults that its short name reads
+        "module": "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider",
+        "gcs_address": f"127.0.0.1:{cluster.gcs_port}",
+        "head_node_id": FAKE_HEAD_NODE_ID,
+        "launch_multiple": True,
+        "disable_node_updaters": True,  # a raylet is all of a node here
+    }
+    types = {
+        "ray.head.default": {"resources": {}, "node_config": {}, "max_workers": 0},
+        "worker": {"resources": dict(machines), "node_config": {}, "min_workers": 0, "max_workers": most},
+    }
+    stages = ("setup", "head_setup", "worker_setup", "head_start_ray", "worker_start_ray")
+    nothing: dict[str, object] = {f"{stage}_commands": [] for stage in stages}
+    nothing |= {"file_mounts": {}, "cluster_synced_files": []}
+    return nothing | {
+        "cluster_name": "growing",
+        "max_workers": most,
+        "idle_timeout_minutes": 0.2,
+        "upscaling_speed": 100,
+        "provider": provider,
+        "available_node_types": types,
+        "head_node_type": "ray.head.default",
+    }
 
 
 @contextmanager

@@ -8,13 +8,14 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
+from pipeline.cluster.ray_runtime import ray_runtime
+from pipeline.cluster.resources import decide_resources
 from pipeline.config import RunSettings, read_settings
 from pipeline.flows.choose_classifier import choose_classifier
 from pipeline.flows.label_chain import label_chain
-from pipeline.flows.label_images import find_unlabelled, plan_run
+from pipeline.flows.label_images import plan_run
+from pipeline.flows.label_pending import find_unlabelled
 from pipeline.lake import open_lake
-from pipeline.ray_runtime import ray_runtime
-from pipeline.resources import decide_resources
 from pipeline.storage.staging import Run
 from tests.end_to_end.command_line import run_laketag
 from tests.end_to_end.lakes import index_named, label, many_images, put_all, put_described
@@ -50,7 +51,7 @@ def lake(tmp_path: Path, described: Path) -> Store:
 @pytest.mark.parametrize(("share", "actors"), [(1.0, 2), (0.5, 4), (0.4, 4)])
 def test_each_gpu_gets_its_actors(gpu_cluster: Cluster, share: float, actors: int) -> None:
     with ray_runtime() as runtime:
-        assert (runtime.cpus, runtime.gpus, runtime.embedded) == (6.0, 2.0, False)
+        assert (runtime.total.cpus, runtime.total.gpus, runtime.embedded) == (6.0, 2.0, False)
         resources = decide_resources(runtime, RunSettings(gpus_per_actor=share), 100)
     assert (resources.device, resources.actors, resources.gpus_per_actor) == ("cuda", actors, share)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from demo.lake import FAULTS
 from pipeline.metrics import METRICS
 from pipeline.storage.folders import list_files
 from tests.cluster.commands import follow, must_submit, submit
@@ -16,8 +17,9 @@ from tests.cluster.exported import read_exported
 from tests.cluster.ray_cluster import RayCluster, RayNode, serve_ray
 from tests.end_to_end.command_line import Following, must_run, one_line, run_laketag, wait_until
 from tests.end_to_end.lakes import (
+    DEMO_DESCRIPTIONS,
+    DEMO_SETTINGS,
     MANY,
-    VARIED,
     assert_same,
     index_named,
     label,
@@ -28,7 +30,6 @@ from tests.end_to_end.lakes import (
     staged_parts,
     table,
 )
-from tests.end_to_end.pictures import BROKEN
 from tests.process_tree import Started, below, kill_all
 from tests.stores.fault_proxy import Fault, serve_faults
 from tests.stores.store import Store
@@ -67,55 +68,55 @@ def start_labelling(
     return lake, run
 
 
-def test_a_lake_is_labelled_on_the_cluster_as_on_one_machine(
-    cluster: RayCluster, ceph, tiny_settings, descriptions, varied_table
+def test_the_demo_is_labelled_on_the_cluster_as_on_one_machine(
+    cluster: RayCluster, ceph: Store, demo_images: dict[str, bytes], demo_table: pl.DataFrame
 ) -> None:
     """Index, describe and label by submission; the log comes while the job runs; Prometheus sees what the ledger says."""
-    put_all(ceph, VARIED)
+    put_all(ceph, demo_images)
     lake = ceph.url("lake")
-    index = ("index", put_names(ceph, VARIED), "--root", lake, "-c", "watched", "--id-column", "id")
-    assert f"{len(VARIED)}" in must_submit(cluster, *index)
-    must_submit(cluster, "describe", str(descriptions), "--root", lake, "-s", "s", settings=tiny_settings)
+    index = ("index", put_names(ceph, demo_images), "--root", lake, "-c", "watched", "--id-column", "id")
+    assert f"{len(demo_images)}" in must_submit(cluster, *index)
+    must_submit(
+        cluster, "describe", str(DEMO_DESCRIPTIONS), "--root", lake, "-s", "s", settings=DEMO_SETTINGS
+    )
 
+    retried = next(name for name in demo_images if "/hard-" in name)
     with serve_faults(ceph.env["AWS_ENDPOINT_URL"]) as proxy:
-        proxy.add(
-            Fault("status", path=r"more/3\.jpg", method="GET", times=1)
-        )  # so that one image is tried twice
-        options = (
-            "-o",
-            f"storage.endpoint_url={proxy.url}",
-            "-o",
-            "run.batch_size=1",
-        )  # slow enough to be seen
-        run = follow(cluster, *label(lake, "watched"), *options, settings=tiny_settings)
-        names: set[str] = set()
+        proxy.add(Fault("status", path=re.escape(retried), method="GET", times=1))
+        options = ("-o", f"storage.endpoint_url={proxy.url}")
+        run = follow(cluster, *label(lake, "watched"), *options, settings=DEMO_SETTINGS)
+        most: dict[str, float] = {}
         while run.process.poll() is None:  # gauges are gone soon after the process that set them
-            names |= {sample.name for sample in read_exported(cluster)}
+            for sample in read_exported(cluster):
+                most[sample.name] = max(sample.value, most.get(sample.name, 0.0))
         assert run.wait() == 0, run.text
     arrived = next(when for when, line in run.lines if "label actor(s)" in line)
     assert arrived < run.lines[-1][0] - 1, f"the log came all at once:\n{run.text}"
-    assert f"planned {len(VARIED)}" in one_line(run.text)
+    assert f"planned {len(demo_images)}" in one_line(run.text)
 
     ours = table(ceph, lake)
-    assert_same(varied_table, ours)
+    assert_same(demo_table, ours)
     after = [sample for sample in read_exported(cluster) if sample.tags["collection"] == "watched"]
-    names |= {sample.name for sample in after}
+    names = most.keys() | {sample.name for sample in after}
     exported = {
         f"ray_{name}{'_count' if kind == 'histogram' else ''}" for name, (kind, _, _) in METRICS.items()
     }
     assert exported - names == set()
     ledger = Counter(ours["failure"].cast(pl.String).fill_null("labelled").to_list())
+    assert ledger == {"labelled": 200} | Counter(fault for fault in FAULTS if fault != "no_image")
     assert {s.tags["outcome"]: s.value for s in after if s.name == "ray_laketag_images_total"} == ledger
     values: Counter[str] = Counter()
     for sample in after:  # each label actor exports its own
         values[sample.name] += sample.value
-    read = [name for name in VARIED if BROKEN.get(name, (b"", ""))[1] != "too_large"]
-    assert values["ray_laketag_bytes_read_total"] == sum(len(VARIED[name]) for name in read)
+    assert values["ray_laketag_bytes_read_total"] == sum(map(len, demo_images.values()))
     assert values["ray_laketag_fetch_retries_total"] == 1
     actors = re.search(r"^(\d+) label actor", run.text, re.MULTILINE)
     assert actors
-    assert values["ray_laketag_label_actor_starts_total"] == int(actors[1])
-    assert values["ray_laketag_label_batch_seconds_count"] >= len(VARIED)
+    assert most["ray_laketag_run_label_actors"] == int(actors[1])
+    assert most["ray_laketag_run_label_actor_restarts"] == 0
+    assert most["ray_laketag_run_planned_images"] == len(demo_images)
+    assert most["ray_laketag_images_per_second"] > 0
+    assert most["ray_laketag_rows_in_flight"] > 0
     assert values["ray_laketag_label_batch_seconds_sum"] > 0
     assert 0 < values["ray_laketag_model_seconds_total"] < 600
 
@@ -201,9 +202,37 @@ def test_a_node_that_leaves_and_one_that_joins_change_nothing(
     host = found[0]
     host.kill()  # with the label actor, and what was fetched and decoded there
     wait_until(lambda: cluster.count_alive() == 2, "the head knows that the node is gone")
-    cluster.add_worker()
+    joined, restarts = cluster.add_worker(), 0.0
+    worked = False
+    while run.process.poll() is None:
+        worked = worked or bool(label_actors(joined))
+        shown = [s.value for s in read_exported(cluster) if s.name == "ray_laketag_run_label_actor_restarts"]
+        restarts = max([restarts, *shown])
     assert run.wait() == 0, run.text
+    assert worked, "no label actor came to the node that joined"
+    assert restarts >= 1
     assert f"labelled {MANY}" in one_line(run.text)
+    assert "Traceback" not in run.text
+    assert_same(undisturbed, table(ceph, lake))
+
+
+def test_a_run_goes_on_with_fewer_actors_when_a_node_is_gone_for_good(
+    cluster: RayCluster, ceph, slow_settings, described, undisturbed
+) -> None:
+    lake, run = start_labelling(
+        cluster, ceph, slow_settings, described, "-o", "run.actors=3", "-o", "run.missing_nodes_s=5"
+    )
+    found: list[RayNode] = []
+    wait_until(lambda: found.extend(n for n in living(cluster) if label_actors(n)) or found, "an actor works")
+    found[0].kill()
+    assert run.wait() == 0, run.text
+    cluster.add_worker()  # for the tests that follow
+    said = one_line(run.text)
+    assert "3 label actor(s) on cpu" in said
+    assert "the cluster has room for 1 of 3 label actors" in said
+    assert "going on with" in said
+    assert "1 label actor(s) on cpu" in said.partition("going on with")[2]
+    assert f"labelled {MANY}" in said
     assert "Traceback" not in run.text
     assert_same(undisturbed, table(ceph, lake))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.storage.folders import list_files
-from tests.end_to_end.command_line import must_run
+from tests.end_to_end.command_line import PROJECT, must_run
 from tests.end_to_end.pictures import BROKEN, GOOD, encoded, picture
 from tests.stores.store import Store
 
@@ -21,6 +21,9 @@ VARIED = (
 )
 """Images of many sizes and forms, and one for each fault."""
 MANY = 120
+DEMO_SETTINGS = PROJECT / "demo" / "settings.toml"
+"""Names the model by a path below the folder that the command, or the job, runs in."""
+DEMO_DESCRIPTIONS = PROJECT / "demo" / "descriptions.json"
 
 EXACT = ["image_id", "label", "failure", "width_px", "height_px"]
 

@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from pipeline.cluster.ray_runtime import ray_runtime
 from pipeline.config import BackboneSettings, DescriptionSettings, Settings
 from pipeline.errors import InputError
 from pipeline.flows.describe_classes import DescribedSet, describe_classes, filter_embedded, read_file
 from pipeline.lake import open_lake
 from pipeline.models.backbone_spec import BackboneSpec
-from pipeline.ray_runtime import ray_runtime
 from pipeline.storage.class_texts import load_class_texts
 from pipeline.storage.descriptions import list_versions, read_described_with
 from tests.models.tiny import save_local_dir

@@ -8,27 +8,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from pipeline.cluster.nodes import Node, free_now, living_nodes, total
+from pipeline.cluster.ray_errors import ray_errors
 from pipeline.errors import ClusterError
 from pipeline.lake import timestamp
-from pipeline.ray_errors import ray_errors
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import ray.data
-
-
-@dataclass(frozen=True)
-class Node:
-    """What one living node of the cluster offers, in Ray's logical units."""
-
-    cpus: float = 0.0
-    gpus: float = 0.0
-    memory_bytes: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -38,21 +30,17 @@ class RayRuntime:
     embedded: bool
     nodes: tuple[Node, ...]
     log_file: Path
+    free: Node  # what no job holds, at the start
+    cores: int  # of this machine
 
     @property
-    def cpus(self) -> float:
+    def total(self) -> Node:
         """Of all nodes."""
-        return sum(node.cpus for node in self.nodes)
+        return total(self.nodes)
 
-    @property
-    def gpus(self) -> float:
-        """Of all nodes."""
-        return sum(node.gpus for node in self.nodes)
-
-    @property
-    def memory_bytes(self) -> float:
-        """Of all nodes."""
-        return sum(node.memory_bytes for node in self.nodes)
+    def __str__(self) -> str:
+        where = "this machine" if self.embedded else f"{len(self.nodes)} node(s)"
+        return f"{where}: {self.total}"
 
 
 START_TRIES = 3
@@ -80,33 +68,33 @@ def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
     _send_ray_logs_to(handler)
     address = os.environ.get("RAY_ADDRESS")
     started = not ray.is_initialized()
-    with _stderr_to(log_file) if started else nullcontext(), ray_errors(log_file):
+    with _ray_writes_to(log_file) if started else nullcontext(), ray_errors(log_file):
         try:
             with _same_sigterm():
                 if started and address:
                     _connect(address)
                 elif started:
-                    _start(logical_cpus or max(2, os.cpu_count() or 1))
+                    _start(logical_cpus or max(2, usable_cores()))
             _send_ray_logs_to(handler)
             _set_up_ray_data()
-            yield RayRuntime(started and not address, living_nodes(), log_file)
+            nodes = living_nodes()
+            embedded = not address and len(nodes) == 1
+            yield RayRuntime(embedded, nodes, log_file, free_now(), usable_cores())
         finally:
             if started:
-                ray.shutdown()
+                with log_file.open("a") as log, redirect_stdout(log):  # prints what it held back as repeated
+                    ray.shutdown()
             _send_ray_logs_to(
                 outer[0] if outer else logging.NullHandler()
             )  # a closed file would be opened again
             handler.close()
 
 
-def living_nodes() -> tuple[Node, ...]:
-    """The nodes that the connected cluster has now."""
-    import ray
+def usable_cores() -> int:
+    """Cores that this process may use, in a container no more than its limit."""
+    from ray._private.utils import get_num_cpus  # knows cgroups; Python's own count is that of the machine
 
-    offers = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # untyped in Ray
-    return tuple(
-        Node(offer.get("CPU", 0.0), offer.get("GPU", 0.0), offer.get("memory", 0.0)) for offer in offers
-    )
+    return int(get_num_cpus(override_docker_cpu_warning=True))
 
 
 DATA_THREADS = ("StreamingExecutor", "iter_threaded", "ray-data-metadata-prefetch")
@@ -155,16 +143,33 @@ def _same_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, handler)
 
 
+class StdoutWithoutRay:
+    """The process's stdout, but what Ray's own threads print, as of tasks that wait for a node, goes to the log."""
+
+    def __init__(self, stdout: TextIO, log: TextIO) -> None:
+        self._stdout, self._log = stdout, log
+
+    def write(self, text: str) -> int:
+        """As of a text file."""
+        by_ray = threading.current_thread().name.startswith("ray_")
+        return (self._log if by_ray else self._stdout).write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stdout, name)
+
+
 @contextmanager
-def _stderr_to(log_file: Path) -> Iterator[None]:
-    """What Ray writes to the process's stderr, from C++ or from its threads, goes to the log file."""
-    terminal = os.dup(2)
-    with log_file.open("ab") as log:
+def _ray_writes_to(log_file: Path) -> Iterator[None]:
+    """What Ray writes to the process's stderr, from C++ or from its threads, and to stdout goes to the log file."""
+    terminal, stdout = os.dup(2), sys.stdout
+    with log_file.open("a", buffering=1) as log:
         sys.stderr.flush()
         os.dup2(log.fileno(), 2)
+        sys.stdout = cast("TextIO", StdoutWithoutRay(stdout, log))
         try:
             yield
         finally:
+            sys.stdout = stdout
             sys.stderr.flush()
             os.dup2(terminal, 2)
             os.close(terminal)

@@ -7,17 +7,20 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from pipeline.cluster.actor_shape import DECODE_CPUS, OTHER_CPUS
+from pipeline.cluster.nodes import GIB, Node, total
+from pipeline.cluster.ray_runtime import RayRuntime
+from pipeline.cluster.resources import Resources, decide_resources
 from pipeline.config import RunSettings
 from pipeline.errors import ClusterError
-from pipeline.ray_runtime import Node, RayRuntime
-from pipeline.resources import DECODE_CPUS, GIB, OTHER_CPUS, Resources, decide_resources, say_shortfalls
 
 LOG = Path("ray.log")
 
 
 def cluster(*nodes: Node) -> RayRuntime:
-    return RayRuntime(False, nodes, LOG)
+    return RayRuntime(False, nodes, LOG, free=total(nodes), cores=2)
 
 
 def decide(runtime: RayRuntime, planned: int = 100_000, **settings: object) -> Resources:
@@ -42,9 +45,12 @@ settings = st.fixed_dictionaries(
 )
 
 
-def place_worst(runtime: RayRuntime, resources: Resources) -> list[float] | None:
-    """CPUs left on each node after the actors were placed one by one, the naive way; None if one finds no room."""
-    rooms = [[node.cpus, [1.0] * int(node.gpus), node.memory_bytes] for node in runtime.nodes]
+def place(runtime: RayRuntime, resources: Resources, order: int = 1) -> list[float] | None:
+    """CPUs left on each node after the actors were placed one by one; None if one finds no room.
+
+    ``order`` -1 begins with the last node.
+    """
+    rooms = [[node.cpus, [1.0] * int(node.gpus), node.memory_bytes] for node in runtime.nodes[::order]]
     for _ in range(resources.actors):
         for room in rooms:
             gpus: list[float] = room[1]  # type: ignore[assignment]
@@ -67,6 +73,31 @@ def place_worst(runtime: RayRuntime, resources: Resources) -> list[float] | None
     return [room[0] for room in rooms]  # type: ignore[misc]
 
 
+def has_room(runtime: RayRuntime, refused: str) -> bool:
+    """Whether actors of the shape that was refused, as the refusal says, could be placed all the same, with the rest."""
+    said = re.match(
+        r"(\d+) label actor\(s\) on (\w+) with ([\d.]+) CPU, ([\d.]+) GPU(?: and ([\d.]+) GiB)? each", refused
+    )
+    assert said, refused
+    actors, device, cpus, gpus, memory = said.groups()
+    asked = Resources(
+        device=device,
+        actors=int(actors),
+        max_actors=int(actors),
+        autoscaling=False,
+        cpus_per_actor=float(cpus),
+        gpus_per_actor=float(gpus),
+        memory_per_actor_bytes=int(float(memory or 0) * GIB),
+        threads_per_actor=1,
+        fetch_slots=1,
+        decode_slots=1,
+        batch_size=1,
+        rows_per_block=1,
+    )
+    left = place(runtime, asked)
+    return left is not None and sum(left) >= OTHER_CPUS and max(left) >= DECODE_CPUS
+
+
 @given(st.lists(nodes, min_size=1, max_size=6), settings, st.integers(0, 10**6))
 def test_no_more_is_asked_for_than_there_is_or_what_lacks_is_named(found, chosen, planned) -> None:
     runtime = cluster(*found)
@@ -77,8 +108,10 @@ def test_no_more_is_asked_for_than_there_is_or_what_lacks_is_named(found, chosen
         refused = str(error)
     if refused is not None:
         assert re.search(r"need more than the cluster has: .*(CPU|GPU|GiB).* \(it has ", refused)
+        assert not has_room(runtime, refused)
         return
-    left = place_worst(runtime, resources)
+    assert place(runtime, resources, -1) is not None
+    left = place(runtime, resources)
     assert left is not None
     assert sum(left) >= OTHER_CPUS - 1e-6
     assert max(left) >= DECODE_CPUS - 1e-6
@@ -124,6 +157,8 @@ def test_settings_decide_each_number_they_name(found, chosen) -> None:
         ([Node(64, 4), Node(64)], {"device": "cpu"}, 2, 48.0),
         ([Node(0), Node(2), Node(2)], {}, 3, 1.0),
         ([Node(2)], {}, 1, 1.0),
+        ([Node(64), Node(1)], {}, 1, 48.0),  # one small node does not make 48 actors of one CPU
+        ([Node(64), Node(2)], {}, 1, 48.0),
     ],
 )
 def test_label_actors_follow_the_gpus_or_three_quarters_of_the_cpus(found, chosen, actors, cpus) -> None:
@@ -134,8 +169,9 @@ def test_label_actors_follow_the_gpus_or_three_quarters_of_the_cpus(found, chose
 
 
 def test_an_embedded_ray_has_one_actor_with_all_cores() -> None:
-    resources = decide(RayRuntime(True, (Node(4, 0, 8 * GIB),), LOG))
-    assert (resources.actors, resources.cpus_per_actor) == (1, 1.0)
+    here = (Node(4, 0, 8 * GIB),)
+    resources = decide(RayRuntime(True, here, LOG, free=total(here), cores=4))
+    assert (resources.actors, resources.cpus_per_actor, resources.threads_per_actor) == (1, 1.0, 4)
     assert resources.memory_per_actor_bytes == 2 * GIB
 
 
@@ -155,21 +191,21 @@ def test_what_the_cluster_lacks_is_said(found, chosen, said) -> None:
         decide(cluster(*found), **chosen)
 
 
-def test_an_autoscaling_cluster_may_grow_into_what_it_lacks_and_says_so() -> None:
-    runtime = cluster(Node(4))
-    chosen = {"autoscaling": True, "device": "cuda", "actors": 2, "max_actors": 16}
-    resources = decide(runtime, **chosen)
-    assert (resources.actors, resources.max_actors, resources.device) == (2, 16, "cuda")
-    (said,) = say_shortfalls(runtime, resources)
-    assert "must grow first" in said
-    assert "2 GPU (it has 0)" in said
+def test_an_autoscaling_cluster_is_asked_for_all_actors_at_once_and_feeds_them_once_it_has_grown() -> None:
+    chosen = {"autoscaling": True, "device": "cuda", "actors": 1, "max_actors": 8}
+    for small in (cluster(Node(0)), cluster(Node(0), Node(7))):
+        resources = decide(small, **chosen)
+        assert (resources.actors, resources.max_actors, resources.autoscaling) == (1, 8, True)
+        assert (resources.device, resources.cpus_per_actor) == ("cuda", 1)
+        assert resources.fetch_slots == resources.decode_slots == 64
+    grown = cluster(Node(0), Node(7), *[Node(7, 1)] * 8)
+    assert decide(grown, **chosen).decode_slots >= 64
 
 
-def test_idle_gpus_are_pointed_out() -> None:
-    runtime = cluster(Node(3, 8))
-    assert "6 of 8 GPUs stay idle" in say_shortfalls(runtime, decide(runtime, actors=2))[0]
-    assert "run.device is cpu" in say_shortfalls(runtime, decide(runtime, device="cpu"))[0]
-    assert say_shortfalls(cluster(Node(8, 2)), decide(cluster(Node(8, 2)))) == []
+@pytest.mark.parametrize("chosen", [{}, {"max_actors": 4}, {"device": "cuda"}])
+def test_autoscaling_without_a_device_and_a_limit_is_refused(chosen: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="autoscaling = true needs max_actors"):
+        RunSettings.model_validate({"autoscaling": True} | chosen)
 
 
 def test_a_small_plan_is_cut_into_enough_blocks_for_every_actor() -> None:
@@ -177,6 +213,7 @@ def test_a_small_plan_is_cut_into_enough_blocks_for_every_actor() -> None:
     assert decide(runtime, 10**6).rows_per_block == 128
     assert decide(runtime, 1000).rows_per_block == 32
     assert decide(runtime, 3).rows_per_block == 8
+    assert decide(cluster(Node(64)), 10**6).rows_per_block == 16  # which a CPU takes minutes for
 
 
 def test_batches_are_small_on_a_cpu_unless_set() -> None:
@@ -196,8 +233,12 @@ def test_what_is_set_is_kept_however_small_the_plan() -> None:
 
 
 def test_resources_are_one_readable_line() -> None:
-    said = str(decide(cluster(Node(8, 2, 64 * GIB)), max_actors=4))
-    assert said == (
+    assert str(decide(cluster(Node(8, 2, 64 * GIB)), max_actors=4)) == (
         "2 to 4 label actor(s) on cuda (1 CPU, 1 GPU, 2 GiB reserved each), "
-        "7 fetch and 7 decode slots, 32 images a batch, 128 a block"
+        "7 fetch and 7 decode slots (1.75 and 1.75 for each GPU), 32 images a batch, 128 a block"
     )
+    assert str(decide(cluster(Node(8)))) == (
+        "1 label actor(s) on cpu (6 CPU, 6 torch thread(s) each), 2 fetch and 2 decode slots, "
+        "8 images a batch, 16 a block"
+    )
+    assert str(cluster(Node(8, 2, 64 * GIB), Node(8))) == "2 node(s): 16 CPU, 2 GPU, 64 GiB memory"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.cluster.nodes import NodesLostError
 from pipeline.errors import ClusterError, LaketagError
 
 
@@ -20,17 +21,25 @@ def ray_errors(log_file: Path) -> Iterator[None]:
 
     try:
         yield
-    except (ray.exceptions.RayError, ExecutionTimeoutError, SystemException) as error:
+    except (ray.exceptions.RayError, ExecutionTimeoutError, SystemException, NodesLostError) as error:
         raise translate(error, log_file) from None
 
 
 def translate(error: BaseException, log_file: Path) -> LaketagError:
     """The LaketagError inside the error, or one sentence about it; the whole trace is appended to the log."""
+    from ray.data.exceptions import ExecutionTimeoutError
+
     known = next((inner for inner in chain(error) if _is_ours(inner)), None)
     if isinstance(known, LaketagError):
         return known
     with log_file.open("a") as log:
         log.write("".join(traceback.format_exception(error)))
+    if any(isinstance(inner, ExecutionTimeoutError) for inner in chain(error)):
+        return ClusterError(
+            "nothing has moved for run.stall_s; label actors wait for nodes or for what other jobs hold, or one block takes "
+            "longer. What was done is kept: run the same command again, once there is room, with a larger run.stall_s, or "
+            f"with a smaller run.rows_per_block. Ray's own log: {log_file}"
+        )
     if is_loss(error):
         return ClusterError(
             f"Ray lost a worker or a node and could not make up for it ({_last_line(error)}); what was done is kept: "
@@ -56,9 +65,15 @@ def is_loss(error: BaseException) -> bool:
         known.NodeDiedError,
         known.ObjectLostError,
         ExecutionTimeoutError,
+        NodesLostError,
     )
     return any(
-        isinstance(inner, losses) and not getattr(inner, "actor_init_failed", False) for inner in chain(error)
+        isinstance(inner, losses)
+        and not getattr(inner, "actor_init_failed", False)
+        and not isinstance(
+            getattr(inner, "client_exc", None), ImportError
+        )  # a value that cannot be read there
+        for inner in chain(error)
     )
 
 

@@ -6,7 +6,7 @@ import time
 import pyarrow as pa
 import ray.data
 
-from pipeline.ray_runtime import open_blocks, ray_runtime
+from pipeline.cluster.ray_runtime import open_blocks, ray_runtime
 
 WITHOUT_RAY = ("Prefetcher", "data-usage-metrics-poller")
 """Threads of Ray Data that go on and do not ask Ray for anything: one that waits for work, one that speaks HTTP."""
@@ -18,13 +18,13 @@ def python_threads() -> set[str]:
     return {name for name in names if not name.startswith(WITHOUT_RAY)}
 
 
-def slowly(block: pa.Table) -> pa.Table:
-    time.sleep(0.2)  # so that most blocks are still to come when the first is read
-    return block
-
-
 def test_what_is_read_in_part_runs_on_no_longer() -> None:
     """Ray 2.60 ends the process, silently, when a thread of an execution reaches for it after ray.shutdown()."""
+
+    def slowly(block: pa.Table) -> pa.Table:
+        time.sleep(0.2)  # so that most blocks are still to come when the first is read
+        return block
+
     with ray_runtime(logical_cpus=2):
         tables = [pa.table({"number": [number]}) for number in range(20)]
         numbers = ray.data.from_arrow(tables).map_batches(slowly, batch_format="pyarrow", batch_size=None)

@@ -1,0 +1,71 @@
+"""A cluster that adds its nodes on demand: from none to as many as the run's actors need, at once, and back to none."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.cluster.commands import follow
+from tests.cluster.exported import read_exported
+from tests.cluster.ray_cluster import RayCluster, serve_growing_ray
+from tests.end_to_end.command_line import one_line, wait_until
+from tests.end_to_end.lakes import (
+    MANY,
+    assert_same,
+    index_named,
+    label,
+    many_images,
+    put_all,
+    put_described,
+    table,
+)
+from tests.stores.store import folder_store
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+NODES = 2
+
+
+@pytest.fixture
+def growing() -> Iterator[RayCluster]:
+    """A head alone, whose autoscaler may start two nodes of three CPUs."""
+    with serve_growing_ray({}, {"CPU": 3}, most=NODES) as cluster:
+        yield cluster
+
+
+def test_a_run_brings_all_its_nodes_at_once_and_leaves_none(
+    growing: RayCluster, tmp_path: Path, slow_settings: Path, described: Path, undisturbed: pl.DataFrame
+) -> None:
+    store, images = folder_store(tmp_path), many_images()
+    put_all(store, images)
+    lake = store.url("lake")
+    index_named(store, lake, images)
+    put_described(store, lake, described)
+    options = (
+        "autoscaling=true",
+        "device=cpu",
+        "actors=1",
+        f"max_actors={NODES}",
+        "cpus_per_actor=2",
+        "memory_per_actor_gib=0",  # the declared nodes have none, as real ones do
+    )
+    chosen = [word for option in options for word in ("-o", f"run.{option}")]
+    assert growing.count_alive() == 1
+
+    run = follow(growing, *label(lake), *chosen, settings=slow_settings)
+    actors = 0.0
+    while run.process.poll() is None:
+        shown = [sample for sample in read_exported(growing) if sample.name == "ray_laketag_run_label_actors"]
+        actors = max([actors, *(sample.value for sample in shown)])
+    assert run.wait() == 0, run.text
+    assert f"1 to {NODES} label actor(s) on cpu" in run.text
+    assert "the cluster must grow first: the run needs 3 CPU (it has 0)" in run.text
+    assert f"labelled {MANY}" in one_line(run.text)
+    assert "(raylet)" not in run.text  # Ray's own words about what it waits for are in its log
+    assert_same(undisturbed, table(store, lake))
+
+    log = next(growing.folder.glob("session_2*/logs/monitor.log")).read_text()
+    assert re.findall(r"Adding (\d+) node", log) == [str(NODES)], log  # one request for all
+    assert actors == NODES
+    wait_until(lambda: growing.count_alive() == 1, "the nodes are gone again")
