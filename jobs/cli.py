@@ -1,9 +1,8 @@
 """The command ``laketag``: one sub-command for each file beside this one."""
 
+import functools
 import importlib
-import os
 import signal
-import sys
 from types import FrameType
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from jobs.console import open_console
+from jobs.standard_output import discard_output
 from pipeline.errors import LaketagError
 from pipeline.version import laketag_version
 
@@ -38,8 +38,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-INTERRUPTED = 130
-
 
 def _print_version(asked: bool) -> None:
     if asked:
@@ -56,8 +54,9 @@ def _root(
     """Hold the options that belong to no command."""
 
 
-def _register() -> None:
-    """Give the app its commands."""
+@functools.cache
+def command_line() -> Any:
+    """The whole command line, to be called or only to read arguments with."""
     for name in COMMANDS:
         module = importlib.import_module(f"jobs.{name}")
         group = getattr(module, "app", None)
@@ -65,6 +64,7 @@ def _register() -> None:
             app.add_typer(group, name=name)
         else:
             app.command(name)(getattr(module, name))
+    return typer.main.get_command(app)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -74,18 +74,24 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 def main() -> None:
     """Run the command line; a mistake of the caller ends in one sentence, not a stack trace."""
     signal.signal(signal.SIGTERM, _interrupt)  # a stopped job ends as Ctrl-C does: leases are released
-    _register()
     console = open_console(stderr=True)
     try:
-        app()
+        command_line()()
     except LaketagError as error:
         console.print("error: ", style="bold red", end="")
         console.print(str(error), soft_wrap=True)
-        sys.exit(error.exit_code)
+        raise SystemExit(error.exit_code) from error
     except SystemExit as ended:
-        if ended.code == INTERRUPTED:  # typer makes this of a KeyboardInterrupt, and says nothing
+        cause = _cause(ended)
+        if isinstance(cause, KeyboardInterrupt):
             console.print("stopped; what was done is kept, and the same command goes on from there")
+        if isinstance(cause, BrokenPipeError):  # `laketag query … | head`
+            discard_output()
+            raise SystemExit(0) from None
         raise
-    except BrokenPipeError:  # `laketag query … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+
+
+def _cause(ended: SystemExit) -> BaseException | None:
+    """What typer made the exit of: Ctrl-C (through an Exit of its own) or a closed pipe; a command's exit code has none."""
+    made_of = ended.__context__
+    return made_of.__cause__ if isinstance(made_of, typer.Exit) else made_of

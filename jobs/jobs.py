@@ -1,14 +1,19 @@
 """``laketag jobs``: the laketag jobs of a cluster."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import typer
 from rich.table import Table
 
 from jobs.console import open_console
-from jobs.ray_jobs import ENDED, chosen_address, cluster_errors, connect
-from jobs.submit import Address, follow_to_the_end
+from jobs.ray_jobs import ENDED, chosen_address, cluster_errors, connect, shown_address
+from jobs.show_log import show_to_the_end
+from jobs.submit import Address
 from pipeline.errors import ClusterError
+
+NARROWEST = 110
+"""A table of jobs needs so many characters; a narrower terminal folds whole lines."""
 
 app = typer.Typer(help="List, follow and stop the laketag jobs of a cluster.", no_args_is_help=False)
 
@@ -16,54 +21,75 @@ app = typer.Typer(help="List, follow and stop the laketag jobs of a cluster.", n
 @app.callback(invoke_without_command=True)
 def list_jobs(context: typer.Context, address: Address = None) -> None:
     """List the laketag jobs of a cluster, newest first."""
+    context.obj = address  # `laketag jobs --address URL stop ID`
     if context.invoked_subcommand is not None:
         return
     where = chosen_address(address)
+    client = connect(where)
     with cluster_errors(where):
-        found = [job for job in connect(where).list_jobs() if "laketag" in (job.metadata or {})]
-    table = Table(title=f"laketag jobs on {where}", title_justify="left")
-    for column in ("job", "status", "started (UTC)", "took", "command"):
-        table.add_column(column, overflow="fold", no_wrap=column != "command")
-    for job in sorted(found, key=lambda job: job.start_time or 0, reverse=True):
+        found = [job for job in client.list_jobs() if _is_ours(job)]
+    shown, console = shown_address(where), open_console()
+    if not found:
+        console.print(f"no laketag job on {shown}", soft_wrap=True)
+        return
+    console.width = max(console.width, NARROWEST)
+    console.print(_as_table(found, f"laketag jobs on {shown}"))
+
+
+@app.command()
+def stop(context: typer.Context, job_id: str, address: Address = None) -> None:
+    """Stop a job; what it has done is kept, and the same command goes on from there."""
+    where = chosen_address(address or context.obj)
+    client = connect(where)
+    with cluster_errors(where):
+        is_stopped = _our_job(client, job_id).status.value not in ENDED and client.stop_job(job_id)
+    typer.echo(
+        f"{job_id} is being stopped; submit the same command again to go on"
+        if is_stopped
+        else f"{job_id} has ended already"
+    )
+
+
+@app.command()
+def follow(context: typer.Context, job_id: str, address: Address = None) -> None:
+    """Show a job's log until it ends, and end with its exit code."""
+    where = chosen_address(address or context.obj)
+    client = connect(where)
+    with cluster_errors(where):
+        _our_job(client, job_id)
+    raise typer.Exit(show_to_the_end(client, where, job_id, open_console(stderr=True)))
+
+
+def _is_ours(job: Any) -> bool:
+    """Whether laketag submitted the job."""
+    return {"laketag", "command"} <= (job.metadata or {}).keys()
+
+
+def _our_job(client: Any, job_id: str) -> Any:
+    """What the cluster says of the job, or a ClusterError if laketag submitted none with this id."""
+    job = next((job for job in client.list_jobs() if job.submission_id == job_id), None)
+    if job is None:
+        raise ClusterError(f"the cluster knows no job {job_id}; see: laketag jobs")
+    if not _is_ours(job):
+        raise ClusterError(f"job {job_id} is not laketag's, which leaves it alone; see: ray job --help")
+    return job
+
+
+def _as_table(jobs: list[Any], title: str) -> Table:
+    """The jobs, newest first; ids are never broken, as they are there to be copied."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("job", no_wrap=True, min_width=max(len(job.submission_id) for job in jobs))
+    for column in ("status", "started (UTC)", "took"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("command", overflow="fold")
+    for job in sorted(jobs, key=lambda job: job.start_time or 0, reverse=True):
         began = datetime.fromtimestamp(job.start_time / 1000, UTC) if job.start_time else None
         ended = datetime.fromtimestamp(job.end_time / 1000, UTC) if job.end_time else datetime.now(UTC)
-        took = f"{(ended - began).total_seconds():,.0f} s" if began else ""
         table.add_row(
             job.submission_id,
             job.status.value.lower(),
             f"{began:%Y-%m-%d %H:%M:%S}" if began else "",
-            took,
+            f"{(ended - began).total_seconds():,.0f} s" if began else "",
             job.metadata["command"],
         )
-    open_console().print(table if found else f"no laketag job on {where}")
-
-
-@app.command()
-def stop(job_id: str, address: Address = None) -> None:
-    """Stop a job; what it has done is kept, and the same command goes on from there."""
-    where = chosen_address(address)
-    client = connect(where)
-    with cluster_errors(where):
-        if _status(client, job_id) in ENDED:
-            typer.echo(f"{job_id} has ended already")
-            return
-        client.stop_job(job_id)
-    typer.echo(f"{job_id} is being stopped; submit the same command again to go on")
-
-
-@app.command()
-def follow(job_id: str, address: Address = None) -> None:
-    """Show a job's log until it ends, and end with its exit code."""
-    where = chosen_address(address)
-    client = connect(where)
-    with cluster_errors(where):
-        _status(client, job_id)
-    raise typer.Exit(follow_to_the_end(client, where, job_id, open_console(stderr=True)))
-
-
-def _status(client: object, job_id: str) -> str:
-    """The job's status, or a ClusterError if there is no such job."""
-    known = {job.submission_id: job.status.value for job in client.list_jobs()}  # type: ignore[attr-defined]  # a JobSubmissionClient
-    if job_id not in known:
-        raise ClusterError(f"the cluster knows no job {job_id}; see: laketag jobs")
-    return str(known[job_id])
+    return table

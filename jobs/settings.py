@@ -32,12 +32,12 @@ def as_toml(settings: Settings) -> str:
         lines += [f"# {(type(section).__doc__ or '').splitlines()[0]}", f"[{table}]"]
         for key, item in type(field.default).model_fields.items():
             value = getattr(section, key)
-            entry = f"# {key} =" if value is None else f"{key} = {_toml(value)}"
+            entry = f"# {key} =" if value is None else f"{key} = {toml_value(value)}"
             lines.append(f"{entry:<40} # {item.description}")
         lines.append("")
     return "\n".join(lines)
 
 
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
     """A TOML value; for strings, numbers, booleans and lists JSON is TOML."""
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)

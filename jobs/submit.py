@@ -8,23 +8,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from jobs.console import open_console
 from jobs.options import SettingsFile
-from jobs.ray_jobs import chosen_address, cluster_errors, connect, follow
-from jobs.shipment import (
-    SETTINGS_NAME,
-    build_working_directory,
-    pinned_requirements,
-    ship_description_files,
-)
+from jobs.pinned import pinned_requirements
+from jobs.ray_jobs import chosen_address, cluster_errors, connect, shown_address
+from jobs.shipment import SETTINGS_NAME, build_working_directory
+from jobs.show_log import show_to_the_end
+from jobs.submitted_paths import check_places, check_settings_paths, ship_description_files
+from jobs.typed_command import read_command, rewritten, with_settings
 from pipeline.config import read_settings
-from pipeline.errors import SettingsError
 from pipeline.lake import timestamp
 from pipeline.version import laketag_version
 
-SUBMITTED = ("index", "describe", "label", "query")
 STOP_WAIT_S = 30
 """A stopped job has so long to release its lease; Ray would kill it after 3 s."""
 Address = Annotated[
@@ -52,83 +48,44 @@ def submit(
     laketag submit --address http://127.0.0.1:8265 --settings nightly.toml -- label --root s3://lake -c photos -s animals
     """
     where = chosen_address(address)
-    arguments = checked_command(command)
-    if settings is not None:
-        read_settings(settings)  # refuse what is wrong before it travels
-    client = connect(where)
-    console = open_console(stderr=True)
-    with tempfile.TemporaryDirectory(prefix="laketag-submit-") as folder:
-        build_working_directory(Path(folder), settings)
-        arguments = ship_description_files(arguments, Path(folder))
+    typed = read_command(command)
+    chosen = read_settings(settings, typed.values["override"] or ())
+    check_places(typed)
+    with tempfile.TemporaryDirectory(prefix="laketag-submit-") as name:
+        folder = Path(name)
+        build_working_directory(folder, chosen if settings is not None else None)
+        if typed.name in ("describe", "label"):  # the others load no model and fetch no image
+            check_settings_paths(chosen, folder)
+        shipped = ship_description_files(typed, folder)
+        sent, shown = rewritten(typed, shipped) if shipped else typed.words, typed.words
         if settings is not None:
-            arguments += ["--settings", SETTINGS_NAME]
-        runtime_env: dict[str, object] = {"working_dir": folder, "env_vars": job_variables()}
+            sent, shown = with_settings(sent, SETTINGS_NAME), with_settings(shown, str(settings))
+        runtime_env: dict[str, object] = {"working_dir": name, "env_vars": job_variables()}
         if pinned:
             runtime_env["pip"] = pinned_requirements()
+        client = connect(where)
         with cluster_errors(where):
             job_id = client.submit_job(
-                entrypoint=shlex.join(["python", "-m", "jobs.remote", *arguments]),
-                submission_id=f"laketag-{arguments[0]}-{timestamp().lower().replace('.', '-')}",
+                entrypoint=shlex.join(["python", "-m", "jobs.remote", *sent]),
+                submission_id=f"laketag-{typed.name}-{timestamp().lower().replace('.', '-')}",
                 runtime_env=runtime_env,
-                metadata={"laketag": laketag_version(), "command": shlex.join(["laketag", *arguments])},
+                metadata={"laketag": laketag_version(), "command": shlex.join(["laketag", *shown])},
             )
-    console.print(f"job {job_id} on {where}")
+    console = open_console(stderr=True)
+    console.print(f"job {job_id} on {shown_address(where)}", soft_wrap=True)
     if detach:
         typer.echo(job_id)
         return
-    raise typer.Exit(follow_to_the_end(client, where, job_id, console))
+    raise typer.Exit(show_to_the_end(client, where, job_id, console))
 
 
 def job_variables() -> dict[str, str]:
     """The only environment variables that travel: none of them is the submitter's own."""
-    return {
+    variables = {
         "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S),
         "PYTHONUNBUFFERED": "1",  # the log is followed as it is written
-        "COLUMNS": str(shutil.get_terminal_size().columns),  # tables are as wide as where they are read
+        "PYTHONIOENCODING": "utf-8:backslashreplace",  # Ray cannot read a log that is not UTF-8
     }
-
-
-def follow_to_the_end(client: object, address: str, job_id: str, console: Console) -> int:
-    """Show a job's log until it ends; its exit code."""
-
-    def write(text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-
-    try:
-        with cluster_errors(address):
-            status, code = follow(client, job_id, write)
-    except KeyboardInterrupt:
-        console.print(f"the job goes on; stop it with: laketag jobs stop {job_id} --address {address}")
-        return 130
-    console.print(f"job {job_id} {status.lower()} with exit code {code}")
-    return code
-
-
-def checked_command(command: list[str]) -> list[str]:
-    """The command, if it is one that makes sense on a cluster."""
-    arguments = command[1:] if command[:1] == ["laketag"] else list(command)
-    if not arguments or arguments[0] not in SUBMITTED:
-        raise SettingsError(
-            f"{shlex.join(arguments) or 'nothing'!r} cannot be submitted; after -- comes one of: {', '.join(SUBMITTED)}"
-        )
-    if any(argument.partition("=")[0] == "--settings" for argument in arguments):
-        raise SettingsError(
-            "the cluster has no such settings file; give --settings before --, so that it is sent along"
-        )
-    root = option_value(arguments, "--root")
-    if root is not None and "://" not in root and not Path(root).is_absolute():
-        raise SettingsError(
-            f"--root {root} names a folder below this machine's working directory; give s3://bucket/prefix, "
-            "or the absolute path of a folder that every node of the cluster sees"
-        )
-    return arguments
-
-
-def option_value(arguments: list[str], option: str) -> str | None:
-    """The value that the arguments give an option, if they do."""
-    for position, argument in enumerate(arguments):
-        name, equals, value = argument.partition("=")
-        if name == option:
-            return value if equals else next(iter(arguments[position + 1 :]), None)
-    return None
+    if sys.stdout.isatty():  # tables are as wide as where they are read
+        variables["COLUMNS"] = str(shutil.get_terminal_size().columns)
+    return variables

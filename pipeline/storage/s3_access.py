@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.config import StorageSettings
-from pipeline.errors import StorageError
+from pipeline.errors import AccessError, StorageError
 
 DEFAULT_REGION = "us-east-1"
 TRUE = {"1", "true", "yes", "on"}
@@ -72,9 +72,9 @@ def find_credentials(access: S3Access) -> Any:
     return credentials
 
 
-def no_credentials(url: str, detail: str) -> StorageError:
+def no_credentials(url: str, detail: str) -> AccessError:
     """The error for requests that cannot be signed."""
-    return StorageError(
+    return AccessError(
         f"{url}: no usable credentials for the store ({detail.rstrip('.')}); "
         "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile (storage.profile or AWS_PROFILE), "
         "or read a public bucket with storage.anonymous = true"

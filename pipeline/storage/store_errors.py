@@ -99,7 +99,7 @@ def _translate_s3(url: str, error: BaseException) -> StorageError | None:
             f"{url}: there is no bucket {bucket}; create it, or correct the URL or the endpoint"
         )
     if NO_CREDENTIALS.search(name):
-        return AccessError(str(no_credentials(url, without_secrets(text))))
+        return no_credentials(url, without_secrets(text))
     if isinstance(error, PermissionError) or status in (401, 403):
         said = code or "AccessDenied"
         return AccessError(

@@ -1,70 +1,40 @@
-import inspect
-from importlib.metadata import version
 from pathlib import Path
-from typing import get_type_hints
 
 import pytest
 
-from jobs.describe import describe
-from jobs.shipment import (
-    DESCRIBE_FLAGS,
-    build_working_directory,
-    pinned_requirements,
-    ship_description_files,
-)
+from jobs.shipment import SETTINGS_NAME, build_working_directory
+from pipeline.config import read_settings
 
 
-def test_what_is_pinned_is_what_is_installed_and_what_it_needs_in_turn() -> None:
-    pins = dict(line.split("==") for line in pinned_requirements())
-    assert {"polars", "obstore", "typer", "s3fs"} <= pins.keys()
-    assert "botocore" in pins  # needed by aiobotocore, which s3fs needs
-    assert "ray" not in pins  # the cluster's own, or nothing would connect
-    assert "pytest" not in pins
-    assert all(version(name) == pinned for name, pinned in pins.items())
-
-
-def test_the_working_directory_holds_code_and_settings_and_no_caches(tmp_path) -> None:
+def test_the_working_directory_holds_code_and_the_demos_data_and_nothing_else(tmp_path: Path) -> None:
     build_working_directory(tmp_path, None)
-    suffixes = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
-    assert ".py" in suffixes
-    assert ".pyc" not in suffixes
-    assert (tmp_path / "jobs" / "remote.py").is_file()
+    files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"jobs/remote.py", "pipeline/storage/fetch.py", "schemas/__init__.py", "submitted.json"} <= files
+    assert {file for file in files if not file.endswith(".py")} == {
+        "submitted.json",
+        "demo/descriptions.json",
+        "demo/settings.toml",
+        "demo/model/open_clip_config.json",
+        "demo/model/open_clip_model.safetensors",
+    }
+    assert not [file for file in files if "/." in file or "training" in file]
 
 
 @pytest.mark.parametrize(
-    ("command", "shipped"),
+    "text",
     [
-        (
-            "animals --set animals -s animals --root animals",
-            "1/animals --set animals -s animals --root animals",
-        ),
-        ("--set animals -sanimals animals", "--set animals -sanimals 4/animals"),
-        ("--show-dropped animals --format=cupl", "--show-dropped 2/animals --format=cupl"),
-        ("s3://b/x.json --classes animals", "s3://b/x.json --classes 3/animals"),
-        ("animals --classes=animals -o x.y=animals", "1/animals --classes=2/animals -o x.y=animals"),
-        ("--classes animals -- animals", "--classes 2/animals -- 4/animals"),
-        ("missing --root=animals", "missing --root=animals"),
+        "",
+        '[storage]\nprofile = "ä \\"quoted\\" \\\\ name\\n"\nanonymous = false\n[method]\ncrops = 8\n',
+        "[method]\nsampling_temperature = 1e-5\nfeature_block = 11\n[fetch]\nallowed_roots = ['s3://a', '/b']\n",
     ],
 )
-def test_only_the_file_and_that_of_the_classes_are_shipped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, shipped: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("animals").write_text("cat\ndog\n")
-    arguments = ship_description_files(["describe", *command.split()], tmp_path / "job")
-    inputs = [word.replace("submitted-inputs/", "") for word in arguments]
-    assert inputs == ["describe", *shipped.split()]
-    for word in arguments:
-        path = word.removeprefix("--classes=")
-        if path.startswith("submitted-inputs/"):
-            assert (tmp_path / "job" / path).read_text() == "cat\ndog\n"
-
-
-def test_the_flags_of_describe_are_known() -> None:
-    hints = get_type_hints(describe)
-    flags = {
-        f"--{name.replace('_', '-')}"
-        for name in inspect.signature(describe).parameters
-        if hints[name] is bool
-    }
-    assert flags == {flag for flag in DESCRIBE_FLAGS if flag not in ("--help", "-h")}
+def test_settings_arrive_as_they_were_set_and_comments_stay(tmp_path: Path, text: str) -> None:
+    here = tmp_path / "here.toml"
+    here.write_text(f"# the password is hunter2\n{text}")
+    settings = read_settings(here, ["method.seed=7"])
+    build_working_directory(tmp_path / "job", settings)
+    there = read_settings(tmp_path / "job" / SETTINGS_NAME)
+    assert there == settings
+    assert there.model_fields_set == settings.model_fields_set
+    assert there.method.model_fields_set == settings.method.model_fields_set
+    assert "hunter2" not in (tmp_path / "job" / SETTINGS_NAME).read_text()

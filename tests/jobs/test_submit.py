@@ -1,27 +1,39 @@
 """What a submission sends and refuses, without a cluster."""
 
 import io
+import os
+import shlex
 import socket
+import sys
+import threading
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import ray
 
-from jobs.ray_jobs import exit_code
-from jobs.submit import checked_command, option_value
+from jobs.submit import job_variables, submit
 from pipeline.errors import SettingsError
-from tests.end_to_end.command_line import run_laketag
+from pipeline.version import laketag_version
+from tests.end_to_end.command_line import one_line, run_laketag
 from tests.jobs.fake_dashboard import FakeDashboard, serve_dashboard
+from tests.jobs.fake_job import End, FakeJob
 
 SECRETS = {
     "AWS_ACCESS_KEY_ID": "AKIAEXAMPLEOFAKEY123",
     "AWS_SECRET_ACCESS_KEY": "very-secret-0123456789",
     "AWS_SESSION_TOKEN": "session-token-0123456789",
-    "RAY_AUTH_TOKEN": "f" * 64,
 }
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "f" * 64}
 LABEL = ("label", "--root", "s3://b/lake", "-c", "c", "-s", "s")
+
+
+@pytest.fixture
+def dashboard() -> Iterator[FakeDashboard]:
+    with serve_dashboard(ray.__version__) as served:
+        yield served
 
 
 def shipped_files(dashboard: FakeDashboard) -> dict[str, bytes]:
@@ -33,52 +45,129 @@ def shipped_files(dashboard: FakeDashboard) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
 
 
-def test_credentials_never_travel_though_the_submitter_has_them(tmp_path: Path) -> None:
+def test_credentials_never_travel_though_the_submitter_has_them(
+    dashboard: FakeDashboard, tmp_path: Path
+) -> None:
     settings = tmp_path / "nightly.toml"
-    settings.write_text('[method]\ncrops = 8\n[storage]\nprofile = "photos"\n')
-    with serve_dashboard(ray.__version__) as dashboard:
-        outcome = run_laketag(
-            "submit",
-            "--address",
-            dashboard.url,
-            "--settings",
-            str(settings),
-            "--detach",
-            "--",
-            *LABEL,
-            env=SECRETS,
-        )
-        assert outcome.code == 0, outcome
-        files = shipped_files(dashboard)
-        sent = dashboard.everything + b"\n".join(files.values())
+    settings.write_text(
+        f'# {SECRETS["AWS_SECRET_ACCESS_KEY"]}\n[method]\ncrops = 8\n[storage]\nprofile = "p"\n'
+    )
+    options = ("--address", dashboard.url, "--settings", str(settings), "--detach", "--")
+    outcome = run_laketag("submit", *options, *LABEL, env=SECRETS | TOKEN)
+    assert outcome.code == 0, outcome
+    files = shipped_files(dashboard)
+    sent = dashboard.everything + b"\n".join(files.values())
     for name, secret in SECRETS.items():
         assert secret.encode() not in sent, name
-    assert dashboard.job["runtime_env"]["env_vars"].keys() == {  # type: ignore[index]
-        "RAY_JOB_STOP_WAIT_TIME_S",
-        "PYTHONUNBUFFERED",
-        "COLUMNS",
+    with_token = {asked for asked, headers in dashboard.requests if TOKEN["RAY_AUTH_TOKEN"] in headers}
+    assert {
+        "GET /api/version",
+        "POST /api/jobs/",
+    } < with_token  # the token is for the head, in its own header
+    without_headers = b"".join(dashboard.received.values()) + b"".join(files.values())
+    assert TOKEN["RAY_AUTH_TOKEN"].encode() not in without_headers
+    job = dashboard.submitted
+    assert job["runtime_env"]["env_vars"] == {
+        "RAY_JOB_STOP_WAIT_TIME_S": "30",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8:backslashreplace",
     }
-    assert files["submitted-settings.toml"] == settings.read_bytes()
-    assert {"jobs/remote.py", "pipeline/config.py", "schemas/__init__.py", "submitted.json"} <= files.keys()
-    entrypoint = str(dashboard.job["entrypoint"])
-    assert entrypoint == f"python -m jobs.remote {' '.join(LABEL)} --settings submitted-settings.toml"
-    assert outcome.out.strip() == dashboard.job["submission_id"]
+    assert files["submitted-settings.toml"] == b'[method]\ncrops = 8\n[storage]\nprofile = "p"\n'
+    assert job["entrypoint"] == f"python -m jobs.remote {' '.join(LABEL)} --settings submitted-settings.toml"
+    assert job["metadata"] == {
+        "laketag": laketag_version(),
+        "command": f"laketag {' '.join(LABEL)} --settings {settings}",
+    }
+    assert outcome.out.strip() == job["submission_id"]
 
 
-def test_files_of_descriptions_travel_and_other_files_stay(tmp_path: Path) -> None:
+def test_a_job_is_followed_to_its_own_exit_code(dashboard: FakeDashboard) -> None:
+    dashboard.job = FakeJob([["labelled 1\n", End("FAILED", 6)], ["labelled 1\n", "too many fail\n"]])
+    outcome = run_laketag("submit", "--address", dashboard.url, "--", *LABEL)
+    assert (outcome.code, outcome.out) == (6, "labelled 1\ntoo many fail\n")
+    assert f"job {dashboard.submitted['submission_id']} failed with exit code 6" in one_line(outcome.err)
+
+
+@pytest.mark.parametrize("override", [False, True], ids=["file", "override"])
+def test_a_password_in_the_endpoint_stays_here_and_is_not_shown(
+    dashboard: FakeDashboard, tmp_path: Path, override: bool
+) -> None:
+    endpoint, file, words = "http://me:hunter2@store:9000", None, LABEL
+    if override:
+        words = (*LABEL, "-o", f"storage.endpoint_url={endpoint}")
+    else:
+        file = tmp_path / "s.toml"
+        file.write_text(f'[storage]\nendpoint_url = "{endpoint}"\n')
+    with pytest.raises(SettingsError, match="an endpoint's URL holds no credentials") as error:
+        submit(list(words), address=dashboard.url, settings=file, detach=True)
+    assert "hunter2" not in str(error.value)
+    assert dashboard.requests == []
+
+
+def test_settings_may_come_from_a_pipe(dashboard: FakeDashboard, tmp_path: Path) -> None:
+    """As --settings <(…) gives them: they can be read once."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("[method]\ncrops = 8\n",))
+    writer.start()
+    submit(list(LABEL), address=dashboard.url, settings=pipe, detach=True)
+    writer.join()
+    assert shipped_files(dashboard)["submitted-settings.toml"] == b"[method]\ncrops = 8\n"
+
+
+def test_an_override_may_mend_or_break_what_the_file_says(dashboard: FakeDashboard, tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text("[method]\nmin_side_fraction = 0.95\n")
+    with pytest.raises(SettingsError, match=r"min_side_fraction 0\.95 is over"):
+        submit(list(LABEL), address=dashboard.url, settings=file, detach=True)
+    mended = [*LABEL, "-o", "method.max_side_fraction=1"]
+    submit(mended, address=dashboard.url, settings=file, detach=True)
+    with pytest.raises(SettingsError, match="crop: no such setting"):
+        submit([*mended, "-o", "method.crop=1"], address=dashboard.url, settings=file, detach=True)
+    assert sum(asked == "POST /api/jobs/" for asked, _ in dashboard.requests) == 1
+
+
+def test_files_of_descriptions_travel_and_other_files_stay(dashboard: FakeDashboard, tmp_path: Path) -> None:
     names, templates = tmp_path / "names.txt", tmp_path / "templates.json"
     names.write_text("cat\ndog\n")
     templates.write_text('["a photo of a {}."]')
     describe = ("describe", str(templates), f"--classes={names}", "--root", "s3://b/lake", "-s", "s")
-    index = ("index", str(tmp_path), "--root", "s3://b/lake", "-c", "c")
-    with serve_dashboard(ray.__version__) as dashboard:
-        assert run_laketag("submit", "--address", dashboard.url, "--detach", "--", *describe).code == 0
-        files, entrypoint = shipped_files(dashboard), str(dashboard.job["entrypoint"])
-        assert run_laketag("submit", "--address", dashboard.url, "--detach", "--", *index).code == 0
-        assert f"jobs.remote index {tmp_path} " in str(dashboard.job["entrypoint"])
-    assert files["submitted-inputs/1/templates.json"] == templates.read_bytes()
-    assert files["submitted-inputs/2/names.txt"] == names.read_bytes()
-    assert "describe submitted-inputs/1/templates.json --classes=submitted-inputs/2/names.txt" in entrypoint
+    submit(list(describe), address=dashboard.url, detach=True)
+    files = shipped_files(dashboard)
+    assert files["submitted-inputs/file/templates.json"] == templates.read_bytes()
+    assert files["submitted-inputs/classes/names.txt"] == names.read_bytes()
+    words = shlex.split(dashboard.submitted["entrypoint"])
+    assert words[2:5] == ["jobs.remote", "describe", "submitted-inputs/file/templates.json"]
+    assert words[words.index("--classes") + 1] == "submitted-inputs/classes/names.txt"
+    assert dashboard.submitted["metadata"]["command"] == shlex.join(["laketag", *describe])
+
+    index = ["index", str(tmp_path), "--root", "s3://b/lake", "-c", "c"]
+    submit(index, address=dashboard.url, detach=True)
+    assert dashboard.submitted["entrypoint"] == shlex.join(["python", "-m", "jobs.remote", *index])
+
+
+def test_pinned_packages_are_installed_by_ray(dashboard: FakeDashboard) -> None:
+    submit(list(LABEL), address=dashboard.url, detach=True, pinned=True)
+    packages = dashboard.submitted["runtime_env"]["pip"]["packages"]
+    assert {line.partition("==")[0] for line in packages} >= {"polars", "open-clip-torch", "torch", "pandas"}
+
+
+def test_help_is_shown_here(dashboard: FakeDashboard) -> None:
+    outcome = run_laketag("submit", "--address", dashboard.url, "--", "label", "--help")
+    assert outcome.code == 0
+    assert "Usage: laketag label" in outcome.out
+    assert dashboard.requests == []
+
+
+def test_tables_are_as_wide_as_the_terminal_and_a_logs_lines_as_any_logs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "77")
+    assert "COLUMNS" not in job_variables()
+    reading, writing = os.openpty()
+    with os.fdopen(reading), os.fdopen(writing, "w") as terminal:
+        monkeypatch.setattr(sys, "stdout", terminal)
+        assert job_variables()["COLUMNS"] == "77"
 
 
 def test_a_head_that_cannot_be_reached_is_named_within_seconds() -> None:
@@ -108,9 +197,7 @@ def test_another_version_of_ray_is_refused(command: tuple[str, ...]) -> None:
     with serve_dashboard("2.50.0") as dashboard:
         outcome = run_laketag(*command, env={"RAY_API_SERVER_ADDRESS": dashboard.url})
     assert outcome.code == 8
-    said = " ".join(outcome.err.split())
-    assert f"{dashboard.url} runs Ray 2.50.0 and this machine Ray {ray.__version__}" in said
-    assert "install ray==2.50.0 here" in said
+    assert f"{dashboard.url} runs Ray 2.50.0 and this machine Ray {ray.__version__}" in one_line(outcome.err)
     assert dashboard.received == {}
 
 
@@ -118,39 +205,3 @@ def test_an_address_that_is_no_url_is_refused() -> None:
     outcome = run_laketag("jobs", "--address", "10.0.0.1:6379")
     assert outcome.code == 8
     assert "http://HOST:8265" in outcome.err
-
-
-@pytest.mark.parametrize(
-    ("command", "said"),
-    [
-        ([], "comes one of: index, describe"),
-        (["demo"], "'demo' cannot be submitted"),
-        ([*LABEL, "--settings", "x.toml"], "give --settings before --"),
-        ([*LABEL, "--settings=x.toml"], "give --settings before --"),
-        (["label", "--root", "lake", "-c", "c"], "every node of the cluster sees"),
-        (["label", "--root=./lake", "-c", "c"], "every node of the cluster sees"),
-    ],
-)
-def test_a_command_that_makes_no_sense_on_a_cluster_is_refused(command: list[str], said: str) -> None:
-    with pytest.raises(SettingsError, match=said):
-        checked_command(command)
-
-
-def test_laketag_itself_may_stand_before_the_command() -> None:
-    assert checked_command(["laketag", *LABEL]) == list(LABEL)
-    assert option_value(list(LABEL), "--root") == "s3://b/lake"
-    assert option_value(["--root"], "--root") is None
-
-
-@pytest.mark.parametrize(
-    ("status", "driver_code", "code"),
-    [
-        ("SUCCEEDED", 0, 0),
-        ("SUCCEEDED", None, 0),
-        ("FAILED", 6, 6),
-        ("FAILED", -9, 137),
-        ("STOPPED", None, 130),
-    ],
-)
-def test_the_exit_code_is_the_jobs_own(status: str, driver_code: int | None, code: int) -> None:
-    assert exit_code(status, driver_code) == code
