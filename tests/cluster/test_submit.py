@@ -51,6 +51,18 @@ def living(cluster: RayCluster) -> list[RayNode]:
     return [node for node in cluster.nodes if node.process.poll() is None]
 
 
+def busiest(cluster: RayCluster, actors: int) -> RayNode:
+    """A node on which so many label actors have loaded their models."""
+    found: list[RayNode] = []
+
+    def look() -> bool:
+        found.extend(node for node in living(cluster) if len(label_actors(node)) == actors)
+        return bool(found)
+
+    wait_until(look, f"{actors} label actors of one node are ready")
+    return found[0]
+
+
 def start_labelling(
     cluster: RayCluster, store: Store, settings: Path, described: Path, *options: str
 ) -> tuple[str, Following]:
@@ -196,11 +208,8 @@ def test_a_job_without_credentials_on_the_cluster_says_where_they_belong(ceph, s
 def test_a_node_that_leaves_and_one_that_joins_change_nothing(
     cluster: RayCluster, ceph, slow_settings, described, undisturbed
 ) -> None:
-    lake, run = start_labelling(cluster, ceph, slow_settings, described)
-    found: list[RayNode] = []
-    wait_until(lambda: found.extend(n for n in living(cluster) if label_actors(n)) or found, "an actor works")
-    host = found[0]
-    host.kill()  # with the label actor, and what was fetched and decoded there
+    lake, run = start_labelling(cluster, ceph, slow_settings, described, "-o", "run.actors=3")
+    busiest(cluster, actors=2).kill()  # with its label actors, and what was fetched and decoded there
     wait_until(lambda: cluster.count_alive() == 2, "the head knows that the node is gone")
     joined, restarts = cluster.add_worker(), 0.0
     worked = False
@@ -222,9 +231,9 @@ def test_a_run_goes_on_with_fewer_actors_when_a_node_is_gone_for_good(
     lake, run = start_labelling(
         cluster, ceph, slow_settings, described, "-o", "run.actors=3", "-o", "run.missing_nodes_s=5"
     )
-    found: list[RayNode] = []
-    wait_until(lambda: found.extend(n for n in living(cluster) if label_actors(n)) or found, "an actor works")
-    found[0].kill()
+    alive = cluster.count_alive()
+    busiest(cluster, actors=2).kill()
+    wait_until(lambda: cluster.count_alive() < alive, "the head knows that the node is gone")
     assert run.wait() == 0, run.text
     cluster.add_worker()  # for the tests that follow
     said = one_line(run.text)
