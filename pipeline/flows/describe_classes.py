@@ -158,6 +158,8 @@ def embed_chain(blocks: Sequence[pa.Table], spec: BackboneSpec, resources: Resou
         num_cpus=resources.cpus_per_actor,
         num_gpus=resources.gpus_per_actor,
     )
+    if resources.autoscaling:  # nodes may take as long as they do
+        embedded.context.execution_no_progress_timeout_s = -1
     with open_blocks(embedded) as made:
         return pl.concat([pl.DataFrame(block) for block in made])
 

@@ -121,7 +121,7 @@ def pretend_to_label(lake: Lake, planned: Run) -> None:
     )
     write_part(lake, planned.run_id, Labels.validate(labels, cast=True))
     with hold_lease(lake, "bench") as lease:
-        publish(lake, planned, lease, rows_per_file=100_000, images_per_s=1.0, version=json.dumps("bench"))
+        publish(lake, planned, lease, images_per_s=1.0, version=json.dumps("bench"))
 
 
 def upload(folder: Path, url: str) -> None:

@@ -14,25 +14,11 @@ import pytest
 from pipeline.errors import ModelError, StorageError
 from pipeline.models.hashed_file import ExpectedSha256, HashedFile
 from pipeline.models.node_cache import copy_once
+from tests.models.copying import CountedSource, copy, copy_with_others, light_processes
 
 CONTENT = os.urandom(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 KNOWN = ExpectedSha256(SHA256, "backbone.sha256", by_driver=True)
-
-
-class CountedSource:
-    """Reads a file in two chunks, slowly, and leaves a byte in a log for each time."""
-
-    def __init__(self, path: Path, log: Path, pause_s: float) -> None:
-        self.path, self.log, self.pause_s = path, log, pause_s
-
-    def __call__(self) -> Iterator[bytes]:
-        with self.log.open("ab") as log:
-            log.write(b".")
-        content = self.path.read_bytes()
-        yield content[: len(content) // 2]
-        time.sleep(self.pause_s)
-        yield content[len(content) // 2 :]
 
 
 @pytest.fixture
@@ -44,12 +30,6 @@ def source(tmp_path: Path) -> CountedSource:
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
-
-
-def copy(
-    source: CountedSource, cache: Path, expected: ExpectedSha256 | None = None, version: str = "1"
-) -> HashedFile:
-    return copy_once(source, "s3://b/m.safetensors", expected=expected, version=version, folder=cache)
 
 
 def damage(cache: Path) -> None:
@@ -65,15 +45,10 @@ def test_a_hundred_processes_at_once_read_the_source_once(
         copy(source, cache, expected)
         damage(cache)
         source.log.unlink()
-    context = multiprocessing.get_context("fork")
+    context = light_processes()
     answers: multiprocessing.Queue[HashedFile] = context.Queue()
-    all_there = context.Barrier(100)
-
-    def ask() -> None:
-        all_there.wait()
-        answers.put(copy(source, cache, expected))
-
-    askers = [context.Process(target=ask) for _ in range(100)]
+    arguments = (source, cache, expected, context.Barrier(100), answers)
+    askers = [context.Process(target=copy_with_others, args=arguments) for _ in range(100)]
     for asker in askers:
         asker.start()
     copies = {answers.get(timeout=60) for _ in askers}
@@ -144,7 +119,7 @@ def test_a_source_that_breaks_off_leaves_no_half_a_file_and_its_own_error(cache:
 
 def test_what_a_killed_download_left_is_removed_by_the_next(source: CountedSource, cache: Path) -> None:
     slow = CountedSource(source.path, source.log, pause_s=600)
-    asker = multiprocessing.get_context("fork").Process(target=copy, args=(slow, cache, KNOWN))
+    asker = light_processes().Process(target=copy, args=(slow, cache, KNOWN))
     asker.start()
     while not list(cache.glob(".*.part")):
         time.sleep(0.01)

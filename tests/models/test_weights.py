@@ -11,7 +11,7 @@ from pipeline.errors import ModelError, StorageError
 from pipeline.models.backbone_spec import BackboneSpec
 from pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
 from pipeline.models.weights import local_copy, require_safetensors
-from tests.models.copying import copy_from_s3
+from tests.models.copying import copy_from_s3, light_processes
 from tests.models.tiny import save_local_dir
 from tests.stores.fault_proxy import serve_faults
 from tests.stores.store import Store
@@ -67,10 +67,7 @@ def test_sixteen_processes_at_once_download_an_object_once(moto: Store, tmp_path
     """As the label actors of a node do when a job starts; counted where the requests arrive."""
     moto.put("m.safetensors", CONTENT)
     assert moto.storage.endpoint_url is not None
-    context = multiprocessing.get_context(
-        "forkserver"
-    )  # clean children: s3fs and the proxy have threads here
-    context.set_forkserver_preload([copy_from_s3.__module__, "pipeline.storage.filesystems", "s3fs"])
+    context = light_processes()
     with serve_faults(moto.storage.endpoint_url) as proxy:
         store = moto.through(proxy.url)
 
