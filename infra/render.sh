@@ -30,6 +30,16 @@ for name in "${names[@]}"; do
       mark+=(-e "s|@LAKE_BUCKET@/${example}\\b|@LAKE_BUCKET@/@${name}@|g"
              -e "s|\"${example}\", \"${example}/\\*\"|\"@${name}@\", \"@${name}@/*\"|g"
              -e "s|\"Prefix\": \"${example}/|\"Prefix\": \"@${name}@/|g") ;;
+    IMAGE)  # also its two halves: where Docker logs in, and what a role may pull
+      if [[ $value != */* ]]; then
+        echo "$1: IMAGE='$value' names no registry; write HOST/REPOSITORY" >&2
+        exit 2
+      fi
+      registry=${example%%/*} repository=${example#*/}
+      mark+=(-e "s|${example//./\\.}|@${name}@|g"
+             -e "s|${registry//./\\.}|@REGISTRY@|g"
+             -e "s|:repository/${repository}\"|:repository/@REPOSITORY@\"|g")
+      fill+=(-e "s|@REGISTRY@|${value%%/*}|g" -e "s|@REPOSITORY@|${value#*/}|g") ;;
     *) mark+=(-e "s|${example//./\\.}|@${name}@|g") ;;
   esac
   fill+=(-e "s|@${name}@|${value}|g")

@@ -1,12 +1,25 @@
 #!/bin/sh
-# After this, the programs that tests start are installed (Debian and Ubuntu): Ceph as an S3 store with real
-# authentication, and promtool to try the alert rules. Nothing is done if they are there.
+# After this, the programs that tests start are installed (Debian): Ceph as an S3 store with real authentication, Prometheus
+# and its promtool for the alert rules, kubectl to build the kustomization. What is there, from wherever, is left as it is.
 set -eu
 
 missing=
-for program in ceph ceph-mon ceph-osd ceph-authtool monmaptool radosgw radosgw-admin promtool; do
-    command -v "$program" >/dev/null || missing="$missing $program"
-done
+packages=
+need() {  # PACKAGE PROGRAM…: the package is asked for unless all its programs are there
+    package=$1
+    shift
+    for program in "$@"; do
+        if ! command -v "$program" >/dev/null; then
+            missing="$missing $program"
+            packages="$packages $package"
+        fi
+    done
+}
+need ceph-mon ceph ceph-mon ceph-authtool monmaptool
+need ceph-osd ceph-osd
+need radosgw radosgw radosgw-admin
+need prometheus prometheus promtool
+need kubernetes-client kubectl
 if [ -z "$missing" ]; then
     exit 0
 fi
@@ -20,5 +33,5 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root=sudo
 fi
 $as_root apt-get update -qq
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    ceph-mon ceph-osd radosgw prometheus
+# shellcheck disable=SC2086  # a list of words
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages

@@ -3,7 +3,7 @@
 The RayJob is named after the Kubernetes Job that this pod belongs to, so that a pod that takes over from a lost one finds
 the run that is under way instead of starting a second. It needs only the rights to create and to get RayJobs.
 
-Exit codes: 0 the run succeeded, 3 it failed, 1 anything else (Kubernetes then starts the pod again).
+Exit codes: 0 the run succeeded, 3 it failed or was deleted, 1 anything else (Kubernetes then starts the pod again).
 """
 
 import argparse
@@ -20,6 +20,10 @@ from typing import Any
 import yaml
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+SUFFIX = "-run"
+"""KubeRay gives the Kubernetes Job of a RayJob's submitter the RayJob's own name, so this pod's Job must have another."""
+LONGEST_NAME = 47  # of a RayJob: MaxRayJobNameLength in KubeRay's utils/constant.go
+ENDED = ("Complete", "Failed", "ValidationFailed")
 RUN_FAILED = 3
 UNREACHABLE_S = 900.0  # an API server is away for minutes while a control plane is upgraded
 
@@ -60,15 +64,13 @@ class Api:
             return parsed
 
 
-def tonights_rayjob(manifest: Path, name: str, uid: str, entrypoint: str | None) -> dict[str, Any]:
-    """The manifest's RayJob under that name, owned by the Kubernetes Job so that it is cleaned up with it."""
+def tonights_rayjob(manifest: Path, job: str, uid: str) -> dict[str, Any]:
+    """The manifest's RayJob, named after the Kubernetes Job and owned by it, so that it is cleaned up with it."""
     rayjob: dict[str, Any] = yaml.safe_load(manifest.read_text())
     metadata = rayjob["metadata"]
     metadata.pop("generateName", None)
-    metadata["name"] = name
-    metadata["ownerReferences"] = [{"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid}]
-    if entrypoint is not None:
-        rayjob["spec"]["entrypoint"] = entrypoint
+    metadata["name"] = job + SUFFIX
+    metadata["ownerReferences"] = [{"apiVersion": "batch/v1", "kind": "Job", "name": job, "uid": uid}]
     return rayjob
 
 
@@ -80,6 +82,9 @@ def wait_for_end(api: Api, name: str, poll_s: float) -> int:
             status = api.status(name)
             reached = time.monotonic()
         except urllib.error.HTTPError as error:
+            if error.code == 404:  # somebody has ended this night; to create it anew would begin it again
+                say(f"{name}: deleted, this night is over")
+                return RUN_FAILED
             if error.code < 500 and error.code != 429:
                 raise
             status = None
@@ -93,28 +98,37 @@ def wait_for_end(api: Api, name: str, poll_s: float) -> int:
         state = status.get("jobDeploymentStatus") or "New"
         line = f"{name}: {state}, job {status.get('jobStatus') or 'not yet started'}, {status.get('message') or 'no message'}"
         if line != seen:
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
+            say(line)
             seen = line
-        if state in ("Complete", "Failed"):
+        if state in ENDED:
             return 0 if state == "Complete" and status.get("jobStatus") == "SUCCEEDED" else RUN_FAILED
         time.sleep(poll_s)
+
+
+def say(line: str) -> None:
+    """The line is in the pod's log."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def main() -> int:
     """Start, wait, and tell how it ended."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("manifest", type=Path, help="YAML of one RayJob")
-    parser.add_argument("--entrypoint", help="command instead of the manifest's")
     parser.add_argument("--poll-s", type=float, default=15.0, help="seconds between two looks")
     arguments = parser.parse_args()
-    name = os.environ["JOB_NAME"]
+    job = os.environ["JOB_NAME"]
+    if len(job + SUFFIX) > LONGEST_NAME:
+        say(
+            f"{job}: KubeRay takes names of {LONGEST_NAME} signs, so a Job's may have {LONGEST_NAME - len(SUFFIX)}"
+        )
+        return RUN_FAILED
     account = Path(os.environ.get("SERVICE_ACCOUNT_FOLDER", str(ACCOUNT)))
     server = os.environ.get("KUBERNETES_API", "https://kubernetes.default.svc")
-    rayjob = tonights_rayjob(arguments.manifest, name, os.environ["JOB_UID"], arguments.entrypoint)
+    rayjob = tonights_rayjob(arguments.manifest, job, os.environ["JOB_UID"])
+    name = rayjob["metadata"]["name"]
     api = Api(server, rayjob["metadata"]["namespace"], account)
-    made = api.create(rayjob)
-    sys.stdout.write(f"{name}: {'created' if made else 'exists already, waiting for it'}\n")
+    say(f"{name}: {'created' if api.create(rayjob) else 'exists already, waiting for it'}")
     return wait_for_end(api, name, arguments.poll_s)
 
 

@@ -146,7 +146,10 @@ def test_a_stopped_job_releases_its_lease_and_the_same_submission_goes_on(
     job = detached.out.strip()
     assert (detached.code, job.startswith("laketag-label-"), job.count("\n")) == (0, True, 0), detached
     on = ("--address", cluster.address)
-    assert f"{job} │ running" in one_line(must_run("jobs", *on, env=cluster.submitter_env))
+    wait_until(
+        lambda: f"{job} │ running" in one_line(must_run("jobs", *on, env=cluster.submitter_env)),
+        "the job is listed as running",
+    )
     wait_until(lambda: len(staged_parts(ceph, lake)) >= 3, "three parts are staged")
     assert "submit the same command again" in must_run("jobs", "stop", job, *on, env=cluster.submitter_env)
     followed = run_laketag("jobs", "follow", job, *on, env=cluster.submitter_env)

@@ -1,4 +1,8 @@
-"""A Kubernetes API server of which only RayJobs exist: it keeps them, and plays the operator by a script of states."""
+"""A Kubernetes API server of which only RayJobs exist: it keeps them, and plays the operator by a script of states.
+
+Stricter than Kubernetes, it refuses a RayJob with the name of a Job that is there: the operator gives the submitter's Job
+the RayJob's name, takes the other Job for it, and the run never begins.
+"""
 
 import json
 import threading
@@ -17,15 +21,16 @@ class RayJobs:
     """What the server holds, and what it will say next."""
 
     script: list[dict[str, Any] | int]  # statuses, or HTTP errors; the last one stays
+    job: str  # the Kubernetes Job that is there: the nightly's own
     url: str = ""
     rayjobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
 
 @contextmanager
-def serve_rayjobs(script: list[dict[str, Any] | int]) -> Iterator[RayJobs]:
+def serve_rayjobs(script: list[dict[str, Any] | int], job: str) -> Iterator[RayJobs]:
     """A server on loopback."""
-    state = RayJobs(script)
+    state = RayJobs(script, job)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -33,6 +38,8 @@ def serve_rayjobs(script: list[dict[str, Any] | int]) -> Iterator[RayJobs]:
             name = body["metadata"]["name"]
             if self._refused("create") or self.path != PATH:
                 return self._answer(403, {})
+            if name == state.job:
+                return self._answer(422, {"reason": "Invalid"})
             if name in state.rayjobs:
                 return self._answer(409, {"reason": "AlreadyExists"})
             state.rayjobs[name] = body
@@ -40,8 +47,10 @@ def serve_rayjobs(script: list[dict[str, Any] | int]) -> Iterator[RayJobs]:
 
         def do_GET(self) -> None:
             name = self.path.removeprefix(PATH + "/")
-            if self._refused("get") or name not in state.rayjobs:
+            if self._refused("get"):
                 return self._answer(403, {})
+            if name not in state.rayjobs:
+                return self._answer(404, {"reason": "NotFound"})
             step = state.script.pop(0) if len(state.script) > 1 else state.script[0]
             if isinstance(step, int):
                 return self._answer(step, {})

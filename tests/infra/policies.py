@@ -1,13 +1,24 @@
-"""AWS policies, and what AWS's evaluation says of a request under one of them."""
+"""AWS policies, and what AWS says of a request under them (IAM User Guide, "Policy evaluation logic", within one account)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 from tests.infra.manifests import INFRA
 
 FOLDER = INFRA / "aws"
+ROLE = "arn:aws:iam::123456789012:role/laketag-"
+"""Of the roles' ARNs, the beginning."""
+
+Context = Mapping[str, str]
+OPERATORS: dict[str, Callable[[str, str], bool]] = {
+    "StringEquals": lambda has, pattern: has == pattern,
+    "StringLike": fnmatchcase,
+    "ArnEquals": fnmatchcase,  # AWS takes wildcards here too
+    "Bool": lambda has, pattern: has == pattern,
+}
+"""The condition operators that the policies use, without ``Not`` and ``IfExists``; another one is a KeyError."""
 
 
 def policy(name: str) -> dict[str, Any]:
@@ -33,22 +44,54 @@ def _many(value: str | list[str]) -> list[str]:
 
 
 def allows(
-    document: dict[str, Any], action: str, resource: str, context: dict[str, str] | None = None
+    documents: Sequence[dict[str, Any]],
+    action: str,
+    resource: str,
+    context: Context | None = None,
+    *,
+    caller: str = ROLE + "worker",
 ) -> bool:
-    """What AWS's evaluation says of one request under one identity policy without denials: some statement allows it."""
-    return any(_matches(statement, action, resource, context or {}) for statement in statements(document))
+    """Whether the caller's own policies and the resource's, taken together, let one request through.
+
+    The caller is an ARN or a service's name; policies without a Principal are the caller's own.
+    """
+    is_service = not caller.startswith("arn:")
+    known = {
+        "aws:SecureTransport": "true",
+        "aws:PrincipalIsAWSService": str(is_service).lower(),
+        **({} if is_service else {"aws:PrincipalArn": caller}),
+        **(context or {}),
+    }
+    effects = {
+        statement["Effect"]
+        for document in documents
+        for statement in statements(document)
+        if _is_for(statement.get("Principal", "*"), caller)
+        and any(fnmatchcase(action, pattern) for pattern in statement["Action"])
+        and any(fnmatchcase(resource, pattern) for pattern in statement.get("Resource", ("*",)))
+        and _holds(statement.get("Condition", {}), known)
+    }
+    return effects == {"Allow"}
 
 
-def _matches(statement: dict[str, Any], action: str, resource: str, context: dict[str, str]) -> bool:
-    assert statement["Effect"] == "Allow"
-    return (
-        action in statement["Action"]
-        and any(fnmatchcase(resource, pattern) for pattern in statement["Resource"])
-        and all(
-            any(fnmatchcase(context[key], pattern) for pattern in _many(patterns))
-            if key in context
-            else test.endswith("IfExists")
-            for test, keys in statement.get("Condition", {}).items()
-            for key, patterns in keys.items()
-        )
+def _is_for(principal: str | dict[str, str | list[str]], caller: str) -> bool:
+    if isinstance(principal, str):
+        return principal == "*"
+    return any(caller in _many(names) for names in principal.values())
+
+
+def _holds(condition: dict[str, dict[str, str | list[str]]], context: Context) -> bool:
+    """Every test of every key; of a test's values one is enough, or none may fit where it says Not."""
+    return all(
+        _test(operator, context.get(key), _many(patterns))
+        for operator, keys in condition.items()
+        for key, patterns in keys.items()
     )
+
+
+def _test(operator: str, has: str | None, patterns: list[str]) -> bool:
+    negated = "Not" in operator
+    if has is None:
+        return negated or operator.endswith("IfExists")
+    fits = OPERATORS[operator.removesuffix("IfExists").replace("Not", "")]
+    return any(fits(has, pattern) for pattern in patterns) is not negated

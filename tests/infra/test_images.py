@@ -11,29 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dockerfile_parse import DockerfileParser
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.infra.dockerfile import FILE, of, read_steps
 from tests.infra.manifests import INFRA, PROJECT
 
-FILE = INFRA / "images/Dockerfile"
 BIN = Path(sys.executable).parent
 
 
 @pytest.fixture(scope="module")
-def steps(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """The Dockerfile's instructions."""
-    copy = (
-        tmp_path_factory.mktemp("dockerfile") / "Dockerfile"
-    )  # the parser opens what it reads for writing too
-    shutil.copy(FILE, copy)
-    parsed = DockerfileParser(str(copy)).structure
-    return [step for step in parsed if step["instruction"] != "COMMENT"]
-
-
-def of(steps: list[dict[str, Any]], instruction: str) -> list[str]:
-    return [step["value"] for step in steps if step["instruction"] == instruction]
+def steps() -> list[dict[str, Any]]:
+    return read_steps()
 
 
 def copied(steps: list[dict[str, Any]]) -> list[str]:

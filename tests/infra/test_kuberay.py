@@ -2,6 +2,7 @@
 
 import copy
 import os
+import runpy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import ray
 from tests.infra.manifests import INFRA, containers, need, read_document
 from tests.infra.structural_schema import problems, strict_schema
 
+STARTER = runpy.run_path(str(INFRA / "kubernetes/start_rayjob.py"))
 FILES = {"RayJob": "rayjob.yaml", "RayCronJob": "nightly-raycronjob.yaml"}
 
 
@@ -70,10 +72,10 @@ def test_a_wrong_type_is_refused() -> None:
     assert problems(document, schema_of("RayJob"))
 
 
-def test_both_nightlies_start_the_same_run() -> None:
-    once, nightly = job_spec("RayJob"), job_spec("RayCronJob")
+def test_both_nightlies_start_the_run_that_is_tried_by_day() -> None:
+    assert job_spec("RayCronJob") == job_spec("RayJob")
     (starter,) = containers(read_document(INFRA / "kubernetes/nightly.yaml"))
-    assert nightly == {**once, "entrypoint": starter["args"][1]}
+    assert Path(starter["command"][-1]).name == FILES["RayJob"]
 
 
 def test_both_nightlies_start_at_the_same_time() -> None:
@@ -83,9 +85,13 @@ def test_both_nightlies_start_at_the_same_time() -> None:
     assert (one["schedule"], one["timeZone"]) == (other["schedule"], other["timeZone"])
 
 
-def test_a_run_ends_before_its_watcher_and_before_the_next_night() -> None:
+def test_a_run_ends_with_all_its_tries_before_its_watcher_and_before_the_next_night() -> None:
+    """The operator begins a try with a new deadline."""
     watcher = read_document(INFRA / "kubernetes/nightly.yaml")["spec"]["jobTemplate"]["spec"]
-    assert job_spec("RayJob")["activeDeadlineSeconds"] < watcher["activeDeadlineSeconds"] < 24 * 3600
+    run = job_spec("RayJob")
+    tries = run["backoffLimit"] + 1
+    assert tries * run["activeDeadlineSeconds"] < watcher["activeDeadlineSeconds"] < 24 * 3600
+    assert run["preRunningDeadlineSeconds"] < run["activeDeadlineSeconds"]
 
 
 def test_the_operator_is_told_the_ray_that_is_installed_and_asks_for_a_token() -> None:
@@ -100,9 +106,13 @@ def test_the_head_has_no_cpu_and_no_gpu_for_tasks() -> None:
 
 
 def test_names_leave_room_for_what_kuberay_and_cronjobs_append() -> None:
-    # MaxRayJobNameLength = 47 in KubeRay's utils; generateName appends 5 signs, a CronJob '-' and the minute, 8 digits
-    longest = [manifest("RayJob")["metadata"]["generateName"] + 5 * "x", "laketag-nightly" + "-" + 8 * "0"]
-    assert all(len(name) <= 47 for name in longest)
+    # generateName appends 5 signs, a CronJob '-' and the minute in 8 digits, start_rayjob.py its suffix
+    nightly = read_document(INFRA / "kubernetes/nightly.yaml")["metadata"]["name"]
+    longest = [
+        manifest("RayJob")["metadata"]["generateName"] + 5 * "x",
+        f"{nightly}-{8 * '0'}{STARTER['SUFFIX']}",
+    ]
+    assert all(len(name) <= STARTER["LONGEST_NAME"] for name in longest)
 
 
 @pytest.mark.parametrize("group", range(3))
@@ -115,6 +125,15 @@ def test_shared_memory_holds_the_object_store_and_counts_as_memory(group: int) -
     store_gib = int(node["rayStartParams"]["object-store-memory"]) / 2**30
     memory_gib = gibibytes(pod["containers"][0]["resources"]["limits"]["memory"])
     assert 1.05 * store_gib < gibibytes(shared["sizeLimit"]) < 0.4 * memory_gib
+
+
+@pytest.mark.parametrize("group", range(3))
+def test_the_weights_find_room_in_what_a_pod_may_store(group: int) -> None:
+    cluster = job_spec("RayJob")["rayClusterSpec"]
+    pod = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]][group]["template"]["spec"]
+    (weights,) = [volume["emptyDir"] for volume in pod["volumes"] if volume["name"] == "weights"]
+    storage = pod["containers"][0]["resources"]["limits"]["ephemeral-storage"]
+    assert gibibytes(weights["sizeLimit"]) < gibibytes(storage)
 
 
 def test_gpu_pods_alone_ask_for_a_gpu_and_only_they_may_sit_on_gpu_nodes() -> None:

@@ -1,5 +1,6 @@
 """Kubernetes' own kinds against their schemas, and all pods against what the project promises of them."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,9 +8,20 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 
-from pipeline.config import read_settings
-from tests.infra.manifests import INFRA, containers, kubernetes_files, read_document, read_documents, walk
+from pipeline.config import DescriptionSettings, Settings, read_settings
+from pipeline.descriptions.lint import lint
+from pipeline.flows.describe_classes import read_file
+from tests.infra.manifests import (
+    INFRA,
+    containers,
+    kubernetes_files,
+    need,
+    read_document,
+    read_documents,
+    walk,
+)
 
 VERSION = "1.34"
 OTHERS = ("ray.io/", "monitoring.coreos.com/")  # checked in test_kuberay.py and test_monitoring.py
@@ -64,7 +76,9 @@ def test_pods_meet_the_restricted_standard_of_their_namespace(document: dict[str
 def test_every_container_says_what_it_needs_and_may_use(document: dict[str, Any]) -> None:
     for container in containers(document):
         for part in ("requests", "limits"):
-            assert {"cpu", "memory"} <= set(container["resources"][part]), container["name"]
+            assert {"cpu", "memory", "ephemeral-storage"} <= set(container["resources"][part]), container[
+                "name"
+            ]
 
 
 @pytest.mark.parametrize("document", PODS)
@@ -144,13 +158,29 @@ def test_configmaps_that_pods_mount_are_made_by_the_kustomization() -> None:
         assert (FOLDER / name).is_file()
 
 
-def test_files_that_commands_name_are_in_the_configmaps_that_are_mounted_there() -> None:
+def test_files_that_commands_and_variables_name_are_in_the_configmaps_that_are_mounted_there() -> None:
     made = {g["name"]: g["files"] for g in read_document(FOLDER / "kustomization.yaml")["configMapGenerator"]}
-    (starter,) = containers(read_document(FOLDER / "nightly.yaml"))
-    for word in starter["command"][1:]:
-        assert word.removeprefix("/etc/laketag-nightly/") in made["laketag-nightly"]
-    assert starter["args"] == ["--entrypoint", "bash /etc/laketag/nightly.sh"]
-    assert "nightly.sh" in made["laketag-settings"]
+    folders = {"/etc/laketag/": "laketag-settings", "/etc/laketag-nightly/": "laketag-nightly"}
+    text = "\n".join(file.read_text() for file in [*kubernetes_files(), FOLDER / "nightly.sh"])
+    named = re.findall(r"(/etc/laketag(?:-nightly)?/)(\w+\.\w+)", text)
+    assert {name for _, name in named} >= {"nightly.sh", "settings.toml", "classes.json", "start_rayjob.py"}
+    assert [name for folder, name in named if name not in made[folders[folder]]] == []
+
+
+def test_the_variables_that_the_night_needs_are_the_heads() -> None:
+    cluster = read_document(FOLDER / "rayjob.yaml")["spec"]["rayClusterSpec"]
+    (head,) = containers(cluster["headGroupSpec"])
+    needed = set(re.findall(r"\$\{(LAKETAG_\w+):\?\}", (FOLDER / "nightly.sh").read_text()))
+    assert needed == {"LAKETAG_COLLECTION", "LAKETAG_SET", "LAKETAG_CLASSES"}
+    assert needed <= {variable["name"] for variable in head["env"]}
+
+
+def test_the_mounted_classes_are_descriptions_that_laketag_takes_whole() -> None:
+    file = FOLDER / "classes.json"
+    assert file.stat().st_size < 2**20  # of a ConfigMap
+    sentences, detected = read_file(str(file), Settings(), None, None)
+    assert detected.format == "cupl"
+    assert [row.text for row in lint(sentences, DescriptionSettings(), str(file)) if row.drop_reason] == []
 
 
 def test_the_mounted_settings_are_laketags() -> None:
@@ -165,11 +195,34 @@ def test_the_mounted_settings_are_laketags() -> None:
     assert settings.run.max_actors == gpu["maxReplicas"]
 
 
+def test_the_api_is_reached_by_the_head_and_by_the_nightly_on_both_of_its_ports() -> None:
+    policies = {
+        policy["metadata"]["name"]: policy for policy in read_documents(FOLDER / "network-policy.yaml")
+    }
+    for name in ("ray", "nightly"):
+        (ports,) = [
+            {port["port"] for port in rule["ports"]}
+            for rule in policies[name]["spec"]["egress"]
+            if any(to.get("ipBlock", {}).get("cidr") == "0.0.0.0/0" for to in rule["to"])
+        ]
+        assert ports == {443, 6443}  # of a service address, and of the API's servers themselves
+
+
 def test_kustomize_builds_what_is_to_be_applied() -> None:
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not installed; what it would build is checked file by file above")
+    need("kubectl is not installed; infra/ci/install-system-packages.sh", shutil.which("kubectl") is not None)
     built = subprocess.run(
         ["kubectl", "kustomize", str(FOLDER)], capture_output=True, text=True, check=True, timeout=60
     )
-    assert "kind: CronJob" in built.stdout
-    assert "name: laketag-settings" in built.stdout
+    made = {
+        (document["kind"], document["metadata"]["name"]): document
+        for document in yaml.safe_load_all(built.stdout)
+    }
+    resources = read_document(FOLDER / "kustomization.yaml")["resources"]
+    written = [document for name in resources for document in read_documents(FOLDER / name)]
+    for document in written:
+        assert made.pop((document["kind"], document["metadata"]["name"])) == document
+    assert set(made) == {("ConfigMap", "laketag-settings"), ("ConfigMap", "laketag-nightly")}
+    for document in made.values():
+        kubernetes_validate.validate(document, VERSION, strict=True)
+        for name, text in document["data"].items():
+            assert text == (FOLDER / name).read_text()

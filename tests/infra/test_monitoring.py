@@ -1,10 +1,13 @@
 """Rules, dashboard and scrape configuration: they parse, they hold, and name only metrics that something emits."""
 
+import importlib
 import json
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,7 @@ RAYS = {
     "ray_object_store_memory",
 }
 """Ray's own metrics that are used here; each stands in a panel that Ray ships."""
-OTHERS = {"kube_cronjob_status_last_successful_time"}
+OTHERS = {"kube_cronjob_status_last_successful_time", "kube_cronjob_created"}
 """Of kube-state-metrics (kubernetes/kube-state-metrics, docs/metrics/workload/cronjob-metrics.md)."""
 
 SUFFIXES = {"counter": ("",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
@@ -79,12 +82,12 @@ def test_the_walk_finds_what_a_plain_search_finds() -> None:
         assert walked == set(re.findall(r"\b(?:ray|kube)_\w+", expression))
 
 
-def test_counters_are_never_read_without_a_rate_but_to_be_counted() -> None:
+def test_counters_are_never_read_without_a_rate() -> None:
     counters = [f"ray_{name}" for name, (kind, _, _) in METRICS.items() if kind == "counter"]
     for expression in expressions():
         for name in counters:
             for use in re.findall(rf"(\w+)\s*(?:by \([^)]*\) )?\(\s*{name}\b", expression):
-                assert use in ("rate", "increase", "count", "last_over_time")
+                assert use in ("rate", "increase")
 
 
 def test_rays_metrics_are_in_panels_that_ray_ships() -> None:
@@ -100,7 +103,8 @@ def test_every_metric_of_a_run_is_on_the_dashboard_or_in_a_rule() -> None:
 
 
 def test_labels_of_groupings_and_legends_exist() -> None:
-    known = {tag for tags in EMITTED.values() for tag in tags} | {"le", "instance", "Location", "GpuIndex"}
+    known = {tag for tags in EMITTED.values() for tag in tags}
+    known |= {"le", "instance", "Location", "GpuIndex", "namespace", "cronjob"}
     for expression in expressions():
         for group in re.findall(r"\b(?:by|on) \(([^)]*)\)", expression):
             assert {label.strip() for label in group.split(",") if label.strip()} <= known
@@ -146,14 +150,33 @@ def _promtool(*arguments: str) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_prometheus_looks_where_ray_cluster_yaml_puts_rays_list_of_nodes() -> None:
+def test_a_nightly_is_missing_only_after_the_longest_one_that_follows_a_short_one() -> None:
+    (rule,) = [rule for rule in rules() if rule["alert"] == "LaketagNightlyMissing"]
+    watcher = read_document(INFRA / "kubernetes/nightly.yaml")["spec"]["jobTemplate"]["spec"]
+    assert int(rule["expr"].rpartition(">")[2]) > 24 * 3600 + watcher["activeDeadlineSeconds"]
+
+
+def test_the_machine_and_the_container_have_rays_folder_at_the_same_path() -> None:
+    """Ray's list of nodes is an absolute link into a session's folder, see test_ray_head.py."""
     (job,) = read_document(FOLDER / "prometheus.yml")["scrape_configs"]
     (file,) = job["file_sd_configs"][0]["files"]
     folder, _, name = file.rpartition("/")
+    config = read_document(PROJECT / "ray_cluster.yaml")
     assert name == ray._private.ray_constants.PROMETHEUS_SERVICE_DISCOVERY_FILE
-    assert (
-        f"--volume {folder}:/tmp/ray" in read_document(PROJECT / "ray_cluster.yaml")["docker"]["run_options"]
-    )
+    assert f"--volume {folder}:{folder}" in config["docker"]["run_options"]
+    (made,) = [command for command in config["initialization_commands"] if " install -d " in command]
+    assert folder in made.split()
+
+
+def test_the_script_on_the_head_installs_each_file_and_lets_prometheus_see_rays_folder() -> None:
+    script = (FOLDER / "start-on-head.sh").read_text()
+    installed = re.search(r"install -m 644 (.+) /etc/prometheus/", script)
+    assert installed is not None
+    assert installed[1].split() == ["prometheus.yml", *read_document(FOLDER / "prometheus.yml")["rule_files"]]
+    unit = Path("/lib/systemd/system/prometheus.service")
+    if unit.is_file():  # Debian's and Ubuntu's package
+        assert "PrivateTmp=true" in unit.read_text()
+    assert "[Service]\\nPrivateTmp=false\\n" in script
 
 
 def test_the_pod_monitor_finds_every_ray_pod_at_a_port_that_it_has() -> None:
@@ -169,66 +192,32 @@ def test_the_pod_monitor_finds_every_ray_pod_at_a_port_that_it_has() -> None:
         assert ports[endpoint["port"]] == 8080  # where KubeRay tells Ray to export (DefaultMetricsPort)
 
 
-TEXTS = {"type": "array", "items": {"type": "string"}}
-RELABELING = {
-    "type": "object",
-    "properties": {
-        "action": {"enum": ["labeldrop", "labelkeep", "drop", "keep", "replace"]},
-        "regex": {"type": "string"},
-    },
-    "required": ["action"],
-    "additionalProperties": False,
-}
-POD_MONITOR_SPEC = {
-    "type": "object",
-    "properties": {
-        "selector": {
-            "type": "object",
-            "properties": {
-                "matchLabels": {"type": "object", "additionalProperties": {"type": "string"}},
-                "matchExpressions": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "properties": {
-                            "key": {"type": "string"},
-                            "operator": {"enum": ["In", "NotIn", "Exists", "DoesNotExist"]},
-                            "values": TEXTS,
-                        },
-                        "required": ["key", "operator"],
-                        "additionalProperties": False,
-                    },
-                },
-            },
-            "additionalProperties": False,
-        },
-        "podTargetLabels": TEXTS,
-        "podMetricsEndpoints": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "properties": {
-                    "port": {"type": "string"},
-                    "path": {"type": "string"},
-                    "interval": {"type": "string", "pattern": "^[0-9]+s$"},
-                    "scrapeTimeout": {"type": "string", "pattern": "^[0-9]+s$"},
-                    "metricRelabelings": {"type": "array", "items": RELABELING},
-                },
-                "additionalProperties": False,
-            },
-        },
-    },
-    "required": ["selector", "podMetricsEndpoints"],
-    "additionalProperties": False,
-}
-"""What is used of PodMonitor (prometheus-operator, Documentation/api-reference/api.md, monitoring.coreos.com/v1)."""
+@cache
+def operators_schema(kind: str) -> dict[str, Any]:
+    """The Prometheus operator's own definition of a kind, which refuses unknown fields.
+
+    From models that are generated from its resource definitions (cloudcoil.models.prometheus_operator).
+    """
+    need("cloudcoil.models.prometheus_operator is not installed", find_spec("cloudcoil") is not None)
+    models = importlib.import_module("cloudcoil.models.prometheus_operator.v1")
+    schema: dict[str, Any] = getattr(models, kind).model_json_schema(by_alias=True)
+    for node in (schema, *schema["$defs"].values()):
+        if "properties" in node:
+            node["additionalProperties"] = False
+    return schema
 
 
-def test_the_pod_monitor_holds_only_fields_that_the_operator_knows() -> None:
+@pytest.mark.parametrize("name", ["podmonitor", "prometheusrule"])
+def test_a_manifest_fits_the_operators_definition(name: str) -> None:
+    document = read_document(FOLDER / f"{name}.yaml")
+    assert document["apiVersion"] == "monitoring.coreos.com/v1"
+    assert problems(document, operators_schema(document["kind"])) == []
+
+
+def test_a_field_that_the_operator_does_not_know_is_refused() -> None:
     monitor = read_document(FOLDER / "podmonitor.yaml")
-    assert (monitor["apiVersion"], monitor["kind"]) == ("monitoring.coreos.com/v1", "PodMonitor")
-    assert problems(monitor["spec"], POD_MONITOR_SPEC) == []
+    monitor["spec"]["podMetricsEndpoints"][0]["intervall"] = "15s"
+    assert problems(monitor, operators_schema("PodMonitor"))
 
 
 def test_panels_do_not_overlap_and_ask_the_chosen_prometheus() -> None:

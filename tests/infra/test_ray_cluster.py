@@ -20,6 +20,7 @@ from ray.autoscaler.tags import (
     TAG_RAY_NODE_KIND,
     TAG_RAY_USER_NODE_TYPE,
 )
+from ray.autoscaler.v2.instance_manager.config import AutoscalingConfig
 from ray.scripts.scripts import start as ray_start
 
 from tests.infra.manifests import INFRA, PROJECT, read_document
@@ -109,14 +110,17 @@ def test_gpu_workers_are_spot_and_begin_at_none(config: dict[str, Any]) -> None:
     assert sum(node["max_workers"] for node in types.values()) == config["max_workers"]
 
 
-def test_images_are_pinned_and_cuda_goes_where_gpus_are(config: dict[str, Any]) -> None:
+def test_both_of_rays_autoscalers_find_each_node_types_pinned_image(config: dict[str, Any]) -> None:
     version = re.search(r'^version = "(.+)"', (PROJECT / "pyproject.toml").read_text(), re.MULTILINE)
     assert version is not None
-    assert config["docker"]["head_image"].endswith(f"/laketag:{version[1]}-cpu")
-    assert config["docker"]["worker_image"].endswith(f"/laketag:{version[1]}-cpu")
-    assert config["available_node_types"]["gpu_worker"]["docker"]["worker_image"].endswith(
-        f"/laketag:{version[1]}-cuda"
-    )
+    prepared = prepare_config(copy.deepcopy(config))
+    second = AutoscalingConfig(prepared, skip_content_hash=True)
+    for name, node in prepared["available_node_types"].items():
+        image = f"laketag:{version[1]}-{'cuda' if node['resources'].get('GPU') else 'cpu'}"
+        assert second.get_docker_config(name)["image"].endswith(f"/{image}")
+        first = {**prepared["docker"], **node.get("docker", {})}  # as _private/autoscaler.py does
+        role = "head_image" if name == prepared["head_node_type"] else "worker_image"
+        assert first.get(role, first["image"]).endswith(f"/{image}")
 
 
 def test_images_are_the_same_on_aws_and_kubernetes(config: dict[str, Any]) -> None:
@@ -202,9 +206,9 @@ def test_rays_autoscaler_starts_a_worker_from_it_that_the_heads_policy_allows(
         "ec2:InstanceProfile": instance["IamInstanceProfile"]["Arn"],
     }
     resource = f"arn:aws:ec2:{REGION}:123456789012:instance/{node}"
-    assert allows(policy("head-ec2"), "ec2:RunInstances", resource, context)
+    assert allows([policy("head-ec2")], "ec2:RunInstances", resource, context)
     assert allows(
-        policy("head-ec2"),
+        [policy("head-ec2")],
         "ec2:TerminateInstances",
         resource,
         {f"aws:ResourceTag/{TAG_RAY_CLUSTER_NAME}": "laketag"},

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,8 +16,9 @@ from pathlib import Path
 
 import pytest
 import ray._private.services as services
+from ray._private.ray_constants import PROMETHEUS_SERVICE_DISCOVERY_FILE
 
-from tests.infra.manifests import INFRA, PROJECT, read_document
+from tests.infra.manifests import INFRA, PROJECT, need, read_document
 from tests.stores.processes import free_port, start, stop
 
 pytestmark = pytest.mark.cluster
@@ -116,13 +118,8 @@ def test_every_probe_of_the_pods_answers_without_a_token(head: Head) -> None:
             assert status(f"http://{host}{probe['path']}") == 200, probe
 
 
-def test_metrics_need_no_token_and_the_list_of_nodes_is_where_prometheus_looks(head: Head) -> None:
-    (job,) = read_document(INFRA / "monitoring/prometheus.yml")["scrape_configs"]
-    (name,) = [Path(file).name for file in job["file_sd_configs"][0]["files"]]
+def test_metrics_need_no_token(head: Head) -> None:
     end = time.monotonic() + PATIENCE_S
-    while f"{head.ip}:{head.metrics}" not in _listed(head.folder / name):  # Ray writes it every few seconds
-        assert time.monotonic() < end, _listed(head.folder / name)
-        time.sleep(0.5)
     wanted = (
         "ray_node_mem_used",
         "ray_node_mem_total",
@@ -134,15 +131,46 @@ def test_metrics_need_no_token_and_the_list_of_nodes_is_where_prometheus_looks(h
         time.sleep(0.5)  # between two looks: each process reports every few seconds, in its own time
 
 
+def test_rays_list_of_nodes_is_a_link_that_only_the_same_path_can_follow(head: Head) -> None:
+    file = head.folder / PROMETHEUS_SERVICE_DISCOVERY_FILE
+    end = time.monotonic() + PATIENCE_S
+    while not file.is_file():
+        assert time.monotonic() < end
+        time.sleep(0.5)
+    assert file.readlink().is_absolute()
+    assert file.readlink().is_relative_to(head.folder)
+
+
+def test_prometheus_as_it_is_configured_reads_the_head(head: Head, tmp_path: Path) -> None:
+    need("prometheus is not installed", shutil.which("prometheus") is not None)
+    for name in ("prometheus.yml", "alerts.yml"):
+        text = (INFRA / "monitoring" / name).read_text().replace("/tmp/ray/", f"{head.folder}/")
+        (tmp_path / name).write_text(text.replace("scrape_interval: 15s", "scrape_interval: 1s"))
+    url = f"127.0.0.1:{free_port()}"
+    words = [f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data"]
+    process = start(["prometheus", *words, f"--web.listen-address={url}"], tmp_path / "log")
+    try:
+        end = time.monotonic() + PATIENCE_S
+        while _health(f"http://{url}/api/v1/targets").get(f"{head.ip}:{head.metrics}") != "up":
+            assert time.monotonic() < end, (tmp_path / "log").read_text()
+            time.sleep(0.5)
+    finally:
+        stop(process)
+
+
+def _health(url: str) -> dict[str, str]:
+    """What a Prometheus says of each of its targets; nothing before it listens."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            targets = json.load(answer)["data"]["activeTargets"]
+    except OSError:
+        return {}
+    return {target["labels"]["instance"]: target["health"] for target in targets}
+
+
 def _exported(head: Head) -> str:
     with urllib.request.urlopen(f"http://{head.ip}:{head.metrics}/metrics", timeout=10) as answer:
         return str(answer.read().decode())
-
-
-def _listed(file: Path) -> list[str]:
-    if not file.is_file():
-        return []
-    return [target for entry in json.loads(file.read_text()) for target in entry["targets"]]
 
 
 def test_the_head_offers_no_cpu_for_tasks(head: Head) -> None:

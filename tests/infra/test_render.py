@@ -81,13 +81,32 @@ def test_no_example_is_left_after_rendering(tmp_path: Path) -> None:
             if key != "LAKE_PREFIX":  # also the project's name
                 assert example not in text, (name, key)
         assert not re.search(r"@[A-Z_]+@", text), name
-    assert f's3://{VALUES["LAKE_BUCKET"]}/{VALUES["LAKE_PREFIX"]}"' in rendered["infra/kubernetes/nightly.sh"]
+    assert (
+        f"s3://{VALUES['LAKE_BUCKET']}/{VALUES['LAKE_PREFIX']}\n" in rendered["infra/kubernetes/nightly.sh"]
+    )
     assert (
         f"arn:aws:s3:::{VALUES['LAKE_BUCKET']}/{VALUES['LAKE_PREFIX']}/*" in rendered["infra/aws/data.json"]
     )
     assert f'["{VALUES["LAKE_PREFIX"]}", "{VALUES["LAKE_PREFIX"]}/*"]' in rendered["infra/aws/data.json"]
     assert f'"{VALUES["LAKE_PREFIX"]}/staging/"' in rendered["infra/aws/lifecycle.json"]
+    assert f"{VALUES['LAKE_BUCKET']}/{VALUES['LAKE_PREFIX']}\n" in rendered["infra/aws/nightly.sh"]
     assert f"{VALUES['IMAGE']}:0.1.0-cuda" in rendered["ray_cluster.yaml"]
+
+
+def test_the_image_decides_where_docker_logs_in_and_what_a_role_may_pull(tmp_path: Path) -> None:
+    values = {**VALUES, "IMAGE": "registry.example.org/team/tagger"}
+    assert render(tmp_path, values).returncode == 0
+    rendered = text_of(tmp_path / "out")
+    assert (
+        "docker login --username AWS --password-stdin registry.example.org\n" in rendered["ray_cluster.yaml"]
+    )
+    assert '999988887777:repository/team/tagger"' in rendered["infra/aws/pull-image.json"]
+
+
+def test_an_image_without_a_registry_is_refused(tmp_path: Path) -> None:
+    result = render(tmp_path, {**VALUES, "IMAGE": "laketag"})
+    assert result.returncode == 2
+    assert "names no registry" in result.stderr
 
 
 def test_values_that_swap_two_examples_are_not_mixed_up(tmp_path: Path) -> None:

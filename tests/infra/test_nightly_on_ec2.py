@@ -1,0 +1,138 @@
+"""The nightly of EC2, with programs that only write down how they were called."""
+
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jobs.typed_command import read_command
+from tests.infra.manifests import INFRA, PROJECT
+
+ROOT, PHOTOS, OBJECTS = "--root s3://example-lake/laketag", "--collection photos", "--set objects"
+TO_HEAD = f"--address http://127.0.0.1:18265 --settings {INFRA}/kubernetes/settings.toml"
+SUBMITTED = [
+    f"index s3://example-images/ {ROOT} {PHOTOS}",
+    f"describe {INFRA}/kubernetes/classes.json {ROOT} {OBJECTS}",
+    f"label {ROOT} {PHOTOS} {OBJECTS}",
+]
+SSH = 'sleep 300 & echo $! > "$HOME/ssh"; wait'
+"""As `ray dashboard` does it: a child of its own, which it does not end."""
+
+Night = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    """Runs the script; ``dashboard``, ``curl`` and ``laketag`` are what those programs do."""
+
+    def run(
+        *, dashboard: str = SSH, curl: str = "exit 0", laketag: str = "exit 0"
+    ) -> "subprocess.CompletedProcess[str]":
+        does = {
+            "ray": f"case $1 in dashboard) {dashboard};; esac",
+            "curl": f'[ -s "$HOME/ssh" ] || exit 7; {curl}',
+            "laketag": laketag,
+        }
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        for name, script in does.items():
+            note = "" if name == "curl" else f'echo {name} "$@" >> "$HOME/calls"\n'
+            (tmp_path / "bin" / name).write_text(f"#!/bin/bash\n{note}{script}\n")
+            (tmp_path / "bin" / name).chmod(0o755)
+        env = {
+            "HOME": str(tmp_path),
+            "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
+            "LAKETAG_TUNNEL_PATIENCE_S": "2",
+        }
+        return subprocess.run(
+            [INFRA / "aws/nightly.sh"], env=env, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    return run
+
+
+def calls(folder: Path) -> list[str]:
+    file = folder / "calls"
+    return (
+        file.read_text().replace(f"{INFRA}/../ray_cluster.yaml", "FILE").splitlines() if file.exists() else []
+    )
+
+
+def is_alive(pid: str) -> bool:
+    """Whether a process runs; one that nobody has waited for does not."""
+    try:
+        return ") Z" not in Path(f"/proc/{pid.strip()}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_a_night_makes_the_cluster_does_its_three_jobs_and_ends_it(night: Night, tmp_path: Path) -> None:
+    result = night()
+    assert result.returncode == 0, result.stderr
+    assert calls(tmp_path) == [
+        "ray up FILE --yes --no-restart",
+        "ray dashboard FILE --port 18265",
+        *(f"laketag submit {TO_HEAD} -- {command}" for command in SUBMITTED),
+        "ray down FILE --yes",
+    ]
+
+
+def test_the_three_jobs_are_commands_that_laketag_sends() -> None:
+    assert [read_command(shlex.split(command)).name for command in SUBMITTED] == [
+        "index",
+        "describe",
+        "label",
+    ]
+    assert (PROJECT / "ray_cluster.yaml").is_file()
+
+
+@pytest.mark.parametrize("code", [0, 5])
+def test_the_tunnel_ends_with_the_night_and_with_it_all_that_holds_its_port(
+    night: Night, tmp_path: Path, code: int
+) -> None:
+    assert night(laketag=f"exit {code}").returncode == code
+    end = time.monotonic() + 10
+    while is_alive((tmp_path / "ssh").read_text()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_night_that_fails_leaves_the_cluster_for_its_logs(night: Night, tmp_path: Path) -> None:
+    assert night(laketag='[ "$7" != label ] || exit 6').returncode == 6
+    assert calls(tmp_path)[-1].startswith("laketag submit")
+    assert len(calls(tmp_path)) == 5
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param({"dashboard": "echo ssh: connect timed out; exit 1"}, id="it ends"),
+        pytest.param({"curl": "exit 7"}, id="nobody answers"),
+    ],
+)
+def test_a_tunnel_that_does_not_come_ends_the_night_in_a_sentence(
+    night: Night, tmp_path: Path, broken: dict[str, str]
+) -> None:
+    began = time.monotonic()
+    result = night(**broken)
+    assert result.returncode == 1
+    assert "no tunnel to the head's dashboard" in result.stderr
+    assert time.monotonic() - began < 20
+    assert not [call for call in calls(tmp_path) if not call.startswith("ray")]
+
+
+def test_a_second_night_says_that_the_first_is_under_way(night: Night, tmp_path: Path) -> None:
+    (tmp_path / ".laketag").mkdir()
+    lock = tmp_path / ".laketag/nightly.lock"
+    with subprocess.Popen(["flock", "--no-fork", lock, "sleep", "60"], start_new_session=True) as holder:
+        end = time.monotonic() + 10
+        while subprocess.run(["flock", "--nonblock", lock, "true"], check=False).returncode == 0:
+            assert time.monotonic() < end
+        result = night()
+        holder.terminate()
+    assert result.returncode == 1
+    assert "an earlier night is still under way" in result.stderr
+    assert calls(tmp_path) == []
