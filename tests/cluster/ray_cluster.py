@@ -23,6 +23,7 @@ BIN = Path(sys.executable).parent
 PATIENCE_S = 180.0
 STORE_BYTES = 200 * 2**20
 CPUS = 2
+TRIES = 3
 
 
 @dataclass
@@ -162,6 +163,22 @@ class RayCluster:
         raise RuntimeError(f"the node is not there: {node.log.read_text(errors='replace')[-3000:]}")
 
 
+def start_cluster(
+    folder: Path, env: Mapping[str, str], configure: Callable[[RayCluster], str] | None = None
+) -> RayCluster:
+    """A head answers, with the option that is made for its ports; a port that was taken meanwhile costs another try."""
+    for left in reversed(range(TRIES)):
+        cluster = RayCluster(folder, env, secrets.token_hex(32), free_port(), free_port())
+        try:
+            cluster.start_head(*([configure(cluster)] if configure else []))
+            return cluster
+        except RuntimeError:
+            cluster.head.end()
+            if not left:
+                raise
+    raise AssertionError("a head answers, or its failure was raised")
+
+
 @contextmanager
 def serve_growing_ray(
     env: Mapping[str, str], machines: Mapping[str, float], most: int
@@ -175,11 +192,14 @@ def serve_growing_ray(
             "RAY_CLOUD_INSTANCE_ID": FAKE_HEAD_NODE_ID,
             "RAY_OVERRIDE_NODE_ID_FOR_TESTING": FAKE_HEAD_NODE_ID,
         }
-        cluster = RayCluster(Path(folder), growing, secrets.token_hex(32), free_port(), free_port())
         file = Path(folder) / "autoscaling.yaml"
-        file.write_text(json.dumps(growing_config(cluster, machines, most)))
+
+        def configure(cluster: RayCluster) -> str:
+            file.write_text(json.dumps(growing_config(cluster, machines, most)))
+            return f"--autoscaling-config={file}"
+
+        cluster = start_cluster(Path(folder), growing, configure)
         try:
-            cluster.start_head(f"--autoscaling-config={file}")
             yield cluster
         finally:
             cluster.head.end()
@@ -219,9 +239,8 @@ def serve_ray(env: Mapping[str, str], workers: int = 2) -> Iterator[RayCluster]:
     with tempfile.TemporaryDirectory(
         prefix="r-", ignore_cleanup_errors=True
     ) as folder:  # sockets: 107 characters
-        cluster = RayCluster(Path(folder), env, secrets.token_hex(32), free_port(), free_port())
+        cluster = start_cluster(Path(folder), env)
         try:
-            cluster.start_head()
             for _ in range(workers):
                 cluster.add_worker()
             yield cluster

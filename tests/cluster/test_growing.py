@@ -65,7 +65,7 @@ def test_a_run_brings_all_its_nodes_at_once_and_leaves_none(
     assert "(raylet)" not in run.text  # Ray's own words about what it waits for are in its log
     assert_same(undisturbed.filter(pl.col("image_id").is_in(list(images))), table(store, lake))
 
-    log = next(growing.folder.glob("session_2*/logs/monitor.log")).read_text()
+    log = (growing.folder / "session_latest" / "logs" / "monitor.log").read_text()
     assert re.findall(r"Adding (\d+) node", log) == [str(NODES)], log  # one request for all
     assert actors == NODES
     wait_until(lambda: growing.count_alive() == 1, "the nodes are gone again")
