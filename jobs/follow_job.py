@@ -65,7 +65,8 @@ class FollowedJob:
                         f"the log cannot be followed through this connection ({broken}); it comes at the end"
                     )
                 refused = self._log.refusals >= REFUSALS
-                time.sleep(self._patience.refused_s if refused else self._patience.poll_s)
+                pause_s = self._patience.refused_s if refused else self._patience.poll_s
+                time.sleep(pause_s)  # the connection broke, or the job waits for its place
             broken = yield from self._log.tail()  # of an ended job the head sends all there is
             if broken:
                 broken = yield from self._log.all_at_once()
@@ -91,7 +92,7 @@ class FollowedJob:
                         f"{self._where} has not answered for {self._patience.reconnect_s:.0f} s ({reason(error)}); "
                         f"the job may go on: when the head is back, follow it with: {self.follow_command}"
                     ) from None
-                time.sleep(self._patience.poll_s)
+                time.sleep(self._patience.poll_s)  # between two questions to a head that is away
             else:
                 return self.status in ENDED
 

@@ -41,7 +41,7 @@ class RunMetrics:
     ) -> None:
         self._ended.set()
         self._beat.join()
-        self._show()
+        self._show_progress()
         self._rate.set(0.0, self._tags)
 
     def follow(self, progress: Progress) -> None:
@@ -65,15 +65,18 @@ class RunMetrics:
 
     def _show_until_the_end(self) -> None:
         while True:
-            self._show()
+            self._show_progress()
+            self._show_actors()
             if self._ended.wait(BEAT_S):
                 return
 
-    def _show(self) -> None:
+    def _show_progress(self) -> None:
         self._planned.set(self._images_planned, self._tags)
         if progress := self._progress:
             self._done.set(progress.done, self._tags)
             self._rate.set(progress.images_per_s or 0.0, self._tags)
+
+    def _show_actors(self) -> None:
         try:
             found = count_label_actors()
         except (

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobs.typed_command import read_command
+from tests.end_to_end.command_line import wait_until
 from tests.infra.manifests import INFRA, PROJECT
 
 ROOT, PHOTOS, OBJECTS = "--root s3://example-lake/laketag", "--collection photos", "--set objects"
@@ -94,10 +95,7 @@ def test_the_tunnel_ends_with_the_night_and_with_it_all_that_holds_its_port(
     night: Night, tmp_path: Path, code: int
 ) -> None:
     assert night(laketag=f"exit {code}").returncode == code
-    end = time.monotonic() + 10
-    while is_alive((tmp_path / "ssh").read_text()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_until(lambda: not is_alive((tmp_path / "ssh").read_text()), "the tunnel's ssh has ended", 10)
 
 
 def test_a_night_that_fails_leaves_the_cluster_for_its_logs(night: Night, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 import ray._private.services as services
 from ray._private.ray_constants import PROMETHEUS_SERVICE_DISCOVERY_FILE
 
+from tests.end_to_end.command_line import wait_until
 from tests.infra.manifests import INFRA, PROJECT, need, read_document
 from tests.stores.processes import free_port, start, stop
 
@@ -77,7 +78,7 @@ def head() -> Iterator[Head]:
             while status(f"http://{ip}:{agent}/api/healthz") != 200:
                 assert time.monotonic() < end, (folder / "head.log").read_text()
                 assert process.poll() is None, (folder / "head.log").read_text()
-                time.sleep(0.5)
+                time.sleep(0.5)  # between two looks, each of which may show why the head ended
             yield found
         finally:
             stop(process)  # with --block, `ray start` ends all that it has started
@@ -133,10 +134,7 @@ def test_metrics_need_no_token(head: Head) -> None:
 
 def test_rays_list_of_nodes_is_a_link_that_only_the_same_path_can_follow(head: Head) -> None:
     file = head.folder / PROMETHEUS_SERVICE_DISCOVERY_FILE
-    end = time.monotonic() + PATIENCE_S
-    while not file.is_file():
-        assert time.monotonic() < end
-        time.sleep(0.5)
+    wait_until(file.is_file, "Ray lists its nodes for Prometheus", PATIENCE_S)
     assert file.readlink().is_absolute()
     assert file.readlink().is_relative_to(head.folder)
 
@@ -153,7 +151,7 @@ def test_prometheus_as_it_is_configured_reads_the_head(head: Head, tmp_path: Pat
         end = time.monotonic() + PATIENCE_S
         while _health(f"http://{url}/api/v1/targets").get(f"{head.ip}:{head.metrics}") != "up":
             assert time.monotonic() < end, (tmp_path / "log").read_text()
-            time.sleep(0.5)
+            time.sleep(0.5)  # between two looks: Prometheus scrapes in its own time
     finally:
         stop(process)
 

@@ -32,7 +32,7 @@ class CountedSource:
             log.write(b".")
         content = self.path.read_bytes()
         yield content[: len(content) // 2]
-        time.sleep(self.pause_s)
+        time.sleep(self.pause_s)  # so that others come while this one copies
         yield content[len(content) // 2 :]
 
 

@@ -122,7 +122,7 @@ def test_what_a_killed_download_left_is_removed_by_the_next(source: CountedSourc
     asker = light_processes().Process(target=copy, args=(slow, cache, KNOWN))
     asker.start()
     while not list(cache.glob(".*.part")):
-        time.sleep(0.01)
+        time.sleep(0.01)  # until half a copy lies there; the test's own limit ends it
     asker.kill()
     asker.join()
     assert list(cache.glob(".*.part"))
