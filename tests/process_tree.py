@@ -30,9 +30,20 @@ class Started:
 
     def kill(self) -> None:
         """It is told to go at once, if it still runs."""
+        self._signal(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """It does nothing until it is told to go on; who talks to it finds it slow, not gone."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """It works again."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
         if self.title:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+                os.kill(self.pid, number)
 
 
 def below(pid: int) -> list[Started]:

@@ -35,6 +35,11 @@ TRIES = 5
 decoder or an actor that outgrows its memory would hang the run. Staged parts are named by what is in them, so a task
 that is tried twice stages no row twice."""
 
+NEVER = -1.0
+"""Share of busy actors at which Ray Data drops one. Its own 0.5 dropped actors as the first blocks arrived, or while decoding
+was behind for a moment, and to load an actor's models takes longer than that. Once all blocks are given out, those
+without work go at once; that is not subject to this share."""
+
 
 def run_chain(
     lake: Lake,
@@ -130,6 +135,7 @@ def label_chain(
                 max_retries=TRIES,
             )
         )
+    receipts.context.autoscaling_config.actor_pool_util_downscaling_threshold = NEVER
     _watch(receipts.context, settings, resources)
     with open_blocks(receipts) as written:
         for block in written:

@@ -22,3 +22,9 @@ def read_exported(cluster: RayCluster) -> list[Sample]:
     """laketag's own samples, of all living nodes."""
     lines = (LINE.match(line) for line in cluster.read_metrics().splitlines())
     return [Sample(m[1], dict(TAG.findall(m[2])), float(m[3])) for m in lines if m]
+
+
+def exported(cluster: RayCluster, gauge: str) -> float:
+    """What a gauge of the run shows now; 0 where there is none."""
+    name = f"ray_laketag_run_{gauge}"
+    return max((sample.value for sample in read_exported(cluster) if sample.name == name), default=0.0)

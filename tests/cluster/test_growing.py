@@ -1,6 +1,7 @@
 """A cluster that adds its nodes on demand: from none to as many as the run's actors need, at once, and back to none."""
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import polars as pl
 import pytest
 
 from tests.cluster.commands import follow
-from tests.cluster.exported import read_exported
+from tests.cluster.exported import exported
+from tests.cluster.label_actors import AT_WORK, hold, label_actors
 from tests.cluster.ray_cluster import RayCluster, serve_growing_ray
 from tests.end_to_end.command_line import one_line, wait_until
 from tests.end_to_end.lakes import (
@@ -25,6 +27,8 @@ from tests.stores.store import folder_store
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 NODES = 2
 IMAGES = 60
+LULL_S = 12.0
+"""Longer than Ray Data lets a new pool be before it may shrink (10 s)."""
 
 
 @pytest.fixture
@@ -54,10 +58,14 @@ def test_a_run_brings_all_its_nodes_at_once_and_leaves_none(
     assert growing.count_alive() == 1
 
     run = follow(growing, *label(lake), *chosen, settings=slow_settings)
-    actors = 0.0
-    while run.process.poll() is None:
-        shown = [sample for sample in read_exported(growing) if sample.name == "ray_laketag_run_label_actors"]
-        actors = max([actors, *(sample.value for sample in shown)])
+    with hold(
+        lambda: label_actors(growing.head, AT_WORK)
+    ) as held:  # whose autoscaler starts the others below it
+        held.until(lambda: exported(growing, "label_actors") == NODES, "every node has its label actor")
+        time.sleep(LULL_S)
+        assert exported(growing, "label_actors") == NODES, (
+            "the pool keeps an actor that waits for its next block"
+        )
     assert run.wait() == 0, run.text
     assert f"1 to {NODES} label actor(s) on cpu" in run.text
     assert "the cluster must grow first: the run needs 3 CPU (it has 0)" in run.text
@@ -67,5 +75,4 @@ def test_a_run_brings_all_its_nodes_at_once_and_leaves_none(
 
     log = (growing.folder / "session_latest" / "logs" / "monitor.log").read_text()
     assert re.findall(r"Adding (\d+) node", log) == [str(NODES)], log  # one request for all
-    assert actors == NODES
     wait_until(lambda: growing.count_alive() == 1, "the nodes are gone again")

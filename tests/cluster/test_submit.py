@@ -4,6 +4,8 @@ import os
 import re
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -13,38 +15,28 @@ from demo.lake import FAULTS
 from pipeline.metrics import METRICS
 from pipeline.storage.folders import list_files
 from tests.cluster.commands import follow, must_submit, submit
-from tests.cluster.exported import read_exported
+from tests.cluster.exported import exported, read_exported
+from tests.cluster.label_actors import AT_WORK, label_actors
 from tests.cluster.ray_cluster import RayCluster, RayNode, serve_ray
 from tests.end_to_end.command_line import Following, must_run, one_line, run_laketag, wait_until
+from tests.end_to_end.held import Held, hold_back
 from tests.end_to_end.lakes import (
     DEMO_DESCRIPTIONS,
     DEMO_SETTINGS,
     MANY,
     assert_same,
-    index_named,
     label,
     many_images,
     put_all,
-    put_described,
     put_names,
     staged_parts,
     table,
 )
-from tests.process_tree import Started, below, kill_all
+from tests.process_tree import kill_all
 from tests.stores.fault_proxy import Fault, serve_faults
 from tests.stores.store import Store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.ceph, pytest.mark.timeout(900)]
-
-
-READY = re.compile(r"ray::MapWorker\(MapBatches\(LabelImages\)\)(?!\.__init__)")
-"""Title of a label actor that has loaded its models."""
-AT_WORK = re.compile(r"ray::MapWorker\(MapBatches\(LabelImages\)\)\.submit")
-
-
-def label_actors(node: RayNode, title: re.Pattern[str] = READY) -> list[Started]:
-    """The node's processes that are label actors in that state."""
-    return [process for process in below(node.process.pid) if title.search(process.title)]
 
 
 def living(cluster: RayCluster) -> list[RayNode]:
@@ -63,21 +55,19 @@ def busiest(cluster: RayCluster, actors: int) -> RayNode:
     return found[0]
 
 
-def start_labelling(
+@contextmanager
+def labelling(
     cluster: RayCluster, store: Store, settings: Path, described: Path, *options: str
-) -> tuple[str, Following]:
-    """A run over many images that has staged its first parts; its lake and the submission."""
-    images = many_images()
-    put_all(store, images)
-    lake = store.url("lake")
-    index_named(store, lake, images)
-    put_described(store, lake, described)
-    run = follow(cluster, *label(lake), *options, settings=settings)
-    wait_until(
-        lambda: len(staged_parts(store, lake)) >= 3 or run.process.poll() is not None,
-        "three parts are staged",
-    )
-    return lake, run
+) -> Iterator[tuple[Held, Following]]:
+    """A run over a lake that is held back, which has staged its first parts."""
+    chosen = [word for option in options for word in ("-o", option)]
+    with hold_back(store, described) as held:
+        run = follow(cluster, *label(held.lake), *held.options, *chosen, settings=settings)
+        wait_until(
+            lambda: len(staged_parts(store, held.lake)) >= 3 or run.process.poll() is not None,
+            "three parts are staged",
+        )
+        yield held, run
 
 
 def test_the_demo_is_labelled_on_the_cluster_as_on_one_machine(
@@ -136,23 +126,20 @@ def test_the_demo_is_labelled_on_the_cluster_as_on_one_machine(
 def test_a_stopped_job_releases_its_lease_and_the_same_submission_goes_on(
     cluster: RayCluster, ceph, slow_settings, described
 ) -> None:
-    images = many_images()
-    put_all(ceph, images)
-    lake = ceph.url("lake")
-    index_named(ceph, lake, images)
-    put_described(ceph, lake, described)
-
-    detached = submit(cluster, *label(lake), settings=slow_settings, detach=True)
-    job = detached.out.strip()
-    assert (detached.code, job.startswith("laketag-label-"), job.count("\n")) == (0, True, 0), detached
     on = ("--address", cluster.address)
-    wait_until(
-        lambda: f"{job} │ running" in one_line(must_run("jobs", *on, env=cluster.submitter_env)),
-        "the job is listed as running",
-    )
-    wait_until(lambda: len(staged_parts(ceph, lake)) >= 3, "three parts are staged")
-    assert "submit the same command again" in must_run("jobs", "stop", job, *on, env=cluster.submitter_env)
-    followed = run_laketag("jobs", "follow", job, *on, env=cluster.submitter_env)
+    with hold_back(ceph, described) as held:
+        lake = held.lake
+        detached = submit(cluster, *label(lake), *held.options, settings=slow_settings, detach=True)
+        job = detached.out.strip()
+        assert (detached.code, job.startswith("laketag-label-"), job.count("\n")) == (0, True, 0), detached
+        wait_until(
+            lambda: f"{job} │ running" in one_line(must_run("jobs", *on, env=cluster.submitter_env)),
+            "the job is listed as running",
+        )
+        wait_until(lambda: len(staged_parts(ceph, lake)) >= 3, "three parts are staged")
+        stopped = must_run("jobs", "stop", job, *on, env=cluster.submitter_env)
+        followed = run_laketag("jobs", "follow", job, *on, env=cluster.submitter_env)
+    assert "submit the same command again" in stopped
     assert followed.code == 130, followed
     assert "what was done is kept" in followed.out
     assert [url for url in list_files(f"{lake}/staging", ceph.storage, suffix="") if "/leases/" in url] == []
@@ -162,7 +149,7 @@ def test_a_stopped_job_releases_its_lease_and_the_same_submission_goes_on(
     said = must_submit(cluster, *label(lake), settings=slow_settings)
     assert "going on with run" in said
     ours = table(ceph, lake)
-    assert ours["image_id"].to_list() == sorted(images)
+    assert ours["image_id"].to_list() == sorted(many_images())
     assert ours["label"].null_count() == 0
     assert "nothing to do" in must_submit(cluster, *label(lake), settings=slow_settings)
     assert "has ended already" in must_run("jobs", "stop", job, *on, env=cluster.submitter_env)
@@ -211,42 +198,38 @@ def test_a_job_without_credentials_on_the_cluster_says_where_they_belong(ceph, s
 def test_a_node_that_leaves_and_one_that_joins_change_nothing(
     cluster: RayCluster, ceph, slow_settings, described, undisturbed
 ) -> None:
-    lake, run = start_labelling(cluster, ceph, slow_settings, described, "-o", "run.actors=3")
-    busiest(cluster, actors=2).kill()  # with its label actors, and what was fetched and decoded there
-    wait_until(lambda: cluster.count_alive() == 2, "the head knows that the node is gone")
-    joined, restarts = cluster.add_worker(), 0.0
-    worked = False
-    while run.process.poll() is None:
-        worked = worked or bool(label_actors(joined))
-        shown = [s.value for s in read_exported(cluster) if s.name == "ray_laketag_run_label_actor_restarts"]
-        restarts = max([restarts, *shown])
-    assert run.wait() == 0, run.text
-    assert worked, "no label actor came to the node that joined"
-    assert restarts >= 1
+    with labelling(cluster, ceph, slow_settings, described, "run.actors=3") as (held, run):
+        busiest(cluster, actors=2).kill()  # with its label actors, and what was fetched and decoded there
+        wait_until(lambda: cluster.count_alive() == 2, "the head knows that the node is gone")
+        joined = cluster.add_worker()
+        wait_until(lambda: label_actors(joined), "a label actor has come to the node that joined")
+        wait_until(lambda: exported(cluster, "label_actor_restarts") >= 1, "the restart is exported")
+        held.let_go()
+        assert run.wait() == 0, run.text
     assert f"labelled {MANY}" in one_line(run.text)
     assert "Traceback" not in run.text
-    assert_same(undisturbed, table(ceph, lake))
+    assert_same(undisturbed, table(ceph, held.lake))
 
 
 def test_a_run_goes_on_with_fewer_actors_when_a_node_is_gone_for_good(
     cluster: RayCluster, ceph, slow_settings, described, undisturbed
 ) -> None:
-    lake, run = start_labelling(
-        cluster, ceph, slow_settings, described, "-o", "run.actors=3", "-o", "run.missing_nodes_s=5"
-    )
-    alive = cluster.count_alive()
-    busiest(cluster, actors=2).kill()
-    wait_until(lambda: cluster.count_alive() < alive, "the head knows that the node is gone")
-    assert run.wait() == 0, run.text
+    options = ("run.actors=3", "run.missing_nodes_s=5")
+    with labelling(cluster, ceph, slow_settings, described, *options) as (held, run):
+        alive = cluster.count_alive()
+        busiest(cluster, actors=2).kill()
+        wait_until(lambda: cluster.count_alive() < alive, "the head knows that the node is gone")
+        wait_until(lambda: "going on with" in run.text, "the run begins again")
+        held.let_go()
+        assert run.wait() == 0, run.text
     cluster.add_worker()  # for the tests that follow
     said = one_line(run.text)
     assert "3 label actor(s) on cpu" in said
     assert "the cluster has room for 1 of 3 label actors" in said
-    assert "going on with" in said
     assert "1 label actor(s) on cpu" in said.partition("going on with")[2]
     assert f"labelled {MANY}" in said
-    assert "Traceback" not in run.text
-    assert_same(undisturbed, table(ceph, lake))
+    assert "Traceback" not in said
+    assert_same(undisturbed, table(ceph, held.lake))
 
 
 def test_a_label_actor_that_dies_again_and_again_ends_the_run_with_a_sentence(
@@ -255,11 +238,13 @@ def test_a_label_actor_that_dies_again_and_again_ends_the_run_with_a_sentence(
     """As one does that outgrows its memory; what was done before is kept."""
     slower = tmp_path / "slower.toml"  # a call takes seconds
     slower.write_text(slow_settings.read_text().replace("crops = 20", "crops = 1000"))
-    lake, run = start_labelling(cluster, ceph, slower, described, "-o", "run.actors=1")
-    while run.process.poll() is None:
-        kill_all([actor for node in living(cluster) for actor in label_actors(node, AT_WORK)])
-        time.sleep(0.1)  # each look walks all of /proc
+    with labelling(cluster, ceph, slower, described, "run.actors=1") as (held, run):
+        kept = len(staged_parts(ceph, held.lake))
+        held.let_go()
+        while run.process.poll() is None:
+            kill_all([actor for node in living(cluster) for actor in label_actors(node, AT_WORK)])
+            time.sleep(0.1)  # each look walks all of /proc
     assert run.wait() == 8, run.text
     assert "what was done is kept" in one_line(run.text)
     assert "Traceback" not in run.text
-    assert len(staged_parts(ceph, lake)) >= 3
+    assert len(staged_parts(ceph, held.lake)) >= kept >= 3

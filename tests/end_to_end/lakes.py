@@ -34,11 +34,20 @@ def put_all(store: Store, files: Mapping[str, bytes]) -> None:
 
 
 def table(store: Store, lake: str) -> pl.DataFrame:
+    """What is published."""
+    return _read(store, f"{lake}/labels/**/*.parquet")
+
+
+def staged_rows(store: Store, lake: str) -> pl.DataFrame:
+    """What a run that is not yet published has labelled so far."""
+    return _read(store, staged_parts(store, lake))
+
+
+def _read(store: Store, source: str | list[str]) -> pl.DataFrame:
     options = (
         {"aws_endpoint_url": store.env["AWS_ENDPOINT_URL"], "aws_allow_http": "true"} if store.env else {}
     )
-    frame = pl.scan_parquet(f"{lake}/labels/**/*.parquet", storage_options=options).collect()
-    return frame.sort("image_id")
+    return pl.scan_parquet(source, storage_options=options).collect().sort("image_id")
 
 
 def assert_same(one: pl.DataFrame, other: pl.DataFrame) -> None:
@@ -74,7 +83,7 @@ def index_named(store: Store, lake: str, images: dict[str, bytes]) -> None:
 
 
 def staged_parts(store: Store, lake: str) -> list[str]:
-    """URLs of what a run that is not yet published has labelled so far."""
+    """URLs of the parts that hold it."""
     return [url for url in list_files(f"{lake}/staging", store.storage) if "/parts/" in url]
 
 

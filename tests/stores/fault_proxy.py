@@ -29,7 +29,7 @@ CODES = {503: "SlowDown", 429: "TooManyRequests", 500: "InternalError", 403: "Ac
 class Fault:
     """What happens to the requests whose method and path match, ``times`` times (None: always)."""
 
-    action: Literal["status", "reset", "drop_ack", "truncate", "stall", "slow"]
+    action: Literal["status", "reset", "drop_ack", "truncate", "stall", "slow", "hold"]
     path: str = ""
     method: str = ""
     times: int | None = None
@@ -39,6 +39,8 @@ class Fault:
     delay_s: float = 60.0
     sent_bytes: int = 100
     hits: int = 0
+    over: bool = False
+    """Requests that are held are answered once it is set, and later ones at once."""
 
     def matches(self, request: web.Request) -> bool:
         """Whether the fault is for this request and not used up."""
@@ -81,6 +83,8 @@ class FaultProxy:
             return _reset(request)
         if fault is not None and fault.action == "slow":
             await asyncio.sleep(fault.delay_s)
+        while fault is not None and fault.action == "hold" and not fault.over:
+            await asyncio.sleep(0.1)
         return await self._pass_on(request, fault)
 
     async def _pass_on(self, request: web.Request, fault: Fault | None) -> web.StreamResponse:
