@@ -36,9 +36,9 @@ decoder or an actor that outgrows its memory would hang the run. Staged parts ar
 that is tried twice stages no row twice."""
 
 NEVER = -1.0
-"""Share of busy actors at which Ray Data drops one. Its own 0.5 dropped actors as the first blocks arrived, or while decoding
-was behind for a moment, and to load an actor's models takes longer than that. Once all blocks are given out, those
-without work go at once; that is not subject to this share."""
+"""Tasks given out per actor, at or below which Ray Data drops one. Its own 0.5 dropped actors as the first blocks
+arrived, or while decoding was behind for a moment, and to load an actor's models takes longer than that. Once all
+blocks are given out, those without work go at once; that does not ask for this number."""
 
 
 def run_chain(
