@@ -68,7 +68,7 @@ def test_a_killed_driver_leaves_a_run_that_the_same_command_finishes(
 def test_killed_workers_cost_nothing_but_time(
     moto: Store, slow_settings: Path, described: Path, undisturbed: pl.DataFrame
 ) -> None:
-    """Fetching and labelling ones at once, twice, and the run has staged more in between."""
+    """All of them at once, twice, and the run has staged more in between."""
     with hold_back(moto, described, (r"0[3-6]\d", r"0[7-9]\d|1\d\d")) as held:
         run = start_labelling(moto, held, slow_settings)
         kill_workers_at_work(run)

@@ -31,7 +31,7 @@ class Hold:
         wait_until(lambda: self.pause() or happened(), what)
 
     def pause(self) -> None:
-        """Those that are ready by now do nothing."""
+        """Those that are found now do nothing."""
         for actor in set(self.actors()) - self.paused:
             actor.pause()
             self.paused.add(actor)
@@ -39,7 +39,7 @@ class Hold:
 
 @contextmanager
 def hold(actors: Callable[[], Iterable[Started]]) -> Iterator[Hold]:
-    """None of these actors works as long as the context lasts."""
+    """Each of these actors works no further once a look has found it, as long as the context lasts."""
     held = Hold(actors)
     try:
         held.pause()

@@ -62,7 +62,7 @@ def test_a_run_brings_all_its_nodes_at_once_and_leaves_none(
         lambda: label_actors(growing.head, AT_WORK)
     ) as held:  # whose autoscaler starts the others below it
         held.until(lambda: exported(growing, "label_actors") == NODES, "every node has its label actor")
-        time.sleep(LULL_S)
+        time.sleep(LULL_S)  # a pool that may shrink would do so in this time
         assert exported(growing, "label_actors") == NODES, (
             "the pool keeps an actor that waits for its next block"
         )

@@ -100,10 +100,10 @@ def test_the_demo_is_labelled_on_the_cluster_as_on_one_machine(
     assert_same(demo_table, ours)
     after = [sample for sample in read_exported(cluster) if sample.tags["collection"] == "watched"]
     names = most.keys() | {sample.name for sample in after}
-    exported = {
+    expected = {
         f"ray_{name}{'_count' if kind == 'histogram' else ''}" for name, (kind, _, _) in METRICS.items()
     }
-    assert exported - names == set()
+    assert expected - names == set()
     ledger = Counter(ours["failure"].cast(pl.String).fill_null("labelled").to_list())
     assert ledger == {"labelled": 200} | Counter(fault for fault in FAULTS if fault != "no_image")
     assert {s.tags["outcome"]: s.value for s in after if s.name == "ray_laketag_images_total"} == ledger
@@ -199,7 +199,7 @@ def test_a_node_that_leaves_and_one_that_joins_change_nothing(
     cluster: RayCluster, ceph, slow_settings, described, undisturbed
 ) -> None:
     with labelling(cluster, ceph, slow_settings, described, "run.actors=3") as (held, run):
-        busiest(cluster, actors=2).kill()  # with its label actors, and what was fetched and decoded there
+        busiest(cluster, actors=2).kill()  # with its label actors, and the blocks that they were given
         wait_until(lambda: cluster.count_alive() == 2, "the head knows that the node is gone")
         joined = cluster.add_worker()
         wait_until(lambda: label_actors(joined), "a label actor has come to the node that joined")
@@ -226,6 +226,7 @@ def test_a_run_goes_on_with_fewer_actors_when_a_node_is_gone_for_good(
     said = one_line(run.text)
     assert "3 label actor(s) on cpu" in said
     assert "the cluster has room for 1 of 3 label actors" in said
+    assert "going on with" in said
     assert "1 label actor(s) on cpu" in said.partition("going on with")[2]
     assert f"labelled {MANY}" in said
     assert "Traceback" not in said

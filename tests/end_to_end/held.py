@@ -19,7 +19,7 @@ class Held:
     faults: list[Fault]
 
     def let_go(self) -> None:
-        """The store gives the next of the images that it holds back."""
+        """The store gives the next group of the images that it holds back."""
         self.faults.pop(0).over = True
 
 

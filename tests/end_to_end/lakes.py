@@ -83,7 +83,7 @@ def index_named(store: Store, lake: str, images: dict[str, bytes]) -> None:
 
 
 def staged_parts(store: Store, lake: str) -> list[str]:
-    """URLs of the parts that hold it."""
+    """URLs of the parts that a run has staged and not yet published."""
     return [url for url in list_files(f"{lake}/staging", store.storage) if "/parts/" in url]
 
 
