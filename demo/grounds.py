@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw
 
-from demo.colours import Rgb, shade
-from demo.geometry import bar, ellipse, polygon, ring
+from laketag.demo.colours import Rgb, shade
+from laketag.demo.geometry import bar, ellipse, polygon, ring
 
 Rng = np.random.Generator
 Size = tuple[int, int]

@@ -9,8 +9,8 @@ from typing import Literal, get_args
 import numpy as np
 from PIL import Image
 
-from demo.objects import CLASS_NAMES
-from demo.scenes import Difficulty, Scene, draw_scene
+from laketag.demo.objects import CLASS_NAMES
+from laketag.demo.scenes import Difficulty, Scene, draw_scene
 
 Fault = Literal["empty", "truncated", "undecodable", "unsupported", "no_image"]
 FAULTS: tuple[Fault, ...] = get_args(Fault)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from demo.geometry import Part, arc, bar, box, ellipse, polygon, ring
+from laketag.demo.geometry import Part, arc, bar, box, ellipse, polygon, ring
 
 Rng = np.random.Generator
 

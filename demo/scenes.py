@@ -7,10 +7,10 @@ from typing import Literal, get_args
 import numpy as np
 from PIL import Image, ImageDraw
 
-from demo.colours import Palette, Rgb, draw_palette
-from demo.geometry import place
-from demo.grounds import GROUNDS, scatter_clutter
-from demo.objects import OBJECTS
+from laketag.demo.colours import Palette, Rgb, draw_palette
+from laketag.demo.geometry import place
+from laketag.demo.grounds import GROUNDS, scatter_clutter
+from laketag.demo.objects import OBJECTS
 
 Difficulty = Literal["calm", "easy", "mid", "hard"]
 DIFFICULTIES: tuple[Difficulty, ...] = get_args(Difficulty)

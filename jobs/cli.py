@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from jobs.console import open_console
-from jobs.standard_output import discard_output
-from pipeline.errors import LaketagError
-from pipeline.version import laketag_version
+from laketag.jobs.console import open_console
+from laketag.jobs.standard_output import discard_output
+from laketag.pipeline.errors import LaketagError
+from laketag.pipeline.version import laketag_version
 
 COMMANDS = ("index", "describe", "label", "query", "demo", "submit", "jobs", "settings")
 """In the order in which people need them."""
@@ -58,7 +58,7 @@ def _root(
 def command_line() -> Any:
     """The whole command line, to be called or only to read arguments with."""
     for name in COMMANDS:
-        module = importlib.import_module(f"jobs.{name}")
+        module = importlib.import_module(f"laketag.jobs.{name}")
         group = getattr(module, "app", None)
         if group is not None:
             app.add_typer(group, name=name)

@@ -12,11 +12,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from jobs.console import open_console
-from jobs.environment import environment
-from pipeline.config import read_settings
-from pipeline.errors import InputError
-from pipeline.lake import open_lake
+from laketag.jobs.console import open_console
+from laketag.jobs.environment import environment
+from laketag.pipeline.config import read_settings
+from laketag.pipeline.errors import InputError
+from laketag.pipeline.lake.paths import open_lake
 
 COLLECTION = "drawings"
 SET = "drawings"
@@ -37,7 +37,7 @@ def demo(
     ] = False,
 ) -> None:
     """Make a small image lake, label it, and show the result; offline, in about a minute."""
-    from demo.lake import write_demo_images
+    from laketag.demo.lake import write_demo_images
 
     console = open_console()
     _clear(folder)
@@ -50,7 +50,7 @@ def demo(
         stack.enter_context(environment({"RAY_ADDRESS": None}))  # on this machine, whatever else there is
         source, root = str(folder / "images"), str(folder / "lake")
         if serve_s3:
-            from jobs.local_s3 import serve_bucket, upload_folder
+            from laketag.jobs.local_s3 import serve_bucket, upload_folder
 
             bucket = stack.enter_context(serve_bucket("laketag-demo", console))
             upload_folder(folder / "images", f"{bucket}/images")
@@ -97,10 +97,10 @@ def _label(
     source: str, root: str, settings: Path, descriptions: Path, stack: ExitStack, console: Console
 ) -> None:
     """Index, describe, and label with both methods, each shown as the command that it is."""
-    from jobs.describe import describe
-    from jobs.index import index
-    from jobs.label import label
-    from pipeline.cluster.ray_runtime import ray_runtime
+    from laketag.jobs.describe import describe
+    from laketag.jobs.index import index
+    from laketag.jobs.label import label
+    from laketag.pipeline.cluster.ray_runtime import ray_runtime
 
     _step(console, f"laketag index {source} --root {root} --collection {COLLECTION} --class-from-folder")
     index(source, root, COLLECTION, class_from_folder=True, settings=settings)
@@ -118,9 +118,9 @@ def _label(
 
 def show_accuracy(root: str, levels: Mapping[str, str], console: Console) -> None:
     """Print how often each method is right, by how large the object is drawn."""
-    from demo.scenes import DIFFICULTIES
-    from pipeline.storage.runs import read_runs, scan_labels
-    from pipeline.storage.snapshots import latest_snapshot, scan_snapshot
+    from laketag.demo.scenes import DIFFICULTIES
+    from laketag.pipeline.lake.runs import read_runs, scan_labels
+    from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot
 
     lake = open_lake(root, read_settings().storage)
     truth = scan_snapshot(lake, latest_snapshot(lake, COLLECTION)).select("image_id", "true_class")
@@ -156,7 +156,7 @@ def _add_accuracies(table: Table, name: str, right: list[pl.Series]) -> None:
 
 def _ask(root: str, console: Console) -> None:
     """Show some labels with their evidence and the failures, each by the command that asks for it."""
-    from jobs.query import failures, labels, summary
+    from laketag.jobs.query import failures, labels, summary
 
     _step(console, f"laketag query labels --root {root} --collection {COLLECTION} --limit 8")
     labels(root=root, collection=COLLECTION, limit=8)

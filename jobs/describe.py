@@ -7,15 +7,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from jobs.console import open_console
-from jobs.options import DescriptionSet, Overrides, Root, SettingsFile
-from pipeline.config import read_settings
-from pipeline.descriptions.formats import Format
-from pipeline.descriptions.lint import LABEL_PROMPT_POSITION
-from pipeline.lake import checked_name, open_lake
+from laketag.jobs.console import open_console
+from laketag.jobs.options import DescriptionSet, Overrides, Root, SettingsFile
+from laketag.pipeline.config import read_settings
+from laketag.pipeline.descriptions.formats import Format
+from laketag.pipeline.descriptions.lint import LABEL_PROMPT_POSITION
+from laketag.pipeline.lake.paths import checked_name, open_lake
 
 if TYPE_CHECKING:
-    from pipeline.flows.describe_classes import DescribedSet
+    from laketag.pipeline.flows.describe_classes import DescribedSet
 
 File = Annotated[
     str,
@@ -61,7 +61,7 @@ def describe(
     Texts that are empty, repeated, nearly repeated, or name another class are dropped, and so is what is over
     the limit of a class; the table keeps them with the reason. Each rule can be switched in the settings.
     """
-    from pipeline.flows.describe_classes import describe_classes  # ray and torch: seconds to import
+    from laketag.pipeline.flows.describe_classes import describe_classes  # ray and torch: seconds to import
 
     chosen = read_settings(settings, override or ())
     lake = open_lake(root, chosen.storage)

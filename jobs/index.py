@@ -6,14 +6,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from jobs.console import open_console
-from jobs.options import Collection, Overrides, Root, SettingsFile
-from pipeline.config import read_settings
-from pipeline.errors import SettingsError
-from pipeline.flows.index_images import IndexSummary, index_images, index_parquet
-from pipeline.lake import checked_name, open_lake
-from pipeline.storage.parquet_index import IndexColumns
-from pipeline.storage.snapshots import Snapshot
+from laketag.jobs.console import open_console
+from laketag.jobs.options import Collection, Overrides, Root, SettingsFile
+from laketag.pipeline.config import read_settings
+from laketag.pipeline.errors import SettingsError
+from laketag.pipeline.flows.index_images import IndexSummary, index_images, index_parquet
+from laketag.pipeline.images.parquet_index import IndexColumns
+from laketag.pipeline.lake.paths import checked_name, open_lake
+from laketag.pipeline.lake.snapshots import Snapshot
 
 Source = Annotated[
     str,

@@ -6,11 +6,11 @@ from typing import Any
 import typer
 from rich.table import Table
 
-from jobs.console import open_console
-from jobs.ray_jobs import ENDED, chosen_address, cluster_errors, connect, shown_address
-from jobs.show_log import show_to_the_end
-from jobs.submit import Address
-from pipeline.errors import ClusterError
+from laketag.jobs.console import open_console
+from laketag.jobs.submission.ray_jobs import ENDED, chosen_address, cluster_errors, connect, shown_address
+from laketag.jobs.submission.show_log import show_to_the_end
+from laketag.jobs.submit import Address
+from laketag.pipeline.errors import ClusterError
 
 NARROWEST = 110
 """A table of jobs needs so many characters; a narrower terminal folds whole lines."""

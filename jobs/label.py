@@ -7,13 +7,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from jobs.console import open_console
-from jobs.options import Collection, DescriptionSet, Overrides, Root, SettingsFile
-from pipeline.config import read_settings
-from pipeline.errors import SettingsError
-from pipeline.lake import checked_name, open_lake
-from pipeline.storage.publish import Published
-from schemas import PERMANENT_FAILURES, TRANSIENT_FAILURES
+from laketag.jobs.console import open_console
+from laketag.jobs.options import Collection, DescriptionSet, Overrides, Root, SettingsFile
+from laketag.pipeline.config import read_settings
+from laketag.pipeline.errors import SettingsError
+from laketag.pipeline.lake.paths import checked_name, open_lake
+from laketag.pipeline.lake.publish import Published
+from laketag.schemas import PERMANENT_FAILURES, TRANSIENT_FAILURES
 
 
 def label(
@@ -42,7 +42,10 @@ def label(
     lake = open_lake(root, chosen.storage)
     checked_name(collection, "collection")
     checked_name(set_name, "set")
-    from pipeline.flows.label_images import NothingToDo, label_images  # polars and more: a second to import
+    from laketag.pipeline.flows.label_images import (  # polars and more: a second to import
+        NothingToDo,
+        label_images,
+    )
 
     console = open_console()
     result = label_images(lake, collection, set_name, chosen, console, checked_reasons(retry or ()))

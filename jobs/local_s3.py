@@ -11,10 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from jobs.environment import environment
-from pipeline.config import StorageSettings
-from pipeline.errors import SettingsError, StorageError
-from pipeline.storage.filesystems import open_filesystem
+from laketag.jobs.environment import environment
+from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.errors import SettingsError, StorageError
+from laketag.pipeline.store.filesystems import open_filesystem
 
 START_S = 30.0
 

@@ -9,17 +9,17 @@ from typing import Annotated, Literal
 import polars as pl
 import typer
 
-from jobs.console import open_console
-from jobs.options import Overrides, Root, SettingsFile, grouped
-from jobs.result_table import print_rows
-from pipeline import queries
-from pipeline.config import StorageSettings, read_settings
-from pipeline.errors import InputError, SettingsError
-from pipeline.lake import open_lake
-from pipeline.queries import Which
-from pipeline.storage.query_results import answer_errors, as_text, checked_output, write_result
-from pipeline.storage.runs import read_runs
-from schemas import Failure
+from laketag.jobs.console import open_console
+from laketag.jobs.options import Overrides, Root, SettingsFile, grouped
+from laketag.jobs.result_table import print_rows
+from laketag.pipeline.config import StorageSettings, read_settings
+from laketag.pipeline.errors import InputError, SettingsError
+from laketag.pipeline.lake import queries
+from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.lake.queries import Which
+from laketag.pipeline.lake.query_results import answer_errors, as_text, checked_output, write_result
+from laketag.pipeline.lake.runs import read_runs
+from laketag.schemas import Failure
 
 ROWS_OF_A_TABLE = 20
 SHOWN_COLUMNS = {
@@ -68,7 +68,7 @@ class RowFilters:
     ] = None
 
     def as_which(self) -> Which:
-        """The filters as pipeline.queries names them."""
+        """The filters as laketag.pipeline.lake.queries names them."""
         return {
             "collection": self.collection,
             "description_set": self.set_name,

@@ -6,9 +6,9 @@ from typing import Any
 import typer
 from rich.syntax import Syntax
 
-from jobs.console import open_console
-from jobs.options import Overrides, SettingsFile
-from pipeline.config import Settings, read_settings
+from laketag.jobs.console import open_console
+from laketag.jobs.options import Overrides, SettingsFile
+from laketag.pipeline.config import Settings, read_settings
 
 
 def settings(settings: SettingsFile = None, override: Overrides = None) -> None:

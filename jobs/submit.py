@@ -9,17 +9,17 @@ from typing import Annotated
 
 import typer
 
-from jobs.console import open_console
-from jobs.options import SettingsFile
-from jobs.pinned import pinned_requirements
-from jobs.ray_jobs import chosen_address, cluster_errors, connect, shown_address
-from jobs.shipment import SETTINGS_NAME, build_working_directory
-from jobs.show_log import show_to_the_end
-from jobs.submitted_paths import check_places, check_settings_paths, ship_description_files
-from jobs.typed_command import read_command, rewritten, with_settings
-from pipeline.config import read_settings
-from pipeline.lake import timestamp
-from pipeline.version import laketag_version
+from laketag.jobs.console import open_console
+from laketag.jobs.options import SettingsFile
+from laketag.jobs.submission.package import SETTINGS_NAME, build_working_directory
+from laketag.jobs.submission.pinned import pinned_requirements
+from laketag.jobs.submission.ray_jobs import chosen_address, cluster_errors, connect, shown_address
+from laketag.jobs.submission.show_log import show_to_the_end
+from laketag.jobs.submission.submitted_paths import check_places, check_settings_paths, ship_description_files
+from laketag.jobs.submission.typed_command import read_command, rewritten, with_settings
+from laketag.pipeline.config import read_settings
+from laketag.pipeline.lake.paths import timestamp
+from laketag.pipeline.version import laketag_version
 
 STOP_WAIT_S = 30
 """A stopped job has so long to release its lease; Ray would kill it after 3 s."""
@@ -66,7 +66,7 @@ def submit(
         client = connect(where)
         with cluster_errors(where):
             job_id = client.submit_job(
-                entrypoint=shlex.join(["python", "-m", "jobs.remote", *sent]),
+                entrypoint=shlex.join(["python", "-m", "laketag.jobs.submission.remote", *sent]),
                 submission_id=f"laketag-{typed.name}-{timestamp().lower().replace('.', '-')}",
                 runtime_env=runtime_env,
                 metadata={"laketag": laketag_version(), "command": shlex.join(["laketag", *shown])},

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pipeline.errors import SettingsError
+from laketag.pipeline.errors import SettingsError
 
 
 class Section(BaseModel):

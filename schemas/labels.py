@@ -3,7 +3,10 @@
 import dataframely as dy
 import polars as pl
 
-from schemas.failures import FAILURES
+from laketag.schemas.failures import FAILURES
+
+LABELLED = "labelled"
+"""Outcome of an image that has a label; the other outcomes are the failure reasons."""
 
 LABEL_SCHEMA_VERSION = 1
 """Part of the classifier fingerprint: a change of meaning labels everything again."""

@@ -3,7 +3,7 @@
 from jaxtyping import install_import_hook
 
 install_import_hook(
-    ["pipeline.classifier", "pipeline.models"], "beartype.beartype"
+    ["laketag.pipeline.classifier", "laketag.pipeline.models"], "beartype.beartype"
 )  # before they are imported
 
 pytest_plugins = ["tests.stores.fixtures", "tests.end_to_end.fixtures"]

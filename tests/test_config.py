@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pipeline.config import Settings, read_settings
-from pipeline.errors import SettingsError
+from laketag.pipeline.config import Settings, read_settings
+from laketag.pipeline.errors import SettingsError
 
 
 def refused(*overrides: str, file: Path | None = None) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import open_clip
 from jaxtyping import Int64
 
-from demo.objects import CLASS_NAMES
+from laketag.demo.objects import CLASS_NAMES
 
 CONTEXT = 32
 DESCRIPTIONS_PATH = Path(__file__).parents[1] / "descriptions.json"

@@ -1,6 +1,6 @@
 """Top-1 accuracy of one plain view with the label prompt.
 
-`python -m demo.training.evaluate --model demo/model --split dev`
+`python -m laketag.demo.training.evaluate --model demo/model --split dev`
 """
 
 import argparse
@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from demo.objects import CLASS_NAMES
-from demo.scenes import Difficulty
-from demo.training.pool import ScenePool, draw_pool, normalise
+from laketag.demo.objects import CLASS_NAMES
+from laketag.demo.scenes import Difficulty
+from laketag.demo.training.pool import ScenePool, draw_pool, normalise
 
 LABEL_PROMPT = "a photo of a {}."
 

@@ -12,9 +12,9 @@ from open_clip.pos_embed import get_2d_sincos_pos_embed
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from demo.objects import CLASS_NAMES
-from demo.training.captions import CONTEXT
-from demo.training.pool import PATCH_PX, SIDE_PX
+from laketag.demo.objects import CLASS_NAMES
+from laketag.demo.training.captions import CONTEXT
+from laketag.demo.training.pool import PATCH_PX, SIDE_PX
 
 VOCABULARY = 49408
 MODEL_CONFIG: dict[str, Any] = {

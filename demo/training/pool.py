@@ -10,8 +10,8 @@ from jaxtyping import Float, Int64, UInt8
 from PIL import Image
 from torch import Tensor
 
-from demo.objects import CLASS_NAMES
-from demo.scenes import DIFFICULTIES, Difficulty, draw_scene
+from laketag.demo.objects import CLASS_NAMES
+from laketag.demo.scenes import DIFFICULTIES, Difficulty, draw_scene
 
 SIDE_PX = 64
 PATCH_PX = 8

@@ -1,6 +1,6 @@
 """Train the demo's CLIP from scratch.
 
-`python -m demo.training.train --settings demo/training/settings.toml --out demo/model`
+`python -m laketag.demo.training.train --settings demo/training/settings.toml --out demo/model`
 """
 
 import argparse
@@ -16,13 +16,13 @@ import open_clip
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from demo.objects import CLASS_NAMES
-from demo.training.captions import Captions
-from demo.training.evaluate import LABEL_PROMPT, accuracy
-from demo.training.losses import contrastive_loss, patch_loss
-from demo.training.model import TrainedClip, export_model
-from demo.training.pool import draw_pool, normalise, vary
-from demo.training.settings import Settings, read_settings
+from laketag.demo.objects import CLASS_NAMES
+from laketag.demo.training.captions import Captions
+from laketag.demo.training.evaluate import LABEL_PROMPT, accuracy
+from laketag.demo.training.losses import contrastive_loss, patch_loss
+from laketag.demo.training.model import TrainedClip, export_model
+from laketag.demo.training.pool import draw_pool, normalise, vary
+from laketag.demo.training.settings import Settings, read_settings
 
 
 def cpu_seconds() -> float:

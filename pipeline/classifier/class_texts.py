@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pipeline.errors import InputError
+from laketag.pipeline.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from pipeline.classifier.class_texts import ClassTexts
-from pipeline.classifier.matching import Scores
-from pipeline.classifier.methods import ImageLabel, Matcher
-from pipeline.classifier.views import ViewMaker
-from pipeline.config import MethodSettings
-from pipeline.models.attention_model import AttentionModel
-from pipeline.models.backbone import Backbone
+from laketag.pipeline.classifier.class_texts import ClassTexts
+from laketag.pipeline.classifier.matching import Scores
+from laketag.pipeline.classifier.methods import ImageLabel, Matcher
+from laketag.pipeline.classifier.views import ViewMaker
+from laketag.pipeline.config import MethodSettings
+from laketag.pipeline.models.attention_model import AttentionModel
+from laketag.pipeline.models.backbone import Backbone
 
 
 class Classifier:

@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Int
 
-from pipeline.classifier.draws import draw_uniforms, pick_integers, pick_patches
-from pipeline.config import MethodSettings
+from laketag.pipeline.classifier.random_numbers import draw_uniforms, pick_integers, pick_patches
+from laketag.pipeline.config import MethodSettings
 
 
 def draw_raw_crops(

@@ -8,8 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
-from pipeline.classifier.draws import draw_uniforms, pick_integers, pick_patches
-from pipeline.config import MethodSettings
+from laketag.pipeline.classifier.random_numbers import draw_uniforms, pick_integers, pick_patches
+from laketag.pipeline.config import MethodSettings
 
 
 def draw_feature_crops(

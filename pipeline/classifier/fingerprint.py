@@ -4,10 +4,10 @@ import hashlib
 import json
 from typing import Any
 
-from pipeline.config import DecodeSettings, MethodSettings
-from pipeline.models.architecture import LOCAL_DIR, local_folder
-from pipeline.models.attention_spec import AttentionSpec
-from pipeline.models.backbone_spec import BackboneSpec
+from laketag.pipeline.config import DecodeSettings, MethodSettings
+from laketag.pipeline.models.architecture import LOCAL_DIR, local_folder
+from laketag.pipeline.models.attention_spec import AttentionSpec
+from laketag.pipeline.models.backbone_spec import BackboneSpec
 
 
 def classifier_fingerprint(

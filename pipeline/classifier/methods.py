@@ -1,7 +1,7 @@
 """The methods: each is a choice of views, texts and matching.
 
 A further baseline (CLIP-E, CLIP-D, Waffle, CuPL, WCA) is one more function here from embeddings to Scores, and, if it
-looks at other views, one more branch in ``pipeline.classifier.views``.
+looks at other views, one more branch in ``laketag.pipeline.classifier.views``.
 """
 
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.classifier.class_texts import ClassTexts, padded_positions
-from pipeline.classifier.matching import Scores, match_plainly, match_softly
-from pipeline.config import MethodSettings
+from laketag.pipeline.classifier.class_texts import ClassTexts, padded_positions
+from laketag.pipeline.classifier.matching import Scores, match_plainly, match_softly
+from laketag.pipeline.config import MethodSettings
 
 SIMILARITIES_AT_ONCE = 1 << 24
 """Views × texts held at the same time: 64 MiB for each of a few float32 tensors."""

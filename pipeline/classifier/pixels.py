@@ -2,7 +2,7 @@
 
 On a CPU it is Pillow itself, 2.4 ms for a 450 × 400 crop to 224 px where a dense matrix product takes longer. On a GPU, and
 for pictures so long that Pillow would resize far more than the visible square, it is the matrix product of
-``pipeline.classifier.resampling``, which gives the same levels.
+``laketag.pipeline.classifier.resampling``, which gives the same levels.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from jaxtyping import Float, Int, UInt8
 from PIL import Image
 from torch import Tensor
 
-from pipeline.classifier.resampling import resize_on_device
-from pipeline.models.preprocessing import Preprocessing
+from laketag.pipeline.classifier.resampling import resize_on_device
+from laketag.pipeline.models.preprocessing import Preprocessing
 
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 LONGEST_RESIZED = 8

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from pipeline.models.preprocessing import Preprocessing
+from laketag.pipeline.models.preprocessing import Preprocessing
 
 PRECISION_BITS = 32 - 8 - 2
 HALF_BITS = 11

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import torch
 
-from pipeline.classifier.class_texts import ClassTexts
-from pipeline.classifier.classifier import Classifier
-from pipeline.classifier.fingerprint import classifier_fingerprint, needs_attention
-from pipeline.config import DecodeSettings, MethodSettings, Settings
-from pipeline.models.attention_spec import AttentionSpec
-from pipeline.models.backbone_spec import BackboneSpec, check_cls_tower
+from laketag.pipeline.classifier.class_texts import ClassTexts
+from laketag.pipeline.classifier.classifier import Classifier
+from laketag.pipeline.classifier.fingerprint import classifier_fingerprint, needs_attention
+from laketag.pipeline.config import DecodeSettings, MethodSettings, Settings
+from laketag.pipeline.models.attention_spec import AttentionSpec
+from laketag.pipeline.models.backbone_spec import BackboneSpec, check_cls_tower
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from pipeline.classifier.attention import attended_patches
-from pipeline.classifier.crops import draw_raw_crops
-from pipeline.classifier.feature_crops import crop_tokens, draw_feature_crops
-from pipeline.classifier.pixels import PixelSource
-from pipeline.config import MethodSettings
-from pipeline.models.attention_model import AttentionModel
-from pipeline.models.backbone import Backbone
-from pipeline.models.image_tower import check_block
+from laketag.pipeline.classifier.attention import attended_patches
+from laketag.pipeline.classifier.crops import draw_raw_crops
+from laketag.pipeline.classifier.feature_crops import crop_tokens, draw_feature_crops
+from laketag.pipeline.classifier.pixels import PixelSource
+from laketag.pipeline.config import MethodSettings
+from laketag.pipeline.models.attention_model import AttentionModel
+from laketag.pipeline.models.backbone import Backbone
+from laketag.pipeline.models.image_tower import check_block
 
 EDGE_PX = 1e-6
 """So much over a pixel's edge is rounding."""

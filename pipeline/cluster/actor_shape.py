@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.cluster.nodes import GIB, Node, total
+from laketag.pipeline.cluster.nodes import GIB, Node, total
 
 FETCH_CPUS = 0.25  # waits for the network; its work on a CPU is copying
 DECODE_CPUS = 0.5  # one thread, but logical CPUs of a laptop are few and the label actor needs its own

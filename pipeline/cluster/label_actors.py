@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 CLASS = "MapWorker(MapBatches(LabelImages))"
-"""How Ray Data calls the actors of pipeline.stages.LabelImages."""
+"""How Ray Data calls the actors of laketag.pipeline.stages.LabelImages."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from ray.data._internal.execution.execution_callback import ExecutionCallback
 
-from pipeline.cluster.actor_shape import ActorShape, most_actors
-from pipeline.cluster.nodes import NodesLostError, living_nodes
+from laketag.pipeline.cluster.actor_shape import ActorShape, most_actors
+from laketag.pipeline.cluster.nodes import NodesLostError, living_nodes
 
 if TYPE_CHECKING:
     from ray.data._internal.execution.streaming_executor import StreamingExecutor

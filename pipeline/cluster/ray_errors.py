@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.cluster.nodes import NodesLostError
-from pipeline.errors import ClusterError, LaketagError
+from laketag.pipeline.cluster.nodes import NodesLostError
+from laketag.pipeline.errors import ClusterError, LaketagError
 
 
 @contextmanager

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from pipeline.cluster.nodes import Node, free_now, living_nodes, total
-from pipeline.cluster.ray_errors import ray_errors
-from pipeline.errors import ClusterError
-from pipeline.lake import timestamp
+from laketag.pipeline.cluster.nodes import Node, free_now, living_nodes, total
+from laketag.pipeline.cluster.ray_errors import ray_errors
+from laketag.pipeline.errors import ClusterError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,7 +55,9 @@ def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
     An embedded Ray is given ``logical_cpus``, or the machine's cores, but never less than two: the label
     actor holds one and something must be left to fetch and decode with.
     """
-    log_file = Path(tempfile.gettempdir()) / "laketag" / f"ray-{timestamp()}-{os.getpid()}.log"
+    log_file = (
+        Path(tempfile.gettempdir()) / "laketag" / f"ray-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
+    )
     log_file.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(log_file, delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

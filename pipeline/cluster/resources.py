@@ -4,7 +4,7 @@ import math
 import sys
 from dataclasses import dataclass
 
-from pipeline.cluster.actor_shape import (
+from laketag.pipeline.cluster.actor_shape import (
     DECODE_CPUS,
     FETCH_CPUS,
     OTHER_CPUS,
@@ -14,10 +14,10 @@ from pipeline.cluster.actor_shape import (
     fit,
     most_actors,
 )
-from pipeline.cluster.nodes import GIB
-from pipeline.cluster.ray_runtime import RayRuntime
-from pipeline.config import RunSettings
-from pipeline.errors import ClusterError
+from laketag.pipeline.cluster.nodes import GIB
+from laketag.pipeline.cluster.ray_runtime import RayRuntime
+from laketag.pipeline.config import RunSettings
+from laketag.pipeline.errors import ClusterError
 
 GPU_ACTOR_CPUS = (1.0, 0.5, 0.25)
 """What a label actor on a GPU is given where nothing is set: less where its node has many GPUs and few CPUs."""

@@ -1,9 +1,9 @@
 """What a run does without or waits for, said before it starts."""
 
-from pipeline.cluster.actor_shape import EPSILON, find_lacking
-from pipeline.cluster.ray_runtime import RayRuntime
-from pipeline.cluster.resources import ACTOR_GIB, Resources
-from pipeline.config import RunSettings
+from laketag.pipeline.cluster.actor_shape import EPSILON, find_lacking
+from laketag.pipeline.cluster.ray_runtime import RayRuntime
+from laketag.pipeline.cluster.resources import ACTOR_GIB, Resources
+from laketag.pipeline.config import RunSettings
 
 
 def say_shortfalls(runtime: RayRuntime, run: RunSettings, resources: Resources) -> list[str]:

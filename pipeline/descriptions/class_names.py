@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from pipeline.descriptions.sentences import fold
+from laketag.pipeline.descriptions.sentences import fold
 
 WORD = re.compile(r"[^\W_]+")
 IRREGULAR_PLURALS = {

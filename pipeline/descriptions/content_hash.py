@@ -4,8 +4,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from pipeline.config import DescriptionSettings
-from pipeline.descriptions.lint import Description
+from laketag.pipeline.config import DescriptionSettings
+from laketag.pipeline.descriptions.lint import Description
 
 FILTER_VERSION = 1
 """Raise it when lint or filter decide otherwise about the same texts."""

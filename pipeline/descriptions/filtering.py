@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32, Int
 
-from pipeline.config import DescriptionSettings
-from pipeline.descriptions.lint import DropReason
+from laketag.pipeline.config import DescriptionSettings
+from laketag.pipeline.descriptions.lint import DropReason
 
 
 def choose_kept(

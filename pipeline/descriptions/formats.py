@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
 
-from pipeline.descriptions.class_names import NameFinder
-from pipeline.descriptions.sentences import PLACE, ends_like_a_sentence
-from pipeline.descriptions.strict_json import decode_text, read_json
-from pipeline.errors import InputError
+from laketag.pipeline.descriptions.class_names import NameFinder
+from laketag.pipeline.descriptions.sentences import PLACE, ends_like_a_sentence
+from laketag.pipeline.descriptions.strict_json import decode_text, read_json
+from laketag.pipeline.errors import InputError
 
 Format = Literal["names", "cupl", "clip-d", "clip-e", "csv", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from pipeline.config import DescriptionSettings
-from pipeline.descriptions.class_names import NameFinder
-from pipeline.descriptions.problems import refuse
-from pipeline.descriptions.reading import ClassSentences
-from pipeline.descriptions.sentences import fill_template, fold, has_content
+from laketag.pipeline.config import DescriptionSettings
+from laketag.pipeline.descriptions.class_names import NameFinder
+from laketag.pipeline.descriptions.problems import refuse
+from laketag.pipeline.descriptions.reading import ClassSentences
+from laketag.pipeline.descriptions.sentences import fill_template, fold, has_content
 
 DropReason = Literal[
     "empty",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.errors import InputError
+from laketag.pipeline.errors import InputError
 
 SHOWN = 20
 """How many problems a message spells out."""

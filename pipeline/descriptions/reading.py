@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.descriptions.class_names import find_same_names
-from pipeline.descriptions.formats import Format
-from pipeline.descriptions.problems import refuse, shorten
-from pipeline.descriptions.sentences import PLACE, describe_by, fill_template, has_content, tidy
-from pipeline.descriptions.strict_json import decode_text, read_json
-from pipeline.errors import InputError
+from laketag.pipeline.descriptions.class_names import find_same_names
+from laketag.pipeline.descriptions.formats import Format
+from laketag.pipeline.descriptions.problems import refuse, shorten
+from laketag.pipeline.descriptions.sentences import PLACE, describe_by, fill_template, has_content, tidy
+from laketag.pipeline.descriptions.strict_json import decode_text, read_json
+from laketag.pipeline.errors import InputError
 
 ClassSentences = dict[str, tuple[str, ...]]
 """Class name → its texts on one line each, both in the order of the file; an empty text is still there."""

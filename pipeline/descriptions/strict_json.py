@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from typing import Any
 
-from pipeline.errors import InputError
+from laketag.pipeline.errors import InputError
 
 
 def decode_text(content: bytes, file: str) -> str:

@@ -11,28 +11,28 @@ import ray.data
 from ray.data import ActorPoolStrategy
 from rich.console import Console
 
-from pipeline.cluster.ray_runtime import open_blocks, ray_runtime
-from pipeline.cluster.resources import Resources, decide_resources
-from pipeline.config import DescriptionSettings, Settings
-from pipeline.descriptions.content_hash import hash_content
-from pipeline.descriptions.filtering import choose_kept
-from pipeline.descriptions.formats import Detected, Format, detect_format
-from pipeline.descriptions.lint import LABEL_PROMPT_POSITION, Description, lint, refuse_bare_classes
-from pipeline.descriptions.reading import ClassSentences, group_rows, read_descriptions, read_names
-from pipeline.descriptions.strict_json import decode_text
-from pipeline.errors import InputError
-from pipeline.lake import Lake
-from pipeline.models.backbone_spec import BackboneSpec
-from pipeline.stages.embed_descriptions import EmbedDescriptions
-from pipeline.storage.description_files import read_description_file, read_parquet_rows
-from pipeline.storage.descriptions import (
+from laketag.pipeline.cluster.ray_runtime import open_blocks, ray_runtime
+from laketag.pipeline.cluster.resources import Resources, decide_resources
+from laketag.pipeline.config import DescriptionSettings, Settings
+from laketag.pipeline.descriptions.content_hash import hash_content
+from laketag.pipeline.descriptions.filtering import choose_kept
+from laketag.pipeline.descriptions.formats import Detected, Format, detect_format
+from laketag.pipeline.descriptions.lint import LABEL_PROMPT_POSITION, Description, lint, refuse_bare_classes
+from laketag.pipeline.descriptions.reading import ClassSentences, group_rows, read_descriptions, read_names
+from laketag.pipeline.descriptions.strict_json import decode_text
+from laketag.pipeline.errors import InputError
+from laketag.pipeline.lake.description_versions import (
     DescribedWith,
     description_url,
     find_same_content,
     read_descriptions_table,
     write_descriptions,
 )
-from schemas import Descriptions
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.models.backbone_spec import BackboneSpec
+from laketag.pipeline.stages.description_files import read_description_file, read_parquet_rows
+from laketag.pipeline.stages.embed_descriptions import EmbedDescriptions
+from laketag.schemas import Descriptions
 
 
 @dataclass(frozen=True)

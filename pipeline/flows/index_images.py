@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from pipeline.errors import InputError
-from pipeline.lake import Lake
-from pipeline.storage.listing import ImageListing, image_id
-from pipeline.storage.parquet_index import IndexColumns, read_parquet_index
-from pipeline.storage.snapshots import Snapshot, write_snapshot
-from schemas import ImageIndex
+from laketag.pipeline.errors import InputError
+from laketag.pipeline.images.listing import ImageListing, image_id
+from laketag.pipeline.images.parquet_index import IndexColumns, read_parquet_index
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.snapshots import Snapshot, write_snapshot
+from laketag.schemas import ImageIndex
 
 
 @dataclass

@@ -11,24 +11,25 @@ import ray.data
 from ray.data import ActorPoolStrategy, DataContext, TaskPoolStrategy
 from rich.console import Console
 
-from pipeline.cluster.actor_shape import DECODE_CPUS, FETCH_CPUS, WRITE_CPUS
-from pipeline.cluster.node_watch import NodeWatch
-from pipeline.cluster.ray_runtime import open_blocks
-from pipeline.cluster.resources import Resources
-from pipeline.config import Settings
-from pipeline.errors import StoppedError
-from pipeline.flows.choose_classifier import ChosenClassifier
-from pipeline.lake import Lake
-from pipeline.progress import Progress
-from pipeline.run_metrics import RunMetrics
-from pipeline.stages.decode_images import decode_images
-from pipeline.stages.fetch_images import fetch_in_parts
-from pipeline.stages.in_flight import count_in_flight
-from pipeline.stages.label_images import LabelImages
-from pipeline.stages.write_labels import LABELLED, write_labels
-from pipeline.storage.lease import Lease
-from pipeline.storage.snapshots import latest_snapshot
-from pipeline.storage.staging import Run
+from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
+from laketag.pipeline.cluster.actor_shape import DECODE_CPUS, FETCH_CPUS, WRITE_CPUS
+from laketag.pipeline.cluster.node_watch import NodeWatch
+from laketag.pipeline.cluster.ray_runtime import open_blocks
+from laketag.pipeline.cluster.resources import Resources
+from laketag.pipeline.config import Settings
+from laketag.pipeline.errors import StoppedError
+from laketag.pipeline.lake.lease import Lease
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.snapshots import latest_snapshot
+from laketag.pipeline.lake.staging import Run
+from laketag.pipeline.progress.progress import Progress
+from laketag.pipeline.progress.run_metrics import RunMetrics
+from laketag.pipeline.stages.decode_images import decode_images
+from laketag.pipeline.stages.fetch_images import fetch_in_parts
+from laketag.pipeline.stages.in_flight import count_in_flight
+from laketag.pipeline.stages.label_images import LabelImages
+from laketag.pipeline.stages.write_labels import write_labels
+from laketag.schemas import LABELLED
 
 TRIES = 5
 """Of a task whose worker died, before the chain gives up. Ray Data would try for ever, and a picture that kills its

@@ -8,18 +8,20 @@ from datetime import UTC, datetime
 import polars as pl
 from rich.console import Console
 
-from pipeline.config import Settings
-from pipeline.flows.choose_classifier import ChosenClassifier, choose_classifier
-from pipeline.flows.label_pending import label_pending
-from pipeline.lake import Lake, timestamp
-from pipeline.storage.filesystems import store_errors
-from pipeline.storage.lease import hold_lease
-from pipeline.storage.plan import find_pending
-from pipeline.storage.publish import Published, publish
-from pipeline.storage.runs import read_runs
-from pipeline.storage.snapshots import latest_snapshot
-from pipeline.storage.staging import Run, find_unfinished, freeze_plan, run_suffix
-from pipeline.version import laketag_version
+from laketag.pipeline.classifier.choose_classifier import ChosenClassifier, choose_classifier
+from laketag.pipeline.config import Settings
+from laketag.pipeline.flows.label_pending import label_pending
+from laketag.pipeline.lake.description_versions import latest_embedded_set
+from laketag.pipeline.lake.lease import hold_lease
+from laketag.pipeline.lake.paths import Lake, timestamp
+from laketag.pipeline.lake.plan import find_pending
+from laketag.pipeline.lake.publish import Published, publish
+from laketag.pipeline.lake.runs import read_runs
+from laketag.pipeline.lake.snapshots import latest_snapshot
+from laketag.pipeline.lake.staging import Run, find_unfinished, freeze_plan, run_suffix
+from laketag.pipeline.store.filesystems import store_errors
+from laketag.pipeline.version import laketag_version
+from laketag.schemas import LABEL_SCHEMA_VERSION
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def label_images(
     An unfinished run of the same collection and classifier is finished first, with its own frozen plan. Images that
     failed for a reason in ``retry`` are tried again.
     """
-    classifier = choose_classifier(lake, set_name, settings)
+    classifier = choose_classifier(settings, latest_embedded_set(lake, set_name), LABEL_SCHEMA_VERSION)
     published: list[Published] = []
     with hold_lease(
         lake, f"{collection}{run_suffix(collection, classifier.fingerprint)}", console.print

@@ -6,19 +6,19 @@ from dataclasses import replace
 import polars as pl
 from rich.console import Console
 
-from pipeline.cluster.actor_shape import most_actors
-from pipeline.cluster.nodes import NodesLostError, free_now, living_nodes
-from pipeline.cluster.ray_errors import is_loss, translate
-from pipeline.cluster.ray_runtime import RayRuntime, ray_runtime
-from pipeline.cluster.resources import Resources, decide_resources
-from pipeline.cluster.shortfalls import say_shortfalls
-from pipeline.config import RunSettings, Settings
-from pipeline.errors import ClusterError
-from pipeline.flows.choose_classifier import ChosenClassifier
-from pipeline.lake import Lake
-from pipeline.storage.filesystems import store_errors
-from pipeline.storage.lease import Lease
-from pipeline.storage.staging import Run, scan_parts, scan_plan
+from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
+from laketag.pipeline.cluster.actor_shape import most_actors
+from laketag.pipeline.cluster.nodes import NodesLostError, free_now, living_nodes
+from laketag.pipeline.cluster.ray_errors import is_loss, translate
+from laketag.pipeline.cluster.ray_runtime import RayRuntime, ray_runtime
+from laketag.pipeline.cluster.resources import Resources, decide_resources
+from laketag.pipeline.cluster.shortfalls import say_shortfalls
+from laketag.pipeline.config import RunSettings, Settings
+from laketag.pipeline.errors import ClusterError
+from laketag.pipeline.lake.lease import Lease
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.staging import Run, scan_parts, scan_plan
+from laketag.pipeline.store.filesystems import store_errors
 
 RETURN_PATIENCE_S = 300.0
 """Nodes that went together, as when a zone has a fault, are often back within minutes."""
@@ -37,8 +37,8 @@ def label_pending(
     pending = find_unlabelled(lake, run)
     if pending.is_empty():
         return 0.0
-    from pipeline.flows.label_chain import run_chain  # ray.data: a second to import
-    from pipeline.run_metrics import RunMetrics
+    from laketag.pipeline.flows.label_chain import run_chain  # ray.data: a second to import
+    from laketag.pipeline.progress.run_metrics import RunMetrics
 
     images = pending.height
     with ray_runtime() as runtime, RunMetrics(run.collection, run.planned) as metrics:

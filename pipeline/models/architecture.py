@@ -8,12 +8,12 @@ from typing import Any
 import open_clip
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
-from pipeline.config import BackboneSettings, StorageSettings
-from pipeline.errors import ModelError
-from pipeline.models.hashed_file import ExpectedSha256, HashedFile
-from pipeline.models.hub import hub_file
-from pipeline.models.preprocessing import Preprocessing, read_preprocessing
-from pipeline.models.weights import local_copy, require_safetensors
+from laketag.pipeline.config import BackboneSettings, StorageSettings
+from laketag.pipeline.errors import ModelError
+from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile
+from laketag.pipeline.models.hub import hub_file
+from laketag.pipeline.models.preprocessing import Preprocessing, read_preprocessing
+from laketag.pipeline.models.weights import local_copy, require_safetensors
 
 LOCAL_DIR = "local-dir:"
 CONFIG_FILE = "open_clip_config.json"

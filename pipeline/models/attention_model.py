@@ -9,8 +9,8 @@ from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
-from pipeline.errors import ModelError
-from pipeline.models.preprocessing import Preprocessing
+from laketag.pipeline.errors import ModelError
+from laketag.pipeline.models.preprocessing import Preprocessing
 
 
 class AttentionModel:

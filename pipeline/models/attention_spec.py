@@ -6,14 +6,14 @@ import timm
 from safetensors import SafetensorError
 from timm.models import PretrainedCfg
 
-from pipeline.config import AttentionSettings, StorageSettings
-from pipeline.errors import ModelError
-from pipeline.models.attention_model import AttentionModel
-from pipeline.models.device import checked_device
-from pipeline.models.hashed_file import HashedFile, expected_sha256
-from pipeline.models.hub import hub_file
-from pipeline.models.preprocessing import Preprocessing, read_preprocessing
-from pipeline.models.weights import local_copy, require_safetensors
+from laketag.pipeline.config import AttentionSettings, StorageSettings
+from laketag.pipeline.errors import ModelError
+from laketag.pipeline.models.attention_model import AttentionModel
+from laketag.pipeline.models.device import checked_device
+from laketag.pipeline.models.hashed_file import HashedFile, expected_sha256
+from laketag.pipeline.models.hub import hub_file
+from laketag.pipeline.models.preprocessing import Preprocessing, read_preprocessing
+from laketag.pipeline.models.weights import local_copy, require_safetensors
 
 RELEASE_MEAN_STD = 0.5
 """BIT-DA/ABS@5ba77c6 prepares DINO's input as its published processor says; DINO was trained with ImageNet's numbers."""

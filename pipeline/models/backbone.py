@@ -9,8 +9,8 @@ from open_clip import SimpleTokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
-from pipeline.models.image_tower import ImageTower, image_tower, no_cls_token
-from pipeline.models.preprocessing import Preprocessing
+from laketag.pipeline.models.image_tower import ImageTower, image_tower, no_cls_token
+from laketag.pipeline.models.preprocessing import Preprocessing
 
 
 class Backbone:

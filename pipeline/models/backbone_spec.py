@@ -8,19 +8,19 @@ import open_clip
 from safetensors import SafetensorError
 from torch import nn
 
-from pipeline.config import BackboneSettings, StorageSettings
-from pipeline.errors import ModelError
-from pipeline.models.architecture import (
+from laketag.pipeline.config import BackboneSettings, StorageSettings
+from laketag.pipeline.errors import ModelError
+from laketag.pipeline.models.architecture import (
     LOCAL_DIR,
     Architecture,
     local_folder,
     locate_weights,
     read_architecture,
 )
-from pipeline.models.backbone import Backbone
-from pipeline.models.device import checked_device
-from pipeline.models.hashed_file import HashedFile, expected_sha256
-from pipeline.models.image_tower import check_block, no_cls_token
+from laketag.pipeline.models.backbone import Backbone
+from laketag.pipeline.models.device import checked_device
+from laketag.pipeline.models.hashed_file import HashedFile, expected_sha256
+from laketag.pipeline.models.image_tower import check_block, no_cls_token
 
 
 @dataclass(frozen=True)

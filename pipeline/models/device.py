@@ -2,7 +2,7 @@
 
 import torch
 
-from pipeline.errors import ModelError
+from laketag.pipeline.errors import ModelError
 
 
 def checked_device(device: str) -> torch.device:

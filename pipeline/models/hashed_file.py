@@ -5,7 +5,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import ModelError
+from laketag.pipeline.errors import ModelError
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-from pipeline.errors import ModelError
-from pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
-from pipeline.models.node_cache import cache_folder, locked
+from laketag.pipeline.errors import ModelError
+from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
+from laketag.pipeline.models.node_cache import cache_folder, locked
 
 # it would print each try; hub_file says what came of them
 logging.getLogger("huggingface_hub").setLevel(logging.ERROR)

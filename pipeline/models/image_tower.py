@@ -12,7 +12,7 @@ from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
-from pipeline.errors import ModelError
+from laketag.pipeline.errors import ModelError
 
 Block = Any  # ResidualAttentionBlock or CustomResidualAttentionBlock; open_clip is untyped
 

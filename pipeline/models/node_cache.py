@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.errors import StorageError
-from pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
+from laketag.pipeline.errors import StorageError
+from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
 
 
 def cache_folder() -> Path:

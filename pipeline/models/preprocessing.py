@@ -1,4 +1,4 @@
-"""How an image becomes the input of a model: sizes and numbers only; the pixels are made in pipeline.classifier.pixels."""
+"""How an image becomes the input of a model: sizes and numbers only; classifier/pixels.py makes the pixels."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -6,7 +6,7 @@ from typing import Any, Literal
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from pipeline.errors import ModelError
+from laketag.pipeline.errors import ModelError
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.config import StorageSettings
-from pipeline.errors import ModelError
-from pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
-from pipeline.models.node_cache import cache_folder, copy_once
+from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.errors import ModelError
+from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
+from laketag.pipeline.models.node_cache import cache_folder, copy_once
 
 CHUNK_BYTES = 1 << 22
 
@@ -29,7 +29,7 @@ def local_copy(url_or_path: str, expected: ExpectedSha256 | None, storage: Stora
             expected.check(file.sha256, str(path))
         return file
 
-    from pipeline.storage.filesystems import open_filesystem, store_errors
+    from laketag.pipeline.store.filesystems import open_filesystem, store_errors
 
     with store_errors(url_or_path):
         filesystem, inside = open_filesystem(url_or_path, storage)

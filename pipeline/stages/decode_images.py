@@ -2,9 +2,9 @@
 
 import pyarrow as pa
 
-from pipeline.config import DecodeSettings
-from pipeline.storage.decode import Decoded, DecodeError
-from pipeline.storage.decode import decode as decode_image
+from laketag.pipeline.config import DecodeSettings
+from laketag.pipeline.images.decode import Decoded, DecodeError
+from laketag.pipeline.images.decode import decode as decode_image
 
 SIZES = ("bounded_width_px", "bounded_height_px", "width_px", "height_px")
 

@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from pipeline.errors import LaketagError
-from pipeline.models.backbone import Backbone
-from pipeline.models.backbone_spec import BackboneSpec
+from laketag.pipeline.errors import LaketagError
+from laketag.pipeline.models.backbone import Backbone
+from laketag.pipeline.models.backbone_spec import BackboneSpec
 
 
 class EmbedDescriptions:

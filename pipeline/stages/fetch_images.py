@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from pipeline.config import FetchSettings, StorageSettings
-from pipeline.storage.fetch import fetch_all
+from laketag.pipeline.config import FetchSettings, StorageSettings
+from laketag.pipeline.images.fetch import fetch_all
 
 PART_BYTES = 128 * 2**20
 """Of encoded images that one part holds at most, by the sizes in the index."""

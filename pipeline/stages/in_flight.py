@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-from pipeline.metrics import gauge
+from laketag.pipeline.progress.metrics import gauge
 
 Stage = Callable[[pa.Table], pa.Table | Iterator[pa.Table]]
 

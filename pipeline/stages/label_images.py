@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.errors import LaketagError
-from pipeline.lake import Lake
-from pipeline.metrics import counter, gauge, histogram
+from laketag.pipeline.errors import LaketagError
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.progress.metrics import counter, gauge, histogram
 
 if TYPE_CHECKING:  # the driver names this stage and has no torch
-    from pipeline.classifier.classifier import Classifier
-    from pipeline.classifier.methods import ImageLabel
-    from pipeline.classifier.spec import ClassifierSpec
+    from laketag.pipeline.classifier.classifier import Classifier
+    from laketag.pipeline.classifier.methods import ImageLabel
+    from laketag.pipeline.classifier.spec import ClassifierSpec
 
 EVIDENCE = pa.struct(
     [
@@ -62,7 +62,7 @@ class LabelImages:
     def __init__(
         self, pickled_spec: bytes, lake: Lake, *, collection: str, run_id: str, device: str, threads: int
     ) -> None:
-        from pipeline.storage.class_texts import load_class_texts
+        from laketag.pipeline.stages.class_texts import load_class_texts
 
         spec: ClassifierSpec = pickle.loads(pickled_spec)
         try:

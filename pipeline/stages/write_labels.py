@@ -3,12 +3,9 @@
 import polars as pl
 import pyarrow as pa
 
-from pipeline.lake import Lake
-from pipeline.storage.staging import write_part
-from schemas import Labels
-
-LABELLED = "labelled"
-"""The outcome of an image that has a label; the others are the failures' reasons."""
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.staging import write_part
+from laketag.schemas import LABELLED, Labels
 
 
 def write_labels(batch: pa.Table, *, lake: Lake, run_id: str) -> pa.Table:

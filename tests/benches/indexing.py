@@ -15,16 +15,16 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.config import read_settings
-from pipeline.flows.choose_classifier import choose_classifier
-from pipeline.flows.describe_classes import describe_classes
-from pipeline.flows.index_images import index_images
-from pipeline.flows.label_images import label_images, plan_run
-from pipeline.lake import Lake, open_lake
-from pipeline.storage.lease import hold_lease
-from pipeline.storage.publish import publish
-from pipeline.storage.staging import Run, scan_plan, write_part
-from schemas import Labels
+from laketag.pipeline.classifier.choose_classifier import choose_classifier
+from laketag.pipeline.config import read_settings
+from laketag.pipeline.flows.describe_classes import describe_classes
+from laketag.pipeline.flows.index_images import index_images
+from laketag.pipeline.flows.label_images import label_images, plan_run
+from laketag.pipeline.lake.lease import hold_lease
+from laketag.pipeline.lake.paths import Lake, open_lake
+from laketag.pipeline.lake.publish import publish
+from laketag.pipeline.lake.staging import Run, scan_plan, write_part
+from laketag.schemas import Labels
 from tests.models.tiny import save_local_dir
 from tests.stores.ceph_gateway import missing_programs, serve_ceph
 from tests.stores.moto_server import serve_moto
@@ -84,7 +84,7 @@ def measure(folder: Path, images: str, root: str, model: Path, env: dict[str, st
         [
             sys.executable,
             "-c",
-            "from jobs.cli import main; main()",
+            "from laketag.jobs.cli import main; main()",
             "label",
             "--root",
             root,
@@ -126,7 +126,7 @@ def pretend_to_label(lake: Lake, planned: Run) -> None:
 
 def upload(folder: Path, url: str) -> None:
     """All files of the folder are objects under the URL."""
-    from pipeline.storage.filesystems import open_filesystem
+    from laketag.pipeline.store.filesystems import open_filesystem
 
     filesystem, path = open_filesystem(url, read_settings().storage)
     files = [file for file in folder.rglob("*") if file.is_file()]

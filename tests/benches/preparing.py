@@ -13,13 +13,13 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from jobs.environment import environment
-from pipeline.config import Settings
-from pipeline.flows.index_images import index_images
-from pipeline.lake import open_lake
-from pipeline.stages.decode_images import decode_images
-from pipeline.stages.fetch_images import fetch_images
-from pipeline.storage.snapshots import scan_snapshot
+from laketag.jobs.environment import environment
+from laketag.pipeline.config import Settings
+from laketag.pipeline.flows.index_images import index_images
+from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.lake.snapshots import scan_snapshot
+from laketag.pipeline.stages.decode_images import decode_images
+from laketag.pipeline.stages.fetch_images import fetch_images
 from tests.benches.lakes import write_pictures
 from tests.stores.moto_server import serve_moto
 from tests.stores.store import new_bucket, s3_env

@@ -14,20 +14,20 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.classifier.class_texts import ClassTexts
-from pipeline.cluster.ray_runtime import ray_runtime
-from pipeline.cluster.resources import CPU_BATCH, decide_resources
-from pipeline.config import Settings, read_settings
-from pipeline.flows.choose_classifier import choose_classifier, find_classifier
-from pipeline.flows.describe_classes import describe_classes
-from pipeline.flows.index_images import index_images
-from pipeline.flows.label_chain import label_chain
-from pipeline.flows.label_images import plan_run
-from pipeline.lake import Lake, open_lake
-from pipeline.stages.decode_images import decode_images
-from pipeline.stages.fetch_images import fetch_images
-from pipeline.storage.class_texts import load_class_texts
-from pipeline.storage.staging import Run, scan_plan
+from laketag.pipeline.classifier.choose_classifier import choose_classifier, find_classifier
+from laketag.pipeline.classifier.class_texts import ClassTexts
+from laketag.pipeline.cluster.ray_runtime import ray_runtime
+from laketag.pipeline.cluster.resources import CPU_BATCH, decide_resources
+from laketag.pipeline.config import Settings, read_settings
+from laketag.pipeline.flows.describe_classes import describe_classes
+from laketag.pipeline.flows.index_images import index_images
+from laketag.pipeline.flows.label_chain import label_chain
+from laketag.pipeline.flows.label_images import plan_run
+from laketag.pipeline.lake.paths import Lake, open_lake
+from laketag.pipeline.lake.staging import Run, scan_plan
+from laketag.pipeline.stages.class_texts import load_class_texts
+from laketag.pipeline.stages.decode_images import decode_images
+from laketag.pipeline.stages.fetch_images import fetch_images
 from tests.benches.lakes import save_random_clip, save_random_vit, write_pictures
 
 IMAGES = {"abs": 48, "clip": 256}

@@ -1,4 +1,4 @@
-"""ABS for one image as the paper describes it, in plain loops: slow, and independent of pipeline.classifier.
+"""ABS for one image as the paper describes it, in plain loops: slow, and independent of laketag.pipeline.classifier.
 
 Only the convention for draws is shared: Philox words keyed by blake2b of seed, kind and image id, a patch by walking the
 attended patches in order of position, an integer by scaling to the range.
@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline.config import MethodSettings
+from laketag.pipeline.config import MethodSettings
 
 
 @dataclass

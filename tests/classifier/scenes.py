@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline.classifier.class_texts import ClassTexts
-from pipeline.models.attention_model import AttentionModel
-from pipeline.models.backbone import Backbone
+from laketag.pipeline.classifier.class_texts import ClassTexts
+from laketag.pipeline.models.attention_model import AttentionModel
+from laketag.pipeline.models.backbone import Backbone
 from tests.classifier.naive_abs import NaiveModels, clip_transform
 from tests.models.tiny import (
     CPU,

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.classifier.classifier import Classifier
-from pipeline.classifier.methods import ImageLabel
-from pipeline.config import MethodSettings
-from pipeline.errors import InputError, ModelError
+from laketag.pipeline.classifier.classifier import Classifier
+from laketag.pipeline.classifier.methods import ImageLabel
+from laketag.pipeline.config import MethodSettings
+from laketag.pipeline.errors import InputError, ModelError
 from tests.classifier import naive_abs
 from tests.classifier.scenes import CLASS_OF, CLASSES, models, random_image, random_texts
 

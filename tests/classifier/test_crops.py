@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.classifier.crops import draw_raw_crops, raw_crop_boxes
-from pipeline.config import MethodSettings
+from laketag.pipeline.classifier.crops import draw_raw_crops, raw_crop_boxes
+from laketag.pipeline.config import MethodSettings
 from tests.classifier.naive_abs import raw_box
 
 SIZES = st.integers(1, 3000)

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline.classifier.feature_crops import crop_tokens, draw_feature_crops, feature_crop_cells
-from pipeline.config import MethodSettings
+from laketag.pipeline.classifier.feature_crops import crop_tokens, draw_feature_crops, feature_crop_cells
+from laketag.pipeline.config import MethodSettings
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline.classifier.class_texts import padded_positions
-from pipeline.classifier.matching import match_plainly, match_softly
-from pipeline.config import MethodSettings
+from laketag.pipeline.classifier.class_texts import padded_positions
+from laketag.pipeline.classifier.matching import match_plainly, match_softly
+from laketag.pipeline.config import MethodSettings
 from tests.classifier import naive_abs
 
 CLASS_OF = st.lists(st.integers(0, 4), min_size=1, max_size=12)

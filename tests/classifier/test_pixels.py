@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.classifier.pixels import LONGEST_RESIZED, PixelSource, cut_views, cut_views_on_device
-from pipeline.models.preprocessing import Preprocessing
+from laketag.pipeline.classifier.pixels import LONGEST_RESIZED, PixelSource, cut_views, cut_views_on_device
+from laketag.pipeline.models.preprocessing import Preprocessing
 from tests.classifier.naive_abs import clip_transform
 from tests.classifier.scenes import random_image
 

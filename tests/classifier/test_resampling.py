@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.classifier.resampling import HALF_BITS, SPLIT_TAPS, filter_split, filter_whole, taps
+from laketag.pipeline.classifier.resampling import HALF_BITS, SPLIT_TAPS, filter_split, filter_whole, taps
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)

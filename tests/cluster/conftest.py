@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import polars as pl
 import pytest
 
-from demo.lake import write_demo_images
+from laketag.demo.lake import write_demo_images
 from tests.cluster.ray_cluster import RayCluster, serve_ray
 from tests.end_to_end.command_line import must_run
 from tests.end_to_end.lakes import DEMO_DESCRIPTIONS, DEMO_SETTINGS, index_named, label, put_all, table

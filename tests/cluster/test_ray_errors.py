@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from ray.exceptions import ActorDiedError, NodeDiedError, RayTaskError, WorkerCrashedError
 
-from pipeline.cluster.ray_errors import is_loss, ray_errors, translate
-from pipeline.errors import ClusterError, LaketagError, ModelError, StorageError
+from laketag.pipeline.cluster.ray_errors import is_loss, ray_errors, translate
+from laketag.pipeline.errors import ClusterError, LaketagError, ModelError, StorageError
 
 
 def from_a_task(cause: Exception) -> BaseException:

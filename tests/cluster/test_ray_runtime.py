@@ -6,7 +6,7 @@ import time
 import pyarrow as pa
 import ray.data
 
-from pipeline.cluster.ray_runtime import open_blocks, ray_runtime
+from laketag.pipeline.cluster.ray_runtime import open_blocks, ray_runtime
 
 WITHOUT_RAY = ("Prefetcher", "data-usage-metrics-poller")
 """Threads of Ray Data that go on and do not ask Ray for anything: one that waits for work, one that speaks HTTP."""

@@ -9,12 +9,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.cluster.actor_shape import DECODE_CPUS, OTHER_CPUS
-from pipeline.cluster.nodes import GIB, Node, total
-from pipeline.cluster.ray_runtime import RayRuntime
-from pipeline.cluster.resources import Resources, decide_resources
-from pipeline.config import RunSettings
-from pipeline.errors import ClusterError
+from laketag.pipeline.cluster.actor_shape import DECODE_CPUS, OTHER_CPUS
+from laketag.pipeline.cluster.nodes import GIB, Node, total
+from laketag.pipeline.cluster.ray_runtime import RayRuntime
+from laketag.pipeline.cluster.resources import Resources, decide_resources
+from laketag.pipeline.config import RunSettings
+from laketag.pipeline.errors import ClusterError
 
 LOG = Path("ray.log")
 

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from pipeline.cluster.nodes import GIB, Node, total
-from pipeline.cluster.ray_runtime import RayRuntime
-from pipeline.cluster.resources import decide_resources
-from pipeline.cluster.shortfalls import say_shortfalls
-from pipeline.config import RunSettings
+from laketag.pipeline.cluster.nodes import GIB, Node, total
+from laketag.pipeline.cluster.ray_runtime import RayRuntime
+from laketag.pipeline.cluster.resources import decide_resources
+from laketag.pipeline.cluster.shortfalls import say_shortfalls
+from laketag.pipeline.config import RunSettings
 from tests.cluster.test_resources import LOG
 
 LARGE = 64 * GIB

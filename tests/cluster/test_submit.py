@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from demo.lake import FAULTS
-from pipeline.metrics import METRICS
-from pipeline.storage.folders import list_files
+from laketag.demo.lake import FAULTS
+from laketag.pipeline.progress.metrics import METRICS
+from laketag.pipeline.store.folders import list_files
 from tests.cluster.commands import follow, must_submit, submit
 from tests.cluster.exported import exported, read_exported
 from tests.cluster.label_actors import AT_WORK, label_actors

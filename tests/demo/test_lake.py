@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from demo.lake import FAULTS, DemoImage, write_demo_images
-from demo.objects import CLASS_NAMES
+from laketag.demo.lake import FAULTS, DemoImage, write_demo_images
+from laketag.demo.objects import CLASS_NAMES
 
 
 @pytest.fixture(scope="module")

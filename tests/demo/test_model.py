@@ -7,13 +7,13 @@ import pytest
 import torch
 from safetensors import safe_open
 
-import demo
-from demo.objects import CLASS_NAMES
-from demo.training.captions import Captions
-from demo.training.evaluate import LABEL_PROMPT, accuracy
-from demo.training.pool import ScenePool, draw_pool
+import laketag.demo
+from laketag.demo.objects import CLASS_NAMES
+from laketag.demo.training.captions import Captions
+from laketag.demo.training.evaluate import LABEL_PROMPT, accuracy
+from laketag.demo.training.pool import ScenePool, draw_pool
 
-MODEL = Path(demo.__file__).parent / "model"
+MODEL = Path(laketag.demo.__file__).parent / "model"
 WEIGHTS = MODEL / "open_clip_model.safetensors"
 FRESH_SEED = 77  # scenes that neither training, dev nor test set holds
 

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from demo.objects import CLASS_NAMES
-from demo.scenes import LAYOUTS, Difficulty, Scene, draw_scene
-from demo.training.captions import DESCRIPTIONS_PATH
+from laketag.demo.objects import CLASS_NAMES
+from laketag.demo.scenes import LAYOUTS, Difficulty, Scene, draw_scene
+from laketag.demo.training.captions import DESCRIPTIONS_PATH
 
 
 def _draw_many(difficulty: Difficulty, count: int, width_px: int = 120, height_px: int = 90) -> list[Scene]:

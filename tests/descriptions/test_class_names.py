@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.descriptions.class_names import NameFinder, find_same_names
+from laketag.pipeline.descriptions.class_names import NameFinder, find_same_names
 
 
 def test_case_space_underscore_hyphen_and_unicode_form_do_not_tell_names_apart():

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.config import DescriptionSettings
-from pipeline.descriptions.content_hash import hash_content
-from pipeline.descriptions.lint import Description
+from laketag.pipeline.config import DescriptionSettings
+from laketag.pipeline.descriptions.content_hash import hash_content
+from laketag.pipeline.descriptions.lint import Description
 
 ROWS = [Description("cat", -1, "a cat"), Description("cat", 0, "It purrs."), Description("dog", -1, "a dog")]
 

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import DescriptionSettings
-from pipeline.descriptions.filtering import choose_kept
+from laketag.pipeline.config import DescriptionSettings
+from laketag.pipeline.descriptions.filtering import choose_kept
 
 NAMES_FIRST = DescriptionSettings()
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from pipeline.descriptions.formats import detect_format
-from pipeline.errors import InputError
+from laketag.pipeline.descriptions.formats import detect_format
+from laketag.pipeline.errors import InputError
 
 CUPL = {"cat": ["A cat has whiskers.", "whiskered cats"], "dog": ["A dog barks."]}
 CLIP_D = {"cat": ["whiskers", "a long tail"], "dog": ["floppy ears", "used for hunting"]}

@@ -4,10 +4,10 @@ from typing import get_args
 
 import pytest
 
-from pipeline.config import DescriptionSettings
-from pipeline.descriptions.lint import Description, DropReason, lint, refuse_bare_classes
-from pipeline.errors import InputError
-from schemas import DROP_REASONS
+from laketag.pipeline.config import DescriptionSettings
+from laketag.pipeline.descriptions.lint import Description, DropReason, lint, refuse_bare_classes
+from laketag.pipeline.errors import InputError
+from laketag.schemas import DROP_REASONS
 
 SENTENCES = {
     "cat": ("A cat purrs.", "", "…", " a CAT  purrs. ", "Unlike a dog.", "It purrs."),

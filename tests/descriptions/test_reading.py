@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.descriptions.formats import Format
-from pipeline.descriptions.reading import group_rows, read_descriptions
-from pipeline.errors import InputError
+from laketag.pipeline.descriptions.formats import Format
+from laketag.pipeline.descriptions.reading import group_rows, read_descriptions
+from laketag.pipeline.errors import InputError
 
 
 def read(content: Any, file_format: Format, class_names: list[str] | None = None):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.descriptions.sentences import (
+from laketag.pipeline.descriptions.sentences import (
     describe_by,
     ends_like_a_sentence,
     fill_template,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent.parent
-LAKETAG = (sys.executable, "-c", "from jobs.cli import main; main()")
+LAKETAG = (sys.executable, "-c", "from laketag.jobs.cli import main; main()")
 LIMIT_S = 300
 
 

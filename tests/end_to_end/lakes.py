@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.storage.folders import list_files
+from laketag.pipeline.store.folders import list_files
 from tests.end_to_end.command_line import PROJECT, must_run
 from tests.end_to_end.pictures import BROKEN, GOOD, encoded, picture
 from tests.stores.store import Store

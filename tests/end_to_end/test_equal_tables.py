@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 from rich.console import Console
 
-from pipeline.cluster.ray_runtime import ray_runtime
-from pipeline.config import read_settings
-from pipeline.flows.label_images import label_images
-from pipeline.lake import open_lake
+from laketag.pipeline.cluster.ray_runtime import ray_runtime
+from laketag.pipeline.config import read_settings
+from laketag.pipeline.flows.label_images import label_images
+from laketag.pipeline.lake.paths import open_lake
 from tests.end_to_end.lakes import (
     VARIED,
     assert_same,

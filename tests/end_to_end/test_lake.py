@@ -5,7 +5,7 @@ import json
 import polars as pl
 import pytest
 
-from pipeline.storage.folders import list_files
+from laketag.pipeline.store.folders import list_files
 from tests.end_to_end.command_line import must_run, run_laketag
 from tests.end_to_end.lakes import label, put_all, put_described
 from tests.end_to_end.pictures import BROKEN, GOOD, encoded, picture

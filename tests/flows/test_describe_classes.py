@@ -10,14 +10,14 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from pipeline.cluster.ray_runtime import ray_runtime
-from pipeline.config import BackboneSettings, DescriptionSettings, Settings
-from pipeline.errors import InputError
-from pipeline.flows.describe_classes import DescribedSet, describe_classes, filter_embedded, read_file
-from pipeline.lake import open_lake
-from pipeline.models.backbone_spec import BackboneSpec
-from pipeline.storage.class_texts import load_class_texts
-from pipeline.storage.descriptions import list_versions, read_described_with
+from laketag.pipeline.cluster.ray_runtime import ray_runtime
+from laketag.pipeline.config import BackboneSettings, DescriptionSettings, Settings
+from laketag.pipeline.errors import InputError
+from laketag.pipeline.flows.describe_classes import DescribedSet, describe_classes, filter_embedded, read_file
+from laketag.pipeline.lake.description_versions import list_versions, read_described_with
+from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.models.backbone_spec import BackboneSpec
+from laketag.pipeline.stages.class_texts import load_class_texts
 from tests.models.tiny import save_local_dir
 from tests.stores.store import Store, folder_store
 

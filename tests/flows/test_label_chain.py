@@ -6,12 +6,12 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from pipeline.config import FetchSettings, Settings, StorageSettings
-from pipeline.errors import StoppedError
-from pipeline.flows.label_chain import stop_if_hopeless
-from pipeline.progress import Progress
-from pipeline.stages import fetch_images
-from pipeline.stages.fetch_images import fetch_in_parts
+from laketag.pipeline.config import FetchSettings, Settings, StorageSettings
+from laketag.pipeline.errors import StoppedError
+from laketag.pipeline.flows.label_chain import stop_if_hopeless
+from laketag.pipeline.progress.progress import Progress
+from laketag.pipeline.stages import fetch_images
+from laketag.pipeline.stages.fetch_images import fetch_in_parts
 
 SETTINGS = Settings()
 

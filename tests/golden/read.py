@@ -12,10 +12,10 @@ from PIL import Image
 from safetensors.torch import load_file
 from timm.models.vision_transformer import VisionTransformer
 
-from pipeline.models.attention_model import AttentionModel
-from pipeline.models.backbone import Backbone
-from pipeline.models.backbone_spec import build_clip
-from pipeline.models.preprocessing import Preprocessing
+from laketag.pipeline.models.attention_model import AttentionModel
+from laketag.pipeline.models.backbone import Backbone
+from laketag.pipeline.models.backbone_spec import build_clip
+from laketag.pipeline.models.preprocessing import Preprocessing
 
 HEAD_WIDTH = 64
 CONTEXT = 77

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline.config import MethodSettings
+from laketag.pipeline.config import MethodSettings
 from tests.classifier import naive_abs
 from tests.classifier.scenes import random_image
 from tests.golden.read import clip_config, clip_preprocessing, dino_preprocessing, make_vit

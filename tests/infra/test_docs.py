@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.typed_command import read_command
-from pipeline.config import Settings
+from laketag.jobs.submission.typed_command import read_command
+from laketag.pipeline.config import Settings
 from tests.infra.console_blocks import console_steps
 from tests.infra.manifests import INFRA, PROJECT
 from tests.infra.sizing import GUIDE, Stated, core_table, flop, read_stated, speed_table

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from pipeline.errors import StorageError
+from laketag.pipeline.errors import StorageError
 from tests.end_to_end.command_line import LIMIT_S, command_env, must_run
 from tests.end_to_end.pictures import encoded, picture
 from tests.infra.manifests import INFRA

@@ -205,7 +205,8 @@ def test_the_wheel_that_the_image_installs_runs(steps: list[dict[str, Any]], tmp
     assert cleanup == "uv pip uninstall hatchling"
     subprocess.run(install.replace("--no-deps", f"--no-deps --target {target}"), **run)  # type: ignore[call-overload]  # same
     program = (
-        "import jobs.cli, sys; print(jobs.cli.__file__); sys.argv = ['laketag', '--version']; jobs.cli.main()"
+        "import laketag.jobs.cli, sys; print(laketag.__file__); "
+        "sys.argv = ['laketag', '--version']; laketag.jobs.cli.main()"
     )
     env["PYTHONPATH"] = str(target)
     shown = subprocess.run(

@@ -10,9 +10,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from pipeline.config import DescriptionSettings, Settings, read_settings
-from pipeline.descriptions.lint import lint
-from pipeline.flows.describe_classes import read_file
+from laketag.pipeline.config import DescriptionSettings, Settings, read_settings
+from laketag.pipeline.descriptions.lint import lint
+from laketag.pipeline.flows.describe_classes import read_file
 from tests.infra.manifests import (
     INFRA,
     containers,

@@ -15,7 +15,7 @@ import promql_parser
 import pytest
 import ray
 
-from pipeline.metrics import METRICS
+from laketag.pipeline.progress.metrics import METRICS
 from tests.infra.manifests import INFRA, PROJECT, need, read_document, walk
 from tests.infra.structural_schema import problems
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.typed_command import read_command
+from laketag.jobs.submission.typed_command import read_command
 from tests.end_to_end.command_line import wait_until
 from tests.infra.manifests import INFRA, PROJECT
 

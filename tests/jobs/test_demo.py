@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.demo import MARKER, demo
-from jobs.environment import environment
-from pipeline.errors import InputError
+from laketag.jobs.demo import MARKER, demo
+from laketag.jobs.environment import environment
+from laketag.pipeline.errors import InputError
 
 
 def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_what_others_put_beside_a_demo_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import demo.lake
+    import laketag.demo.lake
 
     class StopError(Exception):
         pass
@@ -29,11 +29,11 @@ def test_what_others_put_beside_a_demo_stays(tmp_path: Path, monkeypatch: pytest
     def stop(_folder: Path) -> None:
         raise StopError
 
-    monkeypatch.setattr(demo.lake, "write_demo_images", stop)
+    monkeypatch.setattr(laketag.demo.lake, "write_demo_images", stop)
     for name in (MARKER, "mine.txt", "lake/old.parquet", "images/old.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    from jobs.demo import demo as command
+    from laketag.jobs.demo import demo as command
 
     with pytest.raises(StopError):
         command(tmp_path)

@@ -6,8 +6,8 @@ import pytest
 import ray
 
 from tests.end_to_end.command_line import Outcome, one_line, run_laketag
-from tests.jobs.fake_dashboard import FakeDashboard, serve_dashboard
-from tests.jobs.fake_job import details
+from tests.jobs.submission.fake_dashboard import FakeDashboard, serve_dashboard
+from tests.jobs.submission.fake_job import details
 
 OURS = "laketag-label-20261123t204651-703940z"
 FOREIGN = [

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobs.label import checked_reasons
-from pipeline.errors import SettingsError
+from laketag.jobs.label import checked_reasons
+from laketag.pipeline.errors import SettingsError
 
 
 def test_reasons_that_stand_can_be_retried() -> None:

@@ -8,14 +8,14 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from jobs.query import app, parse_since
-from pipeline import queries
-from pipeline.config import StorageSettings
-from pipeline.errors import InputError, SettingsError
-from pipeline.lake import Lake, open_lake
-from pipeline.storage.query_results import flatten
-from tests.label_rows import label_row
-from tests.run_rows import write_run
+from laketag.jobs.query import app, parse_since
+from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.errors import InputError, SettingsError
+from laketag.pipeline.lake import queries
+from laketag.pipeline.lake.paths import Lake, open_lake
+from laketag.pipeline.lake.query_results import flatten
+from tests.lake.label_rows import label_row
+from tests.lake.run_rows import write_run
 from tests.stores.store import Store
 
 

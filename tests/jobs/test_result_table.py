@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from jobs.result_table import GAP, NARROWEST, fit_widths, print_rows, shorten, show_value
+from laketag.jobs.result_table import GAP, NARROWEST, fit_widths, print_rows, shorten, show_value
 
 
 def printed(rows: pl.DataFrame, width: int, columns: list[str] | None = None) -> str:

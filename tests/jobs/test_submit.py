@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 import ray
 
-from jobs.submit import job_variables, submit
-from pipeline.errors import SettingsError
-from pipeline.version import laketag_version
+from laketag.jobs.submit import job_variables, submit
+from laketag.pipeline.errors import SettingsError
+from laketag.pipeline.version import laketag_version
 from tests.end_to_end.command_line import one_line, run_laketag
-from tests.jobs.fake_dashboard import FakeDashboard, serve_dashboard
-from tests.jobs.fake_job import End, FakeJob
+from tests.jobs.submission.fake_dashboard import FakeDashboard, serve_dashboard
+from tests.jobs.submission.fake_job import End, FakeJob
 
 SECRETS = {
     "AWS_ACCESS_KEY_ID": "AKIAEXAMPLEOFAKEY123",
@@ -73,7 +73,10 @@ def test_credentials_never_travel_though_the_submitter_has_them(
         "PYTHONIOENCODING": "utf-8:backslashreplace",
     }
     assert files["submitted-settings.toml"] == b'[method]\ncrops = 8\n[storage]\nprofile = "p"\n'
-    assert job["entrypoint"] == f"python -m jobs.remote {' '.join(LABEL)} --settings submitted-settings.toml"
+    assert (
+        job["entrypoint"]
+        == f"python -m laketag.jobs.submission.remote {' '.join(LABEL)} --settings submitted-settings.toml"
+    )
     assert job["metadata"] == {
         "laketag": laketag_version(),
         "command": f"laketag {' '.join(LABEL)} --settings {settings}",
@@ -137,13 +140,19 @@ def test_files_of_descriptions_travel_and_other_files_stay(dashboard: FakeDashbo
     assert files["submitted-inputs/file/templates.json"] == templates.read_bytes()
     assert files["submitted-inputs/classes/names.txt"] == names.read_bytes()
     words = shlex.split(dashboard.submitted["entrypoint"])
-    assert words[2:5] == ["jobs.remote", "describe", "submitted-inputs/file/templates.json"]
+    assert words[2:5] == [
+        "laketag.jobs.submission.remote",
+        "describe",
+        "submitted-inputs/file/templates.json",
+    ]
     assert words[words.index("--classes") + 1] == "submitted-inputs/classes/names.txt"
     assert dashboard.submitted["metadata"]["command"] == shlex.join(["laketag", *describe])
 
     index = ["index", str(tmp_path), "--root", "s3://b/lake", "-c", "c"]
     submit(index, address=dashboard.url, detach=True)
-    assert dashboard.submitted["entrypoint"] == shlex.join(["python", "-m", "jobs.remote", *index])
+    assert dashboard.submitted["entrypoint"] == shlex.join(
+        ["python", "-m", "laketag.jobs.submission.remote", *index]
+    )
 
 
 def test_pinned_packages_are_installed_by_ray(dashboard: FakeDashboard) -> None:

@@ -8,16 +8,16 @@ from multiprocessing.context import ForkServerContext
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from pipeline.config import StorageSettings
-from pipeline.models.hashed_file import ExpectedSha256, HashedFile
-from pipeline.models.node_cache import copy_once
-from pipeline.models.weights import local_copy
+from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile
+from laketag.pipeline.models.node_cache import copy_once
+from laketag.pipeline.models.weights import local_copy
 
 
 def light_processes() -> ForkServerContext:
     """Processes without this one's threads and memory, started in no time."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "pipeline.storage.filesystems", "s3fs"])
+    context.set_forkserver_preload([__name__, "laketag.pipeline.store.filesystems", "s3fs"])
     return context
 
 

@@ -2,9 +2,9 @@ import pytest
 import timm
 import torch
 
-from pipeline.errors import ModelError
-from pipeline.models.attention_model import AttentionModel
-from pipeline.models.preprocessing import Preprocessing
+from laketag.pipeline.errors import ModelError
+from laketag.pipeline.models.attention_model import AttentionModel
+from laketag.pipeline.models.preprocessing import Preprocessing
 from tests.models.tiny import CPU, HALF, tiny_vit
 
 VITS = {

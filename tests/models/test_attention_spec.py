@@ -6,10 +6,10 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from pipeline.config import AttentionSettings, StorageSettings
-from pipeline.errors import ModelError
-from pipeline.models.attention_spec import AttentionSpec
-from pipeline.models.hashed_file import sha256_of
+from laketag.pipeline.config import AttentionSettings, StorageSettings
+from laketag.pipeline.errors import ModelError
+from laketag.pipeline.models.attention_spec import AttentionSpec
+from laketag.pipeline.models.hashed_file import sha256_of
 
 
 def spec(**settings: object) -> AttentionSpec:

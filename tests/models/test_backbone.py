@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pipeline.errors import ModelError
+from laketag.pipeline.errors import ModelError
 from tests.models.tiny import CONTEXT, tiny_backbone
 
 

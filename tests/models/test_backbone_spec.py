@@ -7,11 +7,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline.config import BackboneSettings, StorageSettings
-from pipeline.errors import ModelError
-from pipeline.models.architecture import published_safetensors, read_architecture
-from pipeline.models.backbone_spec import BackboneSpec, check_cls_tower
-from pipeline.models.hashed_file import sha256_of
+from laketag.pipeline.config import BackboneSettings, StorageSettings
+from laketag.pipeline.errors import ModelError
+from laketag.pipeline.models.architecture import published_safetensors, read_architecture
+from laketag.pipeline.models.backbone_spec import BackboneSpec, check_cls_tower
+from laketag.pipeline.models.hashed_file import sha256_of
 from tests.models.tiny import save_local_dir
 
 STORAGE = StorageSettings()

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from pipeline.errors import ModelError
-from pipeline.models.device import checked_device
+from laketag.pipeline.errors import ModelError
+from laketag.pipeline.models.device import checked_device
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

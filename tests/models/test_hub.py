@@ -12,16 +12,16 @@ from pathlib import Path
 import open_clip
 import pytest
 
-from pipeline.config import AttentionSettings, BackboneSettings
-from pipeline.models.architecture import published_safetensors
+from laketag.pipeline.config import AttentionSettings, BackboneSettings
+from laketag.pipeline.models.architecture import published_safetensors
 
 CONTENT = os.urandom(100_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 CODE = """
 import json, multiprocessing, sys
-from pipeline.errors import ModelError
-from pipeline.models.hashed_file import ExpectedSha256
-from pipeline.models.hub import hub_file
+from laketag.pipeline.errors import ModelError
+from laketag.pipeline.models.hashed_file import ExpectedSha256
+from laketag.pipeline.models.hub import hub_file
 
 def ask(expected):
     expected = ExpectedSha256(expected, "backbone.sha256", by_driver=False) if expected else None

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from pipeline.models.backbone_spec import lower_image_tower
-from pipeline.models.image_tower import image_tower
+from laketag.pipeline.models.backbone_spec import lower_image_tower
+from laketag.pipeline.models.image_tower import image_tower
 from tests.models.tiny import tiny_backbone, tiny_clip, tiny_config
 
 VARIANTS = [

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import ModelError, StorageError
-from pipeline.models.hashed_file import ExpectedSha256, HashedFile
-from pipeline.models.node_cache import copy_once
+from laketag.pipeline.errors import ModelError, StorageError
+from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile
+from laketag.pipeline.models.node_cache import copy_once
 from tests.models.copying import CountedSource, copy, copy_with_others, light_processes
 
 CONTENT = os.urandom(3_000_000)

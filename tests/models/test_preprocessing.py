@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import ModelError
-from pipeline.models.preprocessing import Preprocessing, read_preprocessing
+from laketag.pipeline.errors import ModelError
+from laketag.pipeline.models.preprocessing import Preprocessing, read_preprocessing
 from tests.models.tiny import HALF
 
 SIZES = st.integers(1, 5000)

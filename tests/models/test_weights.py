@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import BackboneSettings, StorageSettings
-from pipeline.errors import ModelError, StorageError
-from pipeline.models.backbone_spec import BackboneSpec
-from pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
-from pipeline.models.weights import local_copy, require_safetensors
+from laketag.pipeline.config import BackboneSettings, StorageSettings
+from laketag.pipeline.errors import ModelError, StorageError
+from laketag.pipeline.models.backbone_spec import BackboneSpec
+from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
+from laketag.pipeline.models.weights import local_copy, require_safetensors
 from tests.models.copying import copy_from_s3, light_processes
 from tests.models.tiny import save_local_dir
 from tests.stores.fault_proxy import serve_faults

@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import save_file
 from timm.models.vision_transformer import VisionTransformer
 
-from pipeline.models.attention_model import AttentionModel
-from pipeline.models.backbone import Backbone
-from pipeline.models.backbone_spec import build_clip
-from pipeline.models.preprocessing import Preprocessing
+from laketag.pipeline.models.attention_model import AttentionModel
+from laketag.pipeline.models.backbone import Backbone
+from laketag.pipeline.models.backbone_spec import build_clip
+from laketag.pipeline.models.preprocessing import Preprocessing
 
 torch.set_num_threads(1)  # on tensors this small, threads wait for each other longer than they compute
 CPU = torch.device("cpu")

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from pipeline.config import DecodeSettings
-from pipeline.stages.decode_images import decode_images
-from pipeline.storage.decode import bounded_size
+from laketag.pipeline.config import DecodeSettings
+from laketag.pipeline.images.decode import bounded_size
+from laketag.pipeline.stages.decode_images import decode_images
 
 BOUNDS = DecodeSettings()
 RNG = np.random.default_rng(7)

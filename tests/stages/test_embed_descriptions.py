@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.config import BackboneSettings, StorageSettings
-from pipeline.models.backbone_spec import BackboneSpec
-from pipeline.stages.embed_descriptions import EmbedDescriptions
+from laketag.pipeline.config import BackboneSettings, StorageSettings
+from laketag.pipeline.models.backbone_spec import BackboneSpec
+from laketag.pipeline.stages.embed_descriptions import EmbedDescriptions
 from tests.models.tiny import CONTEXT, save_local_dir
 
 TEXTS = ["a photo of a cat.", "dropped", "word " * 100, "a", ""]

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.config import StorageSettings
-from pipeline.storage.filesystems import open_filesystem
+from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.store.filesystems import open_filesystem
 from tests.stores.ceph_gateway import User
 
 OWNER = User("owner", "laketag-owner-key", "laketag-owner-secret-0123456789")

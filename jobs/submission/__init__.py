@@ -1,0 +1,1 @@
+"""What `laketag submit` and `laketag jobs` share."""

@@ -1,0 +1,1 @@
+"""Zero-shot labels for every image of a lake."""

@@ -1,0 +1,128 @@
+"""From the bytes of an image to upright, bounded RGB pixels, or the reason why there are none."""
+
+import io
+import math
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from laketag.pipeline.config import DecodeSettings
+from laketag.pipeline.images.image_formats import ends_early, sniff_format
+from laketag.pipeline.images.rgb import to_rgb
+
+RESIZE_GAP = 3.0
+"""Shrinking by more than this begins with a box average, which cannot be told from the slow way (Pillow's docs)."""
+DRAFT_GAP = 2.0
+"""A JPEG is decoded at 1/2, 1/4 or 1/8 if that is still so much larger than wanted (Pillow's Image.thumbnail)."""
+
+UPRIGHT = {  # EXIF orientation → what turns the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+ORIENTATION_TAG = 0x0112
+
+_quiet_lock = threading.RLock()
+
+
+class DecodeError(Exception):
+    """The bytes give no picture: ``reason`` is one of schemas.failures."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Pixels within the bounds, and the size of the whole upright picture."""
+
+    rgb_u8: UInt8[np.ndarray, "height width 3"]
+    width_px: int
+    height_px: int
+
+
+def decode(data: bytes | memoryview, settings: DecodeSettings) -> Decoded:
+    """The upright picture, shrunk if it is over the bounds and otherwise untouched; a DecodeError if there is none."""
+    if len(data) == 0:
+        raise DecodeError("empty", "zero bytes")
+    opener = sniff_format(bytes(data[:64]))
+    if opener is None:
+        raise DecodeError("unsupported", f"no image format that is read; begins with {bytes(data[:16])!r}")
+    try:
+        with _quiet(), opener(io.BytesIO(data)) as image:
+            width_px, height_px = image.size
+            if width_px * height_px > settings.max_pixels:
+                raise DecodeError(
+                    "too_many_pixels",
+                    f"{width_px}x{height_px} pixels, over decode.max_pixels = {settings.max_pixels}",
+                )
+            return _load(image, settings)
+    except (DecodeError, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise DecodeError("too_many_pixels", str(error)) from None
+    except Exception as error:  # noqa: BLE001  # parsers meet hostile bytes with any exception there is
+        with _quiet():
+            reason = "truncated" if ends_early(data, error) else "undecodable"
+        raise DecodeError(reason, f"{type(error).__name__}: {error}"[:300]) from None
+
+
+def bounded_size(width_px: int, height_px: int, settings: DecodeSettings) -> tuple[int, int]:
+    """The size of the picture within the bounds: the same shape, or as near as whole pixels come."""
+    by_side = settings.short_side_px / min(width_px, height_px)
+    by_area = math.sqrt(settings.bounded_pixels / (width_px * height_px))
+    scale = min(by_side, by_area)
+    if scale >= 1:
+        return width_px, height_px
+    fit = round if by_side <= by_area else math.floor
+    width, height = max(1, fit(width_px * scale)), max(1, fit(height_px * scale))
+    if width * height > settings.bounded_pixels:  # so thin that the short side cannot follow, or rounded up
+        longest = settings.bounded_pixels // min(width, height)
+        width, height = min(width, longest), min(height, longest)
+    return width, height
+
+
+def _load(image: Image.Image, settings: DecodeSettings) -> Decoded:
+    width_px, height_px = image.size
+    width, height = bounded_size(width_px, height_px, settings)
+    if (width, height) != (width_px, height_px):
+        image.draft(None, (math.ceil(width * DRAFT_GAP), math.ceil(height * DRAFT_GAP)))
+    image.load()
+    turn = UPRIGHT.get(_orientation(image))
+    picture = to_rgb(image)
+    if (width, height) != (width_px, height_px):
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=RESIZE_GAP)
+    if turn is not None:
+        picture = picture.transpose(turn)
+    if turn in (UPRIGHT[5], UPRIGHT[6], UPRIGHT[7], UPRIGHT[8]):
+        width_px, height_px = height_px, width_px
+    return Decoded(np.asarray(picture), width_px, height_px)
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 if there is none or it is broken; asked for after loading, because TIFFs are turned by that."""
+    try:
+        value = image.getexif().get(ORIENTATION_TAG, 1)
+        return int(value)
+    except Exception:  # noqa: BLE001  # broken metadata is no reason to lose the picture
+        return 1
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Pillow warns of what is data here (size, palettes, broken metadata); the lock keeps threads from mixing filters up."""
+    with _quiet_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,79 @@
+"""Where everything lies under a lake's root.
+
+=============  =====================================================
+image index    ``index/collection=C/snapshot=T/*.parquet``
+descriptions   ``descriptions/set=S/version=V/descriptions.parquet``
+labels         ``labels/collection=C/classifier=F/run=R/*.parquet``
+runs           ``runs/R.parquet``
+staging        ``staging/R/…``: the plan and unpublished parts of an unfinished run
+=============  =====================================================
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.errors import SettingsError
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""What a collection or a description set may be called: it becomes part of a path."""
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The root of a lake, a folder or an ``s3://`` prefix, and how its store is reached."""
+
+    root: str
+    storage: StorageSettings
+
+    def path(self, *parts: str) -> str:
+        """The URL of something under the root."""
+        return "/".join((self.root, *parts))
+
+    def index_snapshots(self, collection: str) -> str:
+        """The folder of a collection's snapshots."""
+        return self.path("index", f"collection={collection}")
+
+    def description_versions(self, set_name: str) -> str:
+        """The folder of a description set's versions."""
+        return self.path("descriptions", f"set={set_name}")
+
+    def labels(self, collection: str, classifier: str, run_id: str) -> str:
+        """The folder of a run's published label files."""
+        return self.path("labels", f"collection={collection}", f"classifier={classifier}", f"run={run_id}")
+
+    def run(self, run_id: str) -> str:
+        """The file whose existence says that a run is finished."""
+        return self.path("runs", f"{run_id}.parquet")
+
+    def staging(self, run_id: str) -> str:
+        """The folder of an unfinished run."""
+        return self.path("staging", run_id)
+
+
+def open_lake(root: str, storage: StorageSettings) -> Lake:
+    """The lake at an ``s3://`` prefix, or at a folder given as a path from here."""
+    if "://" not in root:
+        return Lake(str(Path(root).expanduser().absolute()), storage)
+    scheme, _, rest = root.partition("://")
+    if scheme != "s3":
+        raise SettingsError(f"root {root!r} has the scheme {scheme}://; give a folder or s3://bucket/prefix")
+    if not rest or rest.startswith("/"):
+        raise SettingsError(f"root {root!r} names no bucket (is a variable unset?); give s3://bucket/prefix")
+    return Lake(root.rstrip("/"), storage)
+
+
+def checked_name(name: str, what: str) -> str:
+    """The name, if it can be part of a path on every store."""
+    if not NAME_PATTERN.fullmatch(name):
+        raise SettingsError(
+            f"{what} {name!r} cannot be part of a path; use letters, digits, '.', '_' and '-', and begin with a letter or digit"
+        )
+    return name
+
+
+def timestamp() -> str:
+    """Now, UTC, to the microsecond, so that later names sort after earlier ones."""
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")

@@ -1,0 +1,52 @@
+"""Which images a run has to do: the index minus what finished runs have done with the same classifier."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.runs import read_runs, scan_newest
+from laketag.pipeline.lake.snapshots import Snapshot, scan_snapshot
+from laketag.pipeline.store.filesystems import store_errors
+from laketag.schemas import PERMANENT_FAILURES, Plan
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The rows to do (schemas.Plan, in the order of the index), how many the index holds, and which of the rest failed."""
+
+    rows: pl.DataFrame
+    index_rows: int
+    failed: dict[str, int]
+    """Images of the index that are done without a label, by reason, the most frequent first."""
+
+
+def find_pending(
+    lake: Lake, snapshot: Snapshot, collection: str, classifier: str, retry: Iterable[str] = ()
+) -> Pending:
+    """The snapshot's rows that no finished run of this classifier has done in this version.
+
+    Done is an image whose newest row is of this version and has a label, or a permanent failure whose reason is not in
+    ``retry``; a transient failure is tried again. The work key is (image_id, etag, classifier).
+    """
+    final = set(PERMANENT_FAILURES) - set(retry)
+    done = (
+        scan_newest(lake, read_runs(lake, collection, classifier))
+        .with_columns(pl.col("failure").cast(pl.String))
+        .filter(pl.col("failure").is_null() | pl.col("failure").is_in(final))
+        .select("image_id", "etag", "failure")
+    )
+    index = scan_snapshot(lake, snapshot)
+    key = ["image_id", "etag"]
+    rows = index.join(done, on=key, how="anti", maintain_order="left").select(Plan.column_names())
+    failed = (
+        done.filter(pl.col("failure").is_not_null())
+        .join(index, on=key, how="semi")
+        .group_by("failure")
+        .len()
+        .sort("len", "failure", descending=[True, False])
+    )
+    with store_errors(lake.root):
+        plan, counted, reasons = pl.collect_all([rows, index.select(pl.len()), failed])
+    return Pending(Plan.validate(plan, cast=True), counted.item(), dict(reasons.iter_rows()))

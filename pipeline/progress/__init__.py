@@ -1,0 +1,1 @@
+"""What a person and Prometheus see of a run."""

@@ -1,1 +1,0 @@
-"""Tables, images and leases where they lie; the only place that makes a filesystem."""

@@ -1,0 +1,59 @@
+import pytest
+
+import laketag.pipeline.lake.snapshots as snapshots
+from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.errors import InputError
+from laketag.pipeline.lake.paths import Lake, open_lake
+from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot, write_snapshot
+from tests.lake.label_rows import index_rows
+
+
+@pytest.fixture
+def lake(tmp_path) -> Lake:
+    return open_lake(str(tmp_path), StorageSettings())
+
+
+def test_a_snapshot_holds_all_rows_in_order_whatever_the_batches(lake, monkeypatch) -> None:
+    monkeypatch.setattr(snapshots, "ROWS_PER_PART", 4)  # a bound, not behaviour
+    ids = [f"{number:03}" for number in range(13)]
+    batches = [index_rows(ids[:1]), index_rows(ids[1:10]), index_rows(ids[10:])]
+    written = write_snapshot(lake, "c", batches)
+    assert [url.rpartition("/")[2] for url in written.files] == [
+        "part-00000.parquet",
+        "part-00001.parquet",
+        "part-00002.parquet",
+        "part-00003.last.parquet",
+    ]
+    assert latest_snapshot(lake, "c") == written
+    assert scan_snapshot(lake, written).collect()["image_id"].to_list() == ids
+
+
+def test_an_empty_collection_is_a_snapshot_without_rows(lake) -> None:
+    written = write_snapshot(lake, "c", [])
+    assert scan_snapshot(lake, latest_snapshot(lake, "c")).collect().height == 0
+    assert len(written.files) == 1
+
+
+def test_a_snapshot_whose_writer_was_killed_is_not_read(lake, tmp_path) -> None:
+    whole = write_snapshot(lake, "c", [index_rows(["a"])])
+
+    def killed():
+        yield index_rows([f"{n}" for n in range(snapshots.ROWS_PER_PART)])
+        yield index_rows(["late"])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_snapshot(lake, "c", killed())
+    assert latest_snapshot(lake, "c") == whole
+
+
+def test_a_missing_collection_is_named_with_those_there_are(lake) -> None:
+    write_snapshot(lake, "birds", [index_rows(["a"])])
+    with pytest.raises(InputError, match=r"no index of collection 'fish'.*birds.*laketag index SOURCE"):
+        latest_snapshot(lake, "fish")
+
+
+def test_a_newer_snapshot_wins(lake) -> None:
+    write_snapshot(lake, "c", [index_rows(["a"])])
+    newer = write_snapshot(lake, "c", [index_rows(["a", "b"])])
+    assert latest_snapshot(lake, "c") == newer
