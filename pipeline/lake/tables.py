@@ -1,12 +1,7 @@
 """Reading and writing tables under their contracts; one Parquet file is one atomic write."""
 
 import io
-import os
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
 
 import dataframely as dy
 import polars as pl
@@ -14,18 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from laketag.pipeline.config import StorageSettings
-from laketag.pipeline.errors import InputError, StorageError
-from laketag.pipeline.store.filesystems import (
-    is_remote,
-    normalise_url,
-    open_filesystem,
-    storage_options,
-    store_errors,
-)
-from laketag.pipeline.store.store_errors import answer
+from laketag.pipeline.errors import InputError
+from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
+from laketag.pipeline.store.filesystems import storage_options, store_errors
 
 ROW_GROUP_ROWS = 65_536
-CONFLICT_ATTEMPTS = 5
 
 
 def write_table(
@@ -72,32 +60,6 @@ def encode_table(
     return sink.getvalue()
 
 
-def write_bytes(url: str, data: bytes, storage: StorageSettings) -> None:
-    """The bytes lie at the URL, all of them or none: one PUT, or one rename."""
-    filesystem, path = open_filesystem(url, storage)
-    with store_errors(url):
-        if is_remote(url):
-            filesystem.pipe_file(path, data, chunksize=len(data) + 1)  # so large a chunk means one PUT
-            return
-        temporary = _write_temporary(path, data)
-        try:
-            Path(temporary).replace(path)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-
-
-def create_bytes(url: str, data: bytes, storage: StorageSettings) -> bool:
-    """The bytes lie at the URL, unless something else does; whether they are ours.
-
-    A lost acknowledgement makes the client's retry meet our own write, so what lies there is compared.
-    """
-    with store_errors(url):
-        return (
-            _create_object(url, data, storage) if is_remote(url) else _create_file(normalise_url(url), data)
-        )
-
-
 def read_table(urls: str | Sequence[str], schema: type[dy.Schema], storage: StorageSettings) -> pl.DataFrame:
     """All rows of the files; an InputError if they break the contract."""
     files = [urls] if isinstance(urls, str) else list(urls)
@@ -137,58 +99,3 @@ def scan_table(urls: Sequence[str], schema: type[dy.Schema], storage: StorageSet
     casts = {name: dtype for name, dtype in wanted.items() if found[name] != dtype}
     frame = frame.select(list(wanted))
     return frame.cast(casts) if casts else frame  # type: ignore[arg-type]  # polars asks for its own union of types
-
-
-def _create_object(url: str, data: bytes, storage: StorageSettings) -> bool:
-    """Whether a ``PUT`` with ``If-None-Match: *`` stored the bytes, now or in a try whose answer was lost."""
-    filesystem, path = open_filesystem(url, storage)
-    for attempt in range(CONFLICT_ATTEMPTS):
-        try:
-            filesystem.pipe_file(path, data, mode="create", chunksize=len(data) + 1)
-            return True
-        except FileExistsError:
-            pass
-        except OSError as error:
-            _, status = answer(error)  # Ceph's 412 arrives as EINVAL, not as FileExistsError
-            if status == 501:
-                raise StorageError(
-                    f"{url}: the store cannot create an object only if it is absent (If-None-Match), "
-                    "so runs could overwrite each other; keep the lake on one that can, as AWS S3 and Ceph"
-                ) from error
-            if status == 409 and attempt + 1 < CONFLICT_ATTEMPTS:  # another conditional write is under way
-                time.sleep(0.1 * 2**attempt)
-                continue
-            if status != 412:
-                raise
-        try:
-            return bool(filesystem.cat_file(path) == data)
-        except FileNotFoundError:  # removed since
-            return False
-    raise AssertionError("unreachable: the last attempt returns or raises")
-
-
-def _create_file(path: str, data: bytes) -> bool:
-    """Whether a complete file was linked to the path, which only one of many can do."""
-    temporary = _write_temporary(path, data)
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        with suppress(FileNotFoundError):  # removed since
-            return Path(path).read_bytes() == data
-        return False
-    finally:
-        Path(temporary).unlink()
-    return True
-
-
-def _write_temporary(path: str, data: bytes) -> str:
-    """A complete file beside the path, named so that no reader takes it for a table."""
-    folder = Path(path).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=folder)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(temporary).chmod(0o644)
-    return temporary

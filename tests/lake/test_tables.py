@@ -1,25 +1,15 @@
-"""A table is written whole or not at all, created by exactly one of many, and read back under its contract."""
-
-import os
-import subprocess
-import sys
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+"""A table is read back as it was written, under its contract, and its footer says what its columns mean."""
 
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from laketag.pipeline.errors import InputError, StorageError
-from laketag.pipeline.lake.tables import create_bytes, create_table, read_table, scan_table, write_table
+from laketag.pipeline.errors import InputError
+from laketag.pipeline.lake.tables import create_table, read_table, scan_table, write_table
 from laketag.pipeline.store.filesystems import open_filesystem
 from laketag.schemas import ImageIndex
 from tests.stores.fault_proxy import Fault, FaultProxy
 from tests.stores.store import Store
-
-ROOT = Path(__file__).parents[2]
 
 
 def rows(*ids: str) -> pl.DataFrame:
@@ -96,84 +86,7 @@ def test_only_the_first_creates(store: Store) -> None:
     assert read_table(url, ImageIndex, store.storage)["image_id"].to_list() == ["a"]
 
 
-def test_of_many_threads_exactly_one_creates(store: Store) -> None:
-    for race in range(5):
-        url = store.url(f"race-{race}")
-        gate = threading.Barrier(8)
-
-        def create(me: int, url: str = url, gate: threading.Barrier = gate) -> bool:
-            gate.wait()
-            return create_bytes(url, b"%d" % me * 500, store.storage)
-
-        with ThreadPoolExecutor(8) as pool:
-            won = list(pool.map(create, range(8)))
-        assert sum(won) == 1
-        assert store.get(f"race-{race}") == b"%d" % won.index(True) * 500
-
-
-RACER = """
-import sys, time
-from laketag.pipeline.config import StorageSettings
-from laketag.pipeline.lake.tables import create_bytes
-root, me, start = sys.argv[1], sys.argv[2].encode(), float(sys.argv[3])
-create_bytes(f"{root}/warm-{me.decode()}", me, StorageSettings())
-time.sleep(max(0.0, start - time.time()))
-print([create_bytes(f"{root}/race-{n}", me * 500, StorageSettings()) for n in range(20)])
-"""
-
-
-def test_of_many_processes_exactly_one_creates(store: Store) -> None:
-    start = str(time.time() + 3)
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACER, store.root, str(me), start],
-            env={**os.environ, **store.env},
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for me in range(2)
-    ]
-    answers = [racer.communicate(timeout=60)[0] for racer in racers]
-    won = [[word == "True" for word in answer.strip("[]\n").split(", ")] for answer in answers]
-    for race in range(20):
-        winners = [me for me in range(2) if won[me][race]]
-        assert len(winners) == 1
-        assert store.get(f"race-{race}") == str(winners[0]).encode() * 500
-
-
-def test_a_lost_acknowledgement_is_still_ours(bucket: Store, faults: FaultProxy) -> None:
-    """The store applies the write, the answer is lost, the client's own retry meets a 412."""
-    fault = faults.add(Fault("drop_ack", path="run.parquet", method="PUT", times=1))
-    behind = bucket.through(faults.url)
-    assert create_table(rows("a"), behind.url("run.parquet"), ImageIndex, behind.storage)
-    assert fault.hits == 1
-    assert faults.count("run.parquet", "PUT") > 1
-    assert not create_table(rows("b"), behind.url("run.parquet"), ImageIndex, behind.storage)
-
-
 def test_a_busy_store_is_tried_again(bucket: Store, faults: FaultProxy) -> None:
     faults.add(Fault("status", path="t.parquet", method="PUT", times=2))
     behind = bucket.through(faults.url)
     assert create_table(rows("a"), behind.url("t.parquet"), ImageIndex, behind.storage)
-
-
-def test_a_conflicting_write_under_way_is_waited_for(bucket: Store, faults: FaultProxy) -> None:
-    conflict = Fault("status", path="t", method="PUT", times=1, status=409, code="ConditionalRequestConflict")
-    faults.add(conflict)
-    assert create_bytes(bucket.url("t"), b"x", bucket.through(faults.url).storage)
-    assert conflict.hits == 1
-
-
-def test_a_store_without_conditional_writes_is_named(bucket: Store, faults: FaultProxy) -> None:
-    faults.add(Fault("status", method="PUT", status=501, code="NotImplemented"))
-    with pytest.raises(StorageError, match=r"If-None-Match.*keep the lake on one that can"):
-        create_bytes(bucket.url("x"), b"x", bucket.through(faults.url).storage)
-
-
-def test_large_tables_are_one_request(bucket: Store, faults: FaultProxy) -> None:
-    """Multipart uploads ignore If-None-Match on Ceph."""
-    data = bytes(101 * 2**20)
-    assert create_bytes(bucket.url("large"), data, bucket.through(faults.url).storage)
-    assert faults.count("large", "PUT") == 1
-    assert faults.count("large", "POST") == 0

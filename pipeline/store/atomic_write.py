@@ -1,0 +1,98 @@
+"""Writing one file so that readers find all of it or nothing, and of many writers that create it exactly one wins."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.errors import StorageError
+from laketag.pipeline.store.filesystems import is_remote, open_filesystem, store_errors
+from laketag.pipeline.store.store_errors import answer
+
+CONFLICT_ATTEMPTS = 5
+
+
+def write_bytes(url: str, data: bytes, storage: StorageSettings) -> None:
+    """The file at the URL has this content; until then it has its old content, or does not exist."""
+    filesystem, path = open_filesystem(url, storage)
+    with store_errors(url):
+        if is_remote(url):
+            filesystem.pipe_file(path, data, chunksize=_one_put(data))
+        else:
+            _place(data, path, os.replace)
+
+
+def create_bytes(url: str, data: bytes, storage: StorageSettings) -> bool:
+    """The file at the URL exists; returns whether it has this content.
+
+    A file that exists already is left as it is. When an acknowledgement is lost, the client's retry is refused because of
+    our own first write: so the content of the existing file is compared.
+    """
+    filesystem, path = open_filesystem(url, storage)
+    with store_errors(url):
+        created = _create_object(filesystem, path, data) if is_remote(url) else _create_file(path, data)
+        if created:
+            return True
+        try:
+            return bool(filesystem.cat_file(path) == data)
+        except FileNotFoundError:  # another process has removed it since
+            return False
+
+
+def _create_file(path: str, data: bytes) -> bool:
+    """Whether the file was created: a hard link fails where the name exists."""
+    with suppress(FileExistsError):
+        _place(data, path, os.link)
+        return True
+    return False
+
+
+def _place(data: bytes, path: str, place: Callable[[str, str], None]) -> None:
+    """``place`` gives a complete temporary file its name; the temporary file is gone, also after an error.
+
+    The temporary name begins with a dot, so that no reader takes the file for a table.
+    """
+    folder = Path(path).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        place(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _create_object(filesystem: Any, path: str, data: bytes) -> bool:
+    """Whether one ``PUT`` with ``If-None-Match: *`` created the object, as far as its answer says."""
+    for attempt in range(CONFLICT_ATTEMPTS):
+        try:
+            filesystem.pipe_file(path, data, mode="create", chunksize=_one_put(data))
+            return True
+        except FileExistsError:
+            return False
+        except OSError as error:
+            _, status = answer(error)
+            if status == 412:  # Ceph's refusal arrives as EINVAL, not as FileExistsError
+                return False
+            if status == 501:
+                raise StorageError(
+                    f"s3://{path}: the store cannot create an object only if it is absent (If-None-Match), "
+                    "so runs could overwrite each other; keep the lake on a store that can, such as AWS S3 or Ceph"
+                ) from error
+            if status != 409 or attempt + 1 == CONFLICT_ATTEMPTS:
+                raise
+            time.sleep(0.1 * 2**attempt)  # another conditional write is under way
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _one_put(data: bytes) -> int:
+    """A chunk size that makes s3fs send the data in one PUT: Ceph ignores If-None-Match for multipart uploads."""
+    return len(data) + 1
