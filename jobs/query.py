@@ -16,7 +16,7 @@ from laketag.pipeline.config import StorageSettings, read_settings
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.paths import open_lake
-from laketag.pipeline.lake.queries import Which
+from laketag.pipeline.lake.queries import RowFilter
 from laketag.pipeline.lake.query_results import answer_errors, as_text, checked_output, write_result
 from laketag.pipeline.lake.runs import read_runs
 from laketag.schemas import Failure
@@ -67,7 +67,7 @@ class RowFilters:
         ),
     ] = None
 
-    def as_which(self) -> Which:
+    def as_which(self) -> RowFilter:
         """The filters as laketag.pipeline.lake.queries names them."""
         return {
             "collection": self.collection,

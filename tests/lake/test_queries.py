@@ -153,7 +153,7 @@ def test_a_lake_without_rows_answers_every_query_with_the_same_columns(lake, tmp
     write_run(full, 1, [label_row("a")])
     if committed:
         write_run(lake, 1, [])
-    for table in queries.TABLES:
+    for table in queries.TABLES.values():
         empty = table(lake.root).collect()
         assert empty.schema == table(full.root).collect().schema, table.__name__
         assert table is queries.runs or empty.is_empty()
