@@ -1,1 +1,1 @@
-"""ABS and its baselines: pixels and text embeddings in, labels out; knows no Ray, no Arrow and no store."""
+"""ABS and its baselines: pixels and text embeddings in, labels out. It imports no Ray, no Arrow and no store."""

@@ -87,14 +87,7 @@ def find_classifier(settings: Settings, descriptions: EmbeddedSet, label_schema:
     """
     from laketag.pipeline.classifier.spec import classifier_spec
 
-    spec = classifier_spec(
-        settings,
-        descriptions.name,
-        descriptions.version,
-        # sets of the same content are queried by name, so the name is part of it
-        description_hash=f"{descriptions.name}/{descriptions.content_hash}",
-        label_schema=label_schema,
-    )
+    spec = classifier_spec(settings, descriptions, label_schema)
     if descriptions.backbone_sha256 != spec.backbone.sha256:
         raise ModelError(
             f"description set {descriptions.name!r} was embedded with {descriptions.backbone} "
@@ -127,9 +120,9 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 def _describe(spec: "ClassifierSpec") -> ChosenClassifier:
     return ChosenClassifier(
         fingerprint=spec.fingerprint,
-        description_set=spec.description_set,
-        description_version=spec.description_version,
-        method=spec.method.name,
+        description_set=spec.descriptions.name,
+        description_version=spec.descriptions.version,
+        method=spec.settings.method.name,
         models=spec.models(),
         pickled_spec=pickle.dumps(spec),
     )

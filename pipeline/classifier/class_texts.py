@@ -1,4 +1,4 @@
-"""What the classes are called and how they are described, embedded."""
+"""The names and the embedded texts of the classes, as the matcher needs them."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ from laketag.pipeline.errors import InputError
 
 @dataclass(frozen=True)
 class ClassTexts:
-    """The kept descriptions of each class and each class's label prompt, with embeddings of unit length.
+    """The kept descriptions and the label prompt of every class, with embeddings of unit length.
 
-    ``class_index`` says of which class a description is; classes may have unequal counts.
+    ``class_index`` gives the class of each description. Classes may have different numbers of descriptions.
     """
 
     class_names: tuple[str, ...]
@@ -23,26 +23,23 @@ class ClassTexts:
     label_prompts: Float[Tensor, "classes dim"]
     label_prompt_texts: tuple[str, ...]
 
-    def checked(self, embed_dim: int, *, every_class_described: bool) -> "ClassTexts":
-        """The same texts, if their embeddings fit a backbone of ``embed_dim`` and no class is left out."""
-        for what, embeddings in (("descriptions", self.embeddings), ("label prompts", self.label_prompts)):
-            if len(embeddings) and embeddings.shape[1] != embed_dim:
-                raise InputError(
-                    f"the {what} are embedded in {embeddings.shape[1]} dimensions, the backbone has {embed_dim}; "
-                    "describe the set again with the backbone that shall label"
-                )
-        counts = torch.bincount(self.class_index.cpu(), minlength=len(self.class_names))
-        if every_class_described and (
-            bare := [n for n, c in zip(self.class_names, counts, strict=True) if c == 0]
-        ):
+    def check(self, embed_dim: int, *, every_class_described: bool) -> None:
+        """InputError if the embeddings do not have ``embed_dim`` dimensions, or if a class that needs a description has none."""
+        if self.label_prompts.shape[1] != embed_dim:
             raise InputError(
-                f"no description is kept of {', '.join(bare)}; add some, or leave the class out of the set"
+                f"the texts are embedded in {self.label_prompts.shape[1]} dimensions, but the backbone has {embed_dim}; "
+                "describe the set again with the backbone that labels"
             )
-        return self
+        counts = torch.bincount(self.class_index.cpu(), minlength=len(self.class_names))
+        bare = [name for name, count in zip(self.class_names, counts, strict=True) if count == 0]
+        if every_class_described and bare:
+            raise InputError(
+                f"no description is kept for {', '.join(bare)}; add some, or leave the class out of the set"
+            )
 
 
 def padded_positions(class_index: Int[Tensor, "descriptions"], classes: int) -> Int[Tensor, "classes most"]:
-    """For each class the positions of its descriptions, filled up with −1 to the length of the longest."""
+    """For each class the positions of its descriptions, padded with −1 to the length of the longest list."""
     order = torch.argsort(class_index, stable=True)
     counts = torch.bincount(class_index, minlength=classes)
     most = int(counts.max()) if len(class_index) else 0

@@ -1,4 +1,4 @@
-"""Decoded images in, labels out."""
+"""A loaded classifier: decoded images in, labels out."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,30 +10,28 @@ from jaxtyping import UInt8
 from laketag.pipeline.classifier.class_texts import ClassTexts
 from laketag.pipeline.classifier.matching import Scores
 from laketag.pipeline.classifier.methods import ImageLabel, Matcher
-from laketag.pipeline.classifier.views import ViewMaker
+from laketag.pipeline.classifier.views import Encoders, ViewMaker
 from laketag.pipeline.config import MethodSettings
-from laketag.pipeline.models.attention_model import AttentionModel
-from laketag.pipeline.models.backbone import Backbone
 
 
 class Classifier:
-    """The same image gets the same label in any batch, actor and order: every draw is keyed by its id and the seed."""
+    """Labels images; every draw is keyed by image id and seed, so batch, actor and order never change a label."""
 
     def __init__(
         self,
-        backbone: Backbone,
-        attention: AttentionModel | None,
+        encoders: Encoders,
         texts: ClassTexts,
         method: MethodSettings,
         *,
         views_per_pass: int,
         threads: int = 1,
     ) -> None:
-        """``attention`` is None where the CLIP tower's own attention is used, or none at all."""
-        self._texts = texts.checked(backbone.embed_dim, every_class_described=method.name == "abs")
+        backbone = encoders.backbone
+        texts.check(backbone.embed_dim, every_class_described=method.name == "abs")
+        self._class_names = texts.class_names
         self._matcher = Matcher(texts, method, backbone.logit_scale, backbone.device)
         workers = ThreadPoolExecutor(threads, thread_name_prefix="cut") if threads > 1 else None
-        self._views = ViewMaker(backbone, attention, method, views_per_pass, workers)
+        self._views = ViewMaker(encoders, method, views_per_pass, workers)
         self._images_at_once = views_per_pass
         self._tags = method.tags
 
@@ -53,7 +51,7 @@ class Classifier:
         return labels
 
     def _read_labels(self, scores: Scores, boxes_xyxy_px: np.ndarray) -> list[ImageLabel]:
-        """Labels from scores, ties to the class that comes first."""
+        """Labels from scores; of classes with equal scores the first one wins."""
         rows = zip(
             scores.scores.cpu().numpy(),
             scores.posteriors.cpu().numpy(),
@@ -62,7 +60,7 @@ class Classifier:
             boxes_xyxy_px,
             strict=False,
         )
-        names = self._texts.class_names
+        names = self._class_names
         labels = []
         for classes, posteriors, view, text, boxes in rows:
             best = int(classes.argmax())

@@ -1,4 +1,4 @@
-"""Feature-space crops: the image's own tokens between two blocks of the tower, cropped and resized to the full grid."""
+"""Feature-space crops: the image's tokens before one block of the tower, cropped and resized to the full grid."""
 
 from functools import cache
 
@@ -8,17 +8,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
+from laketag.pipeline.classifier.attention import AttendedPatches
 from laketag.pipeline.classifier.random_numbers import draw_uniforms, pick_integers, pick_patches
 from laketag.pipeline.config import MethodSettings
 
 
 def draw_feature_crops(
-    image_id: str,
-    patches: Int[np.ndarray, "attended"],
-    probabilities: np.ndarray,
-    attention_grid: int,
-    grid: int,
-    method: MethodSettings,
+    image_id: str, attended: AttendedPatches, grid: int, method: MethodSettings
 ) -> Int[np.ndarray, "crops 4"]:
     """Cells (column0, row0, column1, row1 exclusive) of the tower's grid that the image's feature crops keep."""
     uniforms = draw_uniforms(image_id, method.seed, "feature crops", 2 * method.crops).reshape(
@@ -26,23 +22,21 @@ def draw_feature_crops(
     )
     smallest, largest = int(grid * method.min_side_fraction), int(grid * method.max_side_fraction)
     sides = pick_integers(uniforms[:, 1], smallest, largest + (smallest == largest))
-    return feature_crop_cells(
-        pick_patches(uniforms[:, 0], patches, probabilities), sides, attention_grid, grid
-    )
+    patches = pick_patches(uniforms[:, 0], attended.patches, attended.probabilities)
+    return feature_crop_cells(patches, sides, attended.grid, grid)
 
 
 def feature_crop_cells(
     patches: Int[np.ndarray, "crops"], sides: Int[np.ndarray, "crops"], attention_grid: int, grid: int
 ) -> Int[np.ndarray, "crops 4"]:
-    """The cells ``half = side // 2`` around each patch, mapped to the tower's grid and clipped at its border.
+    """The cells up to ``side // 2`` away from each patch, mapped to the tower's grid and clipped at its border.
 
-    For an attention grid of 14 and a tower's of 7, 14 and 16 this is the release's halving, identity and ``row·16//14``.
+    From an attention grid of 14 to a tower's grid of 7, 14 or 16 this is what the release does: it halves, keeps, or
+    computes ``row·16//14``.
     """
     half = sides // 2
-    columns, rows = (
-        (patches % attention_grid) * grid // attention_grid,
-        (patches // attention_grid) * grid // attention_grid,
-    )
+    columns = (patches % attention_grid) * grid // attention_grid
+    rows = (patches // attention_grid) * grid // attention_grid
     starts = [np.maximum(centre - half, 0) for centre in (columns, rows)]
     ends = [np.minimum(centre + half + 1, grid) for centre in (columns, rows)]
     return np.stack([*starts, *ends], axis=1)
@@ -53,9 +47,9 @@ def crop_tokens(
     image_index: Int[Tensor, "crops"],
     cells_xyxy: Int[np.ndarray, "crops 4"],
 ) -> Float[Tensor, "crops tokens width"]:
-    """Each crop's patches resized to the full grid (bicubic, align_corners off, no antialias) behind its image's CLS.
+    """Each crop's patches resized to the full grid (bicubic, align_corners off, no antialias), after its image's CLS token.
 
-    The resize is two small matrix products, one for rows and one for columns, whose coefficients are torch's own.
+    The resize is two small matrix products, one for rows and one for columns; the coefficients are torch's own.
     """
     grid = int((tokens.shape[1] - 1) ** 0.5)
     rows = _resize_matrices(cells_xyxy[:, 1], cells_xyxy[:, 3], grid).to(tokens.device)
@@ -69,14 +63,14 @@ def crop_tokens(
 
 
 def _resize_matrices(starts: np.ndarray, ends: np.ndarray, grid: int) -> Float[Tensor, "crops grid grid"]:
-    """For each crop the matrix that takes a full axis of the grid to the resized part from start to end."""
+    """For each crop the matrix that resizes the part from start to end to a full axis of the grid."""
     table = _matrix_table(grid)
     return table[torch.from_numpy(starts), torch.from_numpy(ends)]
 
 
 @cache
 def _matrix_table(grid: int) -> Float[Tensor, "starts ends grid grid"]:
-    """The matrix of every part of an axis, by its start and end."""
+    """The matrices for all parts of an axis, by start and end."""
     table = torch.zeros(grid, grid + 1, grid, grid)
     for length in range(1, grid + 1):
         unit = torch.eye(length)[None, :, :, None]

@@ -1,10 +1,12 @@
-"""The name of a classifier: everything that shapes a label, hashed; nothing that does not."""
+"""The name of a classifier: a hash of everything that can change a label, and of nothing else."""
 
 import hashlib
 import json
 from typing import Any
 
-from laketag.pipeline.config import DecodeSettings, MethodSettings
+from laketag.pipeline.classifier.attention import needs_attention
+from laketag.pipeline.config import MethodSettings, Settings
+from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.models.architecture import LOCAL_DIR, local_folder
 from laketag.pipeline.models.attention_spec import AttentionSpec
 from laketag.pipeline.models.backbone_spec import BackboneSpec
@@ -13,18 +15,17 @@ from laketag.pipeline.models.backbone_spec import BackboneSpec
 def classifier_fingerprint(
     backbone: BackboneSpec,
     attention: AttentionSpec | None,
-    method: MethodSettings,
-    decode: DecodeSettings,
-    description_hash: str,
+    settings: Settings,
+    descriptions: EmbeddedSet,
     label_schema: int,
 ) -> str:
-    """16 hex characters that are equal for two classifiers only if the same image gets the same label from both.
+    """16 hex characters; two classifiers share them only if both give the same label to the same image.
 
-    The specs must be resolved. Settings that a method does not use are left out: ``clip`` has the same fingerprint
-    whatever the attention model or the number of crops. Where things lie and how fast they run is left out too.
+    The specs must be resolved. Settings that the method does not use are left out: ``clip`` has the same fingerprint
+    with any attention model and any number of crops. Paths, devices and batch sizes are left out too.
     """
     assert backbone.architecture is not None
-    shaped_by: dict[str, Any] = {
+    decided_by: dict[str, Any] = {
         "backbone": {
             "name": LOCAL_DIR if local_folder(backbone.settings) else backbone.settings.name,
             "sha256": backbone.sha256,
@@ -32,18 +33,19 @@ def classifier_fingerprint(
             "architecture": backbone.architecture.model_config_json,
             "preprocessing": backbone.architecture.preprocessing.as_dict(),
         },
-        "attention": describe_attention(attention),
-        "method": shaping_settings(method),
-        "decode": decode.model_dump(mode="json"),
-        "descriptions": description_hash,
+        "attention": _attention_identity(attention),
+        "method": _used_settings(settings.method),
+        "decode": settings.decode.model_dump(mode="json"),
+        # queries name a set, so sets of equal content and different names must not share labels
+        "descriptions": f"{descriptions.name}/{descriptions.content_hash}",
         "label_schema": label_schema,
     }
-    canonical = json.dumps(shaped_by, sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(decided_by, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(canonical.encode(), digest_size=8).hexdigest()
 
 
-def shaping_settings(method: MethodSettings) -> dict[str, Any]:
-    """The method's settings that can change a label with the switches as they are."""
+def _used_settings(method: MethodSettings) -> dict[str, Any]:
+    """The method's settings that can change a label while its switches are as they are."""
     settings = method.model_dump(mode="json")
     if method.name == "clip":
         return {name: settings[name] for name in ("name", "tags")}
@@ -62,13 +64,8 @@ def shaping_settings(method: MethodSettings) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in unused}
 
 
-def needs_attention(method: MethodSettings) -> bool:
-    """The method crops around attended patches."""
-    return method.name == "abs" and (method.raw_crops or method.feature_crops)
-
-
-def describe_attention(attention: AttentionSpec | None) -> dict[str, Any] | None:
-    """What of the attention model shapes a label; None where a method looks nowhere."""
+def _attention_identity(attention: AttentionSpec | None) -> dict[str, Any] | None:
+    """What identifies the attention model; None for a method without crops."""
     if attention is None:
         return None
     if attention.is_backbone:

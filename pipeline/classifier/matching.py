@@ -1,4 +1,4 @@
-"""From the embeddings of views and texts to a score, a posterior and the best evidence for every class."""
+"""Scores and posteriors of all classes, and the evidence for the best one, from the embeddings of views and texts."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Scores:
-    """One row for each image: what the method computed for each class, and what spoke most for the best."""
+    """One row for each image: a score and a posterior for each class, and the view and text that support the best most."""
 
     scores: Float[Tensor, "images classes"]
     posteriors: Float[Tensor, "images classes"]  # in [0, 1], each row sums to 1
@@ -25,15 +25,15 @@ def match_softly(
 ) -> Scores:
     """ABS's soft matching (arXiv 2505.13233): each view weighs all descriptions of all classes against each other.
 
-    ``s = z·t / temperature``, ``π`` = softmax of a view's ``s`` over all texts, ``score_c = Σ_m Σ_d π s``; the posterior
-    is the mean over views of π's mass on the class.
+    ``s = z·t / temperature``; ``π`` is the softmax of a view's ``s`` over all texts; ``score_c = Σ_m Σ_d π s`` over
+    the views m and the class's descriptions d; the posterior of a class is its share of ``π``, averaged over the views.
     """
     similarity = views @ texts.T / temperature
     mass = similarity.softmax(dim=-1)
     contributions = mass * similarity
     scores = class_sums(contributions.sum(dim=1), members)
     posteriors = class_sums(mass.mean(dim=1), members).clamp(max=1)
-    return Scores(scores, posteriors, *strongest(contributions, scores.argmax(dim=1), members))
+    return Scores(scores, posteriors, *find_evidence(contributions, scores.argmax(dim=1), members))
 
 
 def match_plainly(
@@ -42,30 +42,30 @@ def match_plainly(
     members: Int[Tensor, "classes most"],
     temperature: float,
 ) -> Scores:
-    """Soft matching switched off: a class's score is the mean cosine over all views and the class's descriptions.
+    """Without soft matching: a class's score is the mean cosine over all views and all its descriptions.
 
-    The posterior is the softmax over classes of ``score / temperature``; the evidence is the largest single cosine.
+    The posterior is the softmax of ``score / temperature`` over the classes; the evidence is the largest single cosine.
     """
     cosines = views @ texts.T
     scores = class_sums(cosines.mean(dim=1), members) / (members >= 0).sum(dim=1)
     posteriors = (scores / temperature).softmax(dim=-1)
-    return Scores(scores, posteriors, *strongest(cosines, scores.argmax(dim=1), members))
+    return Scores(scores, posteriors, *find_evidence(cosines, scores.argmax(dim=1), members))
 
 
 def class_sums(
     values: Float[Tensor, "images texts"], members: Int[Tensor, "classes most"]
 ) -> Float[Tensor, "images classes"]:
-    """The sum over each class's own texts, always in the same order of addition."""
+    """The sum over the texts of each class, always added in the same order."""
     inside: Bool[Tensor, "classes most"] = members >= 0
     return torch.where(inside, values[:, members.clamp(min=0)], 0.0).sum(dim=-1)
 
 
-def strongest(
+def find_evidence(
     contributions: Float[Tensor, "images views texts"],
     label: Int[Tensor, "images"],
     members: Int[Tensor, "classes most"],
 ) -> tuple[Int[Tensor, "images"], Int[Tensor, "images"]]:
-    """The view and the text of the label's class with the largest contribution; the first of equal ones."""
+    """The view and the text of the label's class that contribute most; the first of equal ones."""
     own = members[label]
     images, views, _ = contributions.shape
     gathered = contributions.gather(2, own.clamp(min=0)[:, None].expand(images, views, -1))

@@ -1,7 +1,7 @@
 """The methods: each is a choice of views, texts and matching.
 
-A further baseline (CLIP-E, CLIP-D, Waffle, CuPL, WCA) is one more function here from embeddings to Scores, and, if it
-looks at other views, one more branch in ``laketag.pipeline.classifier.views``.
+A further baseline (CLIP-E, CLIP-D, Waffle, CuPL, WCA) is one more function here that turns embeddings into Scores and,
+if it uses other views, one more branch in ``laketag.pipeline.classifier.views``.
 """
 
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from laketag.pipeline.classifier.matching import Scores, match_plainly, match_so
 from laketag.pipeline.config import MethodSettings
 
 SIMILARITIES_AT_ONCE = 1 << 24
-"""Views × texts held at the same time: 64 MiB for each of a few float32 tensors."""
+"""Most view × text pairs in memory at once: 64 MiB for each of a few float32 tensors."""
 
 
 @dataclass(frozen=True)
 class ImageLabel:
-    """What the classifier says of one image."""
+    """The classifier's result for one image."""
 
     label: str
     probability: float
@@ -33,7 +33,7 @@ class ImageLabel:
 
 
 class Matcher:
-    """The texts of a set on a device, ready to be matched by one method."""
+    """Matches views with the texts of a set, by one method, on one device."""
 
     def __init__(
         self, texts: ClassTexts, method: MethodSettings, logit_scale: float, device: torch.device
@@ -52,15 +52,15 @@ class Matcher:
             self._temperature = method.matching_temperature
 
     def match(self, views: Float[Tensor, "images views dim"]) -> Iterator[Scores]:
-        """Scores of the images, in order, as many at a time as memory allows."""
+        """Scores of the images, in order, in chunks that fit in memory."""
         at_once = max(1, SIMILARITIES_AT_ONCE // max(1, views.shape[1] * len(self._embeddings)))
-        for some in torch.split(views, at_once):
-            yield self._match(some)
+        for chunk in torch.split(views, at_once):
+            yield self._match(chunk)
 
     def _match(self, views: Float[Tensor, "images views dim"]) -> Scores:
-        """CLIP: cosine with each class's label prompt, softmax at the model's own logit scale (100 for OpenAI's).
+        """``clip`` and ABS without soft matching take mean cosines, ABS matches softly.
 
-        ABS: soft matching over all descriptions, or plain means where it is switched off.
+        ``clip`` matches label prompts at the model's own logit scale (100 for OpenAI's models).
         """
         softly = self._method.name == "abs" and self._method.soft_matching
         return (match_softly if softly else match_plainly)(

@@ -1,8 +1,8 @@
-"""Views cut from the one bounded uint8 image and resized exactly as Pillow does, which is what CLIP was trained on.
+"""Views cut from an image's uint8 pixels and resized exactly as Pillow does it, because CLIP was trained on Pillow's resize.
 
-On a CPU it is Pillow itself, 2.4 ms for a 450 × 400 crop to 224 px where a dense matrix product takes longer. On a GPU, and
-for pictures so long that Pillow would resize far more than the visible square, it is the matrix product of
-``laketag.pipeline.classifier.resampling``, which gives the same levels.
+On a CPU Pillow itself resizes: a 450 × 400 crop to 224 px takes 2.4 ms, less than a dense matrix product. On a GPU, and for
+pictures so long that Pillow would resize far more than the visible square, ``laketag.pipeline.classifier.resampling``
+computes the same levels by matrix products.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from laketag.pipeline.models.preprocessing import Preprocessing
 
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 LONGEST_RESIZED = 8
-"""Pictures that would be resized to a side over this multiple of the visible square do not go through Pillow."""
+"""A view whose resized long side is over this multiple of the visible square is not resized by Pillow."""
 
 
 class PixelSource:
-    """The images of a batch, from which any model's views are cut."""
+    """Cuts the views of any model from the images of a batch."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class PixelSource:
         boxes_xyxy_px: Int[np.ndarray, "views 4"],
         preprocessing: Preprocessing,
     ) -> Float[Tensor, "views 3 size size"]:
-        """The boxes of the images as the model sees them, normalised, on the device; boxes of an image in a row."""
+        """The boxes as the model's normalised input, on the device; all boxes of an image must follow each other."""
         if self._on_device:
             views = cut_views_on_device(self._on_device, image_index, boxes_xyxy_px, preprocessing)
         else:
@@ -65,7 +65,7 @@ def cut_views(
     preprocessing: Preprocessing,
     workers: Executor | None = None,
 ) -> UInt8[Tensor, "views size size 3"]:
-    """The boxes of the images as the model sees them, on the CPU, before normalisation."""
+    """The boxes cut and resized on the CPU, before normalisation."""
     size = preprocessing.size_px
     views = np.empty((len(image_index), size, size, 3), dtype=np.uint8)
     pictures = {index: Image.fromarray(images[index]) for index in set(image_index)}
@@ -77,7 +77,7 @@ def cut_views(
     if workers is None:
         for view in range(len(views)):
             cut(view)
-    else:  # Pillow lets go of the interpreter while it resizes
+    else:  # Pillow releases the GIL while it resizes
         list(workers.map(cut, range(len(views)), chunksize=8))
     return torch.from_numpy(views)
 
@@ -88,7 +88,7 @@ def cut_views_on_device(
     boxes_xyxy_px: Int[np.ndarray, "views 4"],
     preprocessing: Preprocessing,
 ) -> UInt8[Tensor, "views size size 3"]:
-    """The same from images that are on a device already; views of one image must follow each other."""
+    """As ``cut_views``, for images on a device; all boxes of an image must follow each other."""
     edges = [
         0,
         *(i for i in range(1, len(image_index)) if image_index[i] != image_index[i - 1]),
@@ -113,7 +113,7 @@ def _resize_one(
     if max(width, height) > LONGEST_RESIZED * size:
         cut_levels = torch.from_numpy(rgb_u8[y0:y1, x0:x1].copy())
         return resize_on_device(cut_levels, np.array([[0, 0, x1 - x0, y1 - y0]]), preprocessing)[0].numpy()
-    # cut first: Pillow's own box argument lets the filter reach over the box's border into the image
+    # crop first: with Pillow's box argument the filter would read pixels outside the box
     cut = picture if (x0, y0, x1, y1) == (0, 0, *picture.size) else picture.crop((x0, y0, x1, y1))
     resized = cut.resize((width, height), FILTERS[preprocessing.interpolation])
     left, top = preprocessing.centre_left_top(width, height)

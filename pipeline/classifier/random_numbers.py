@@ -1,6 +1,6 @@
-"""Every draw comes from a generator keyed by the image, the seed and what is drawn: never by batch, actor or order.
+"""Random numbers keyed by the image, the seed and their purpose, so that batch, actor and order never change a label.
 
-Only Philox's raw 64-bit words are used, which numpy promises to keep; its distributions may change between versions.
+Only Philox's raw 64-bit words are used: numpy guarantees them, while its distributions may change between versions.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 
 def draw_uniforms(image_id: str, seed: int, kind: str, count: int) -> Float[np.ndarray, "count"]:
-    """``count`` numbers in [0, 1) that depend on these arguments alone (a longer row begins with the shorter)."""
+    """``count`` numbers in [0, 1) that depend on the other arguments alone; a longer row begins with the shorter one."""
     key = hashlib.blake2b(f"{seed}\n{kind}\n{image_id}".encode(), digest_size=16).digest()
     words = np.random.Philox(key=int.from_bytes(key, "little")).random_raw(count)
     return np.asarray((words >> np.uint64(11)) * 2.0**-53)
@@ -21,10 +21,10 @@ def pick_patches(
     patches: Int[np.ndarray, "attended"],
     probabilities: Float[np.ndarray, "attended"],
 ) -> Int[np.ndarray, "draws"]:
-    """A patch for each number, with replacement, by these probabilities.
+    """One patch for each number, drawn with replacement by the probabilities.
 
-    The patches are lined up by position, not by rank: two of nearly equal attention may swap ranks when rounding
-    differs between batches, and the pick must not.
+    The patches are ordered by position, not by rank: two patches of nearly equal attention may swap ranks when
+    rounding differs between batches, and that must not change what is drawn.
     """
     by_position = np.argsort(patches)
     edges = np.cumsum(probabilities[by_position])
@@ -34,5 +34,5 @@ def pick_patches(
 
 
 def pick_integers(uniforms: Float[np.ndarray, "draws"], low: int, high: int) -> Int[np.ndarray, "draws"]:
-    """A uniform integer from ``low`` to ``high``, both included, for each number."""
+    """For each number a uniform integer from ``low`` to ``high``, both included."""
     return np.asarray(low + np.floor(uniforms * (high - low + 1)).astype(np.int64))

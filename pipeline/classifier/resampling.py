@@ -1,8 +1,8 @@
-"""Pillow's resize as two matrix products, on any device, level for level.
+"""Pillow's resize as two matrix products on any device, with exactly Pillow's levels.
 
-Pillow 13 (src/libImaging/Resample.c) filters along one axis, rounds to uint8, then filters along the other and rounds
-again, with coefficients rounded to 22 bits after the point. The products here are exact: in float64, or on a GPU in
-float32 with each coefficient split into two parts of 11 bits, so that no sum leaves the 24 bits that float32 holds.
+Pillow 13 (src/libImaging/Resample.c) filters along one axis, rounds to uint8, filters along the other axis and rounds
+again; its coefficients have 22 fractional bits. The products here are exact: in float64, or on a GPU in float32 with each
+coefficient split into two parts of 11 bits, so that every sum fits into the 24 bits of a float32.
 """
 
 import numpy as np
@@ -15,12 +15,12 @@ from laketag.pipeline.models.preprocessing import Preprocessing
 PRECISION_BITS = 32 - 8 - 2
 HALF_BITS = 11
 SPLIT_TAPS = 32
-"""Up to so many taps the lower parts' sum, taps · 255 · 2¹¹, stays within 24 bits."""
+"""With at most this many taps the sum of the lower parts, taps · 255 · 2¹¹, fits into 24 bits."""
 SUPPORT = {"bicubic": 2.0, "bilinear": 1.0}
 AxisFilter = tuple[int, np.ndarray, np.ndarray]
-"""Where a box begins on an axis, and first input and coefficients of each output (see ``taps``)."""
+"""Where a box begins on an axis, then the first input and the coefficients of each output (see ``taps``)."""
 CELLS_AT_ONCE = 1 << 25
-"""Matrix cells built at the same time: 256 MiB in float64."""
+"""Most matrix cells in memory at once: 256 MiB in float64."""
 
 
 def resize_on_device(
@@ -28,7 +28,7 @@ def resize_on_device(
     boxes_xyxy_px: Int[np.ndarray, "views 4"],
     preprocessing: Preprocessing,
 ) -> UInt8[Tensor, "views size size 3"]:
-    """The boxes of the image, each cut, resized and cut to the visible square."""
+    """Each box of the image cropped, resized and cropped again to the visible square."""
     height, width = rgb_u8.shape[:2]
     size = preprocessing.size_px
     at_once = max(1, CELLS_AT_ONCE // (size * max(width, height)))
@@ -37,19 +37,19 @@ def resize_on_device(
     for first in (False, True):
         (chosen,) = np.nonzero(columns_first == first)
         for start in range(0, len(chosen), at_once):
-            some = chosen[start : start + at_once]
-            views[torch.from_numpy(some)] = _resize_some(rgb_u8, boxes_xyxy_px[some], preprocessing, first)
+            chunk = chosen[start : start + at_once]
+            views[torch.from_numpy(chunk)] = _resize_chunk(rgb_u8, boxes_xyxy_px[chunk], preprocessing, first)
     return views
 
 
 def filters_columns_first(box_xyxy_px: list[int], preprocessing: Preprocessing) -> bool:
-    """Pillow 13 filters along columns first where the height shrinks by more than twice what the width shrinks."""
+    """Whether Pillow 13 filters along columns first: if the height shrinks by more than twice what the width shrinks."""
     width, height = box_xyxy_px[2] - box_xyxy_px[0], box_xyxy_px[3] - box_xyxy_px[1]
     resized_width, resized_height = preprocessing.resized_width_height(width, height)
     return height - resized_height > max(0, 2 * (width - resized_width))
 
 
-def _resize_some(
+def _resize_chunk(
     rgb_u8: UInt8[Tensor, "height width 3"],
     boxes: Int[np.ndarray, "views 4"],
     preprocessing: Preprocessing,
@@ -70,7 +70,7 @@ def _resize_some(
 def _two_passes(
     first: list[AxisFilter], second: list[AxisFilter], levels: UInt8[Tensor, "along across 3"]
 ) -> UInt8[Tensor, "views size size 3"]:
-    """The first filters applied along the first axis, then the second along the other, which then comes first."""
+    """The levels filtered along the first axis by ``first``, then along the other by ``second``; the axes are swapped."""
     (along, across), size = levels.shape[:2], len(first[0][1])
     half = _filter(_dense(first, along, levels.device), levels.reshape(1, along, across * 3))
     turned = half.view(-1, size, across, 3).transpose(1, 2).reshape(-1, across, size * 3)
@@ -80,9 +80,9 @@ def _two_passes(
 def taps(
     length: int, resized: int, first: int, count: int, interpolation: str
 ) -> tuple[Int[np.ndarray, "count"], Int[np.ndarray, "count taps"]]:
-    """First input and fixed-point coefficients of ``count`` outputs from ``first`` on, as Pillow computes them.
+    """First input and fixed-point coefficients of ``count`` outputs, beginning with output ``first``, as Pillow computes them.
 
-    Where no resize is needed the filter is the identity: Pillow skips that pass.
+    If the length stays the same the filter is the identity, because Pillow skips that pass.
     """
     if resized == length:
         return np.arange(first, first + count), np.full((count, 1), 1 << PRECISION_BITS)
@@ -95,14 +95,14 @@ def taps(
     offsets = np.arange(int((stop - start).max()))
     arguments = (offsets + start[:, None] - centre[:, None] + 0.5) * (1.0 / filter_scale)
     weights = np.where(offsets < (stop - start)[:, None], _kernel(np.abs(arguments), interpolation), 0.0)
-    total = np.cumsum(weights, axis=1)[:, -1:]  # in order, as Pillow adds them
+    total = np.cumsum(weights, axis=1)[:, -1:]  # added in order, as Pillow does
     weights = weights / np.where(total != 0, total, 1.0)
     rounded = weights * (1 << PRECISION_BITS)
     return start, np.trunc(rounded + np.where(weights < 0, -0.5, 0.5)).astype(np.int64)
 
 
 def _kernel(x: Float[np.ndarray, "..."], interpolation: str) -> Float[np.ndarray, "..."]:
-    """Pillow's filters of a distance in outputs; its bicubic has a = −0.5."""
+    """Pillow's filter at these distances; its bicubic has a = −0.5."""
     if interpolation == "bilinear":
         return np.where(x < 1.0, 1.0 - x, 0.0)
     a = -0.5
@@ -116,7 +116,7 @@ def _dense(
     length: int,
     device: torch.device,
 ) -> tuple[Int[Tensor, "views size length"], int]:
-    """The filters as matrices over the whole axis of the image, and their largest number of taps."""
+    """The filters as dense matrices over the whole axis of the image, and their largest number of taps."""
     most = max(coefficients.shape[1] for _, _, coefficients in filters)
     padded = np.zeros((len(filters), len(filters[0][1]), most), dtype=np.int64)
     positions = np.zeros_like(padded)
@@ -131,7 +131,7 @@ def _dense(
 def _filter(
     matrix_taps: tuple[Int[Tensor, "views size length"], int], levels: UInt8[Tensor, "_ length across"]
 ) -> UInt8[Tensor, "views size across"]:
-    """The filters applied along an axis, rounded and clipped to uint8."""
+    """The levels filtered along an axis, rounded and clipped to uint8."""
     matrix, most_taps = matrix_taps
     exact_in_float32 = matrix.device.type != "cpu" and most_taps <= SPLIT_TAPS
     return (filter_split if exact_in_float32 else filter_whole)(matrix, levels)
@@ -140,19 +140,19 @@ def _filter(
 def filter_whole(
     matrix: Int[Tensor, "views size length"], levels: UInt8[Tensor, "_ length across"]
 ) -> UInt8[Tensor, "views size across"]:
-    """One product in float64, exact for any number of taps."""
+    """By one product in float64, which is exact for any number of taps."""
     return _round_levels(torch.matmul(matrix.double(), levels.double()).to(torch.int64))
 
 
 def filter_split(
     matrix: Int[Tensor, "views size length"], levels: UInt8[Tensor, "_ length across"]
 ) -> UInt8[Tensor, "views size across"]:
-    """Two products in float32, exact up to ``SPLIT_TAPS`` taps, for GPUs that are slow in float64."""
+    """By two products in float32, exact up to ``SPLIT_TAPS`` taps, because many GPUs are slow in float64."""
     parts = matrix >> HALF_BITS, matrix & ((1 << HALF_BITS) - 1)
     upper, lower = (torch.matmul(part.float(), levels.float()).to(torch.int64) for part in parts)
     return _round_levels((upper << HALF_BITS) + lower)
 
 
 def _round_levels(total: Int[Tensor, "views size across"]) -> UInt8[Tensor, "views size across"]:
-    """Fixed point to levels, as Pillow does between and after its passes."""
+    """Rounds fixed point to levels, as Pillow does after each pass."""
     return ((total + (1 << (PRECISION_BITS - 1))) >> PRECISION_BITS).clamp_(0, 255).to(torch.uint8)

@@ -1,41 +1,51 @@
-"""A classifier as the driver knows it: picklable, with everything that shapes a label named and checked."""
+"""A classifier on the driver: picklable, and checked before any weights are loaded."""
 
 from dataclasses import dataclass
 
 import torch
 
+from laketag.pipeline.classifier.attention import needs_attention
 from laketag.pipeline.classifier.class_texts import ClassTexts
 from laketag.pipeline.classifier.classifier import Classifier
-from laketag.pipeline.classifier.fingerprint import classifier_fingerprint, needs_attention
-from laketag.pipeline.config import DecodeSettings, MethodSettings, Settings
+from laketag.pipeline.classifier.fingerprint import classifier_fingerprint
+from laketag.pipeline.classifier.views import Encoders
+from laketag.pipeline.config import Settings
+from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.models.attention_spec import AttentionSpec
 from laketag.pipeline.models.backbone_spec import BackboneSpec, check_cls_tower
 
 
 @dataclass(frozen=True)
 class ClassifierSpec:
-    """Names, checksums and settings; ``load`` makes the classifier on a worker."""
+    """Names, checksums and settings of a classifier; ``load`` builds it on a worker."""
 
     backbone: BackboneSpec
-    attention: AttentionSpec | None  # None where the method looks nowhere
-    method: MethodSettings
-    decode: DecodeSettings
-    description_set: str
-    description_version: str
-    views_per_pass: int
-    fingerprint: str
+    attention: AttentionSpec | None  # None if the method has no crops
+    settings: Settings
+    descriptions: EmbeddedSet
+    label_schema: int  # version of the label table's meaning
+
+    @property
+    def fingerprint(self) -> str:
+        """See ``classifier_fingerprint``."""
+        return classifier_fingerprint(
+            self.backbone, self.attention, self.settings, self.descriptions, self.label_schema
+        )
 
     def load(self, texts: ClassTexts, device: str, threads: int | None = None) -> Classifier:
-        """The classifier on the device; ``threads`` sets how many of this process's torch and resize with on a CPU."""
+        """The classifier on the device. On a CPU, torch and the resizing of crops use ``threads`` threads of this process."""
         if threads is not None:
             torch.set_num_threads(threads)
-        looks_itself = self.attention is None or self.attention.is_backbone
-        return Classifier(
+        own_model = self.attention is not None and not self.attention.is_backbone
+        encoders = Encoders(
             self.backbone.load(device),
-            None if looks_itself or self.attention is None else self.attention.load(device),
+            self.attention.load(device) if self.attention is not None and own_model else None,
+        )
+        return Classifier(
+            encoders,
             texts,
-            self.method,
-            views_per_pass=self.views_per_pass,
+            self.settings.method,
+            views_per_pass=self.settings.run.views_per_pass,
             threads=torch.get_num_threads() if device == "cpu" else 1,
         )
 
@@ -47,33 +57,13 @@ class ClassifierSpec:
         return named
 
 
-def classifier_spec(
-    settings: Settings,
-    description_set: str,
-    description_version: str,
-    *,
-    description_hash: str,
-    label_schema: int,
-) -> ClassifierSpec:
-    """The spec of the settings' classifier, with its weights found (and downloaded if need be) on this machine.
-
-    ``description_hash`` stands for the version's content; ``label_schema`` is the version of the label table's meaning.
-    """
+def classifier_spec(settings: Settings, descriptions: EmbeddedSet, label_schema: int) -> ClassifierSpec:
+    """The spec of the classifier that the settings name; its weights are on this machine afterwards."""
     method = settings.method
     attention = AttentionSpec(settings.attention, settings.storage) if needs_attention(method) else None
     backbone = BackboneSpec(settings.backbone, settings.storage).with_architecture()
     if attention is not None and (method.feature_crops or attention.is_backbone):
         check_cls_tower(backbone, method.feature_block)
-    backbone, attention = backbone.resolved(), attention and attention.resolved()
     return ClassifierSpec(
-        backbone=backbone,
-        attention=attention,
-        method=method,
-        decode=settings.decode,
-        description_set=description_set,
-        description_version=description_version,
-        views_per_pass=settings.run.views_per_pass,
-        fingerprint=classifier_fingerprint(
-            backbone, attention, method, settings.decode, description_hash, label_schema
-        ),
+        backbone.resolved(), attention and attention.resolved(), settings, descriptions, label_schema
     )

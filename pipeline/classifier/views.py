@@ -1,7 +1,7 @@
-"""The views of a batch of images: which parts a method looks at, and their embeddings.
+"""The views of a batch of images: crops around attended patches, or the whole image, and their embeddings.
 
-Views of several images go through the tower together, at most ``views_per_pass`` at a time. The whole image runs once up to
-the crop block; its tokens serve the feature crops, the tower's own attention and the image's own embedding alike.
+Views of several images go through the tower together, at most ``views_per_pass`` at once. The whole image goes through the
+tower's first blocks once; its tokens serve both the feature crops and, where asked for, the tower's own attention.
 """
 
 import math
@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from laketag.pipeline.classifier.attention import attended_patches
-from laketag.pipeline.classifier.crops import draw_raw_crops
+from laketag.pipeline.classifier.attention import attended_patches, needs_attention
+from laketag.pipeline.classifier.crops import SeenImage, draw_raw_crops
 from laketag.pipeline.classifier.feature_crops import crop_tokens, draw_feature_crops
 from laketag.pipeline.classifier.pixels import PixelSource
 from laketag.pipeline.config import MethodSettings
@@ -24,8 +24,16 @@ from laketag.pipeline.models.backbone import Backbone
 from laketag.pipeline.models.image_tower import check_block
 
 EDGE_PX = 1e-6
-"""So much over a pixel's edge is rounding."""
+"""A box that reaches over the edge of a pixel by less than this does so by rounding."""
 Images = Sequence[UInt8[np.ndarray, "_ _ 3"]]
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """The loaded models of a classifier."""
+
+    backbone: Backbone
+    attention: AttentionModel | None  # None: the backbone's own attention is used, or the method needs none
 
 
 @dataclass(frozen=True)
@@ -37,18 +45,13 @@ class Views:
 
 
 class ViewMaker:
-    """Makes the views that a method looks at."""
+    """Makes the views that a method needs."""
 
     def __init__(
-        self,
-        backbone: Backbone,
-        attention: AttentionModel | None,
-        method: MethodSettings,
-        views_per_pass: int,
-        workers: Executor | None,
+        self, encoders: Encoders, method: MethodSettings, views_per_pass: int, workers: Executor | None
     ) -> None:
-        self._backbone = backbone
-        self._attention = attention
+        self._backbone = backbone = encoders.backbone
+        self._attention = encoders.attention
         self._method = method
         self._views_per_pass = views_per_pass
         self._workers = workers
@@ -57,17 +60,15 @@ class ViewMaker:
         self._crop_block = 0
         if self._crops_features:
             self._crop_block = check_block(backbone.name, method.feature_block, backbone.tower.blocks)
-        if (self._crops_features or self._crops_pixels) and attention is None:
-            backbone.tower  # noqa: B018  # says now, not at the first image, that there is no attention to read
 
     def make(self, images: Images, image_ids: Sequence[str]) -> Views:
-        """Crops around attended patches, or the one whole view where there are none."""
+        """Crops around attended patches, or the whole image as the one view of a method without crops."""
         pixels = PixelSource(images, self._backbone.device, self._workers)
-        if not (self._crops_features or self._crops_pixels):
+        if not needs_attention(self._method):
             embeddings = self._backbone.encode_image(pixels.whole(self._backbone.preprocessing))
             boxes = np.array([outward_box(self._visible(image), image) for image in images], dtype=np.int64)
             return Views(embeddings[:, None], boxes.reshape(-1, 1, 4))
-        tokens, attention = self._look(pixels)
+        tokens, attention = self._attend(pixels)
         cells, boxes = self._draw(images, image_ids, attention)
         parts = []
         if self._crops_features:
@@ -80,8 +81,8 @@ class ViewMaker:
             np.concatenate([part.boxes_xyxy_px for part in parts], axis=1),
         )
 
-    def _look(self, pixels: PixelSource) -> tuple[Tensor | None, Float[np.ndarray, "images patches"]]:
-        """The whole images' tokens before the crop block, where they are needed, and where the model looks."""
+    def _attend(self, pixels: PixelSource) -> tuple[Tensor | None, Float[np.ndarray, "images patches"]]:
+        """The whole images' tokens before the crop block, if they are needed, and the attention to each patch."""
         tokens = None
         if self._crops_features or self._attention is None:
             tower = self._backbone.tower
@@ -100,24 +101,21 @@ class ViewMaker:
     ) -> tuple[Int[np.ndarray, "_ crops 4"], Int[np.ndarray, "_ crops 4"]]:
         """Each image's cells of feature crops and boxes of raw crops; no rows for the kind that is switched off."""
         method = self._method
-        attention_grid = self._attention.grid if self._attention is not None else self._backbone.tower.grid
         cells, boxes = [], []
-        for image, image_id, looks in zip(images, image_ids, attention, strict=True):
-            height, width = image.shape[:2]
-            frame = (
-                (0.0, 0.0, float(width), float(height))
-                if self._attention is not None
-                else self._visible(image)
-            )
-            patches, chances = attended_patches(looks, method.attended_patches, method.sampling_temperature)
+        for image, image_id, of_image in zip(images, image_ids, attention, strict=True):
+            attended = attended_patches(of_image, method.attended_patches, method.sampling_temperature)
             if self._crops_features:
-                grid = self._backbone.tower.grid
-                cells.append(draw_feature_crops(image_id, patches, chances, attention_grid, grid, method))
+                cells.append(draw_feature_crops(image_id, attended, self._backbone.tower.grid, method))
             if self._crops_pixels:
-                size = (width, height)
-                boxes.append(draw_raw_crops(image_id, patches, chances, attention_grid, frame, size, method))
+                boxes.append(draw_raw_crops(image_id, attended, self._seen(image), method))
         shape = (-1, method.crops, 4)
         return np.array(cells, dtype=np.int64).reshape(shape), np.array(boxes, dtype=np.int64).reshape(shape)
+
+    def _seen(self, image: UInt8[np.ndarray, "height width 3"]) -> SeenImage:
+        """A separate attention model sees the whole image, the CLIP tower what its preprocessing leaves."""
+        height, width = image.shape[:2]
+        whole = (0.0, 0.0, float(width), float(height))
+        return SeenImage(width, height, self._visible(image) if self._attention is None else whole)
 
     def _encode_feature_crops(
         self, tokens: Float[Tensor, "images tokens width"], cells: Int[np.ndarray, "images crops 4"]
@@ -152,7 +150,7 @@ class ViewMaker:
     def _cell_boxes(
         self, images: Images, cells: Int[np.ndarray, "images crops 4"]
     ) -> Int[np.ndarray, "images crops 4"]:
-        """The cells' place in the image, through the resize and centre crop of the whole view."""
+        """The cells in pixels of the image, the inverse of the whole view's resize and centre crop."""
         boxes = np.empty_like(cells)
         for image, of_image, target in zip(images, cells, boxes, strict=True):
             x0, y0, x1, y1 = self._visible(image)

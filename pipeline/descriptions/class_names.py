@@ -1,4 +1,4 @@
-"""Class names: which are the same, and which of them a text mentions."""
+"""Class names: which of them are equal, and which of them a text mentions."""
 
 import re
 from collections import defaultdict
@@ -22,12 +22,12 @@ SHORTEST_STEM = 2
 
 
 def normalise_name(class_name: str) -> str:
-    """What two names of the same class share: case, white space, ``_``, ``-`` and Unicode form set aside."""
+    """The name without differences in case, white space, ``_``, ``-`` and Unicode form; equal for names of one class."""
     return " ".join(fold(class_name).replace("_", " ").replace("-", " ").split())
 
 
 def find_same_names(class_names: Iterable[str]) -> list[tuple[str, ...]]:
-    """The groups of different names that normalise to the same one, in the order of their first member."""
+    """Groups of names that normalise to the same one, in the order of their first members."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name in class_names:
         groups[normalise_name(name)].append(name)
@@ -35,12 +35,12 @@ def find_same_names(class_names: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """The text's words, folded; letters and digits only."""
+    """The text's words, case-folded; letters and digits only."""
     return tuple(WORD.findall(fold(text)))
 
 
 def singulars(word: str) -> set[str]:
-    """What an English word may be the plural of; empty if it does not look like a plural."""
+    """The words that an English word may be the plural of; none if it does not look like a plural."""
     found = {IRREGULAR_PLURALS[word]} if word in IRREGULAR_PLURALS else set()
     if word.endswith("s") and not word.endswith("ss"):
         found.add(word[:-1])
@@ -54,9 +54,9 @@ def singulars(word: str) -> set[str]:
 
 
 class NameFinder:
-    """Finds class names in texts: whole words, any case, singular or plural; longer names win.
+    """Finds class names in texts: whole words in any case, singular or plural; a longer name hides a shorter one in it.
 
-    Takes time proportional to the words of a text, however many classes there are.
+    Its time is proportional to the words of the text and does not depend on the number of classes.
     """
 
     def __init__(self, class_names: Sequence[str]) -> None:
@@ -74,8 +74,8 @@ class NameFinder:
     def find_others(self, own: str, text: str) -> list[str]:
         """The other classes that a text of class ``own`` names, in the order of the text.
 
-        Within a longer name (of any class) a shorter one does not count, nor does one that is a part of the
-        own name: "a dog in a bun" may describe a hot dog.
+        A name inside a longer name does not count, and neither does a part of the text's own class name: "a dog in a
+        bun" may describe a hot dog.
         """
         words = words_of(text)
         found = [(start, end, name) for start, end, name in self._spans(words)]
@@ -96,7 +96,7 @@ class NameFinder:
         return any(name == class_name for _, _, name in self._spans(words_of(text)))
 
     def _spans(self, words: tuple[str, ...]) -> Iterator[tuple[int, int, str]]:
-        """Where (first word, word behind the last) which names stand."""
+        """First word, word after the last, and name, for every name in the text."""
         for start in range(len(words)):
             for end in range(start + 1, min(start + self._longest, len(words)) + 1):
                 span = words[start:end]
@@ -107,5 +107,5 @@ class NameFinder:
                     yield start, end, name
 
     def _is_part(self, name: str, whole: str) -> bool:
-        """Whether a name stands inside another name."""
+        """Whether the name is part of another name."""
         return any(found == name for _, _, found in self._spans(self._words[whole]))

@@ -1,4 +1,4 @@
-"""What makes two description tables the same."""
+"""The hash by which two description tables are the same."""
 
 import hashlib
 import json
@@ -8,15 +8,15 @@ from laketag.pipeline.config import DescriptionSettings
 from laketag.pipeline.descriptions.lint import Description
 
 FILTER_VERSION = 1
-"""Raise it when lint or filter decide otherwise about the same texts."""
+"""Increase it when lint or filter decide differently about the same texts."""
 HASH_CHARACTERS = 16
 
 
 def hash_content(rows: Sequence[Description], settings: DescriptionSettings, model_identity: str) -> str:
-    """16 hex characters that stand for the texts, what lint said, the settings that matter and the model.
+    """16 hex characters, equal for equal texts, lint results, settings and model; known before anything is embedded.
 
-    They are known before anything is embedded. Reasons found by embedding follow from what is hashed; hashing
-    them too would let a cosine that rounds differently on another machine label a whole lake again.
+    Drop reasons that come from embeddings are not hashed: they follow from the rest, and a cosine that rounds
+    differently on another machine would make every image of a lake pending.
     """
     content = {
         "filter": FILTER_VERSION,

@@ -1,11 +1,11 @@
-"""Which version of a description set a classifier matches with."""
+"""The version of a description set that a classifier matches with."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedSet:
-    """A version of a description set, and the text tower that embedded it."""
+    """A version of a description set, and the model whose text tower embedded it."""
 
     name: str
     version: str

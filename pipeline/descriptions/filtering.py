@@ -1,4 +1,4 @@
-"""What embeddings say against a text: it is nearly another one, nearer to another class, or one too many."""
+"""Drop reasons that need embeddings: near duplicates, texts nearer to another class, texts over the limit."""
 
 from collections.abc import Sequence
 
@@ -15,9 +15,10 @@ def choose_kept(
     label_prompts: Float32[np.ndarray, "classes dim"],
     settings: DescriptionSettings,
 ) -> list[DropReason | None]:
-    """The reason of each text that is dropped, None for what is kept; first come, first kept.
+    """The drop reason of each text, None if it is kept.
 
-    All vectors have unit length. A text counts against later ones only if it is kept itself.
+    All vectors have unit length. Texts are compared with the kept texts before them, so the first of several
+    near duplicates is kept, and a dropped text drops no other.
     """
     closer = _closer_to_another(class_index, embeddings, label_prompts, settings)
     kept: dict[int, list[int]] = {}
@@ -27,7 +28,7 @@ def choose_kept(
         reason: DropReason | None = None
         if closer[text]:
             reason = "closer_to_another_class"
-        elif settings.drop_near_duplicates and _is_near(embeddings, text, before, settings):
+        elif _is_near_duplicate(embeddings, text, before, settings):
             reason = "near_duplicate"
         elif len(before) >= settings.limit_per_class:
             reason = "over_limit"
@@ -37,13 +38,13 @@ def choose_kept(
     return reasons
 
 
-def _is_near(
+def _is_near_duplicate(
     embeddings: Float32[np.ndarray, "texts dim"],
     text: int,
     kept: Sequence[int],
     settings: DescriptionSettings,
 ) -> bool:
-    """Whether a text's cosine to one that is kept already is at or over the limit."""
+    """Whether the text's cosine to a kept text reaches the limit."""
     if not (settings.drop_near_duplicates and kept):
         return False
     cosines = embeddings[list(kept)] @ embeddings[text]
@@ -56,7 +57,7 @@ def _closer_to_another(
     label_prompts: Float32[np.ndarray, "classes dim"],
     settings: DescriptionSettings,
 ) -> Sequence[bool]:
-    """Whether the cosine to another class's label prompt is over that to the own by more than the margin."""
+    """For each text, whether its cosine to another class's label prompt exceeds that to its own by more than the margin."""
     if not settings.drop_closer_to_another_class:
         return [False] * len(class_index)
     closer = []

@@ -1,4 +1,4 @@
-"""The formats of description files, and how one is told from another.
+"""The formats of description files, and how they are detected.
 
 ========  ====================================================================================================
 names     text, one class name a line; the label prompt is the only description
@@ -24,36 +24,35 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 BY_SUFFIX: dict[str, Format] = {".txt": "names", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 PARQUET_MAGIC = b"PAR1"
 CLEAR_FRACTION = 0.9
-"""From this share of texts on, a file's kind is clear."""
+"""A format is clear if at least this fraction of the texts agrees."""
 
 
 @dataclass(frozen=True)
 class Detected:
-    """A format, and in words why it was taken."""
+    """A format, and the reason for choosing it in words."""
 
     format: Format
     because: str
 
 
 def detect_format(content: bytes, file: str) -> Detected:
-    """The file's format, or an InputError that says why it is not clear.
+    """The file's format, or an InputError with the reason why it is not clear.
 
-    The end of the name decides (.txt names, .csv and .tsv, .parquet), else Parquet's first bytes, else JSON:
-    templates hold ``{}``; of the other objects, one whose texts nearly all (90 %) close like sentences or
-    name their class is CuPL, one where nearly none does is CLIP-D, since descriptors are fragments.
+    The extension decides (.txt is names, .csv and .tsv are csv, .parquet), then Parquet's first bytes, then the JSON:
+    texts with ``{}`` are templates (CLIP-E). If at least 90 % of the other texts end like sentences or name their
+    class, they are CuPL sentences; if at most 10 % do, they are CLIP-D descriptors, which are fragments.
     """
     suffix = PurePosixPath(file).suffix.lower()
     if suffix in BY_SUFFIX:
-        return Detected(BY_SUFFIX[suffix], f"its name ends in {suffix}")
+        return Detected(BY_SUFFIX[suffix], f"its extension is {suffix}")
     if content.startswith(PARQUET_MAGIC):
-        return Detected("parquet", "it begins as Parquet files do")
+        return Detected("parquet", "it begins like a Parquet file")
     text = decode_text(content, file)
     if suffix == ".json" or text.lstrip()[:1] in ("{", "["):
         return _detect_json(read_json(text, file), file)
     raise InputError(
-        f"{file}: neither the name's end (.txt, .csv, .tsv, .json, .parquet) nor the content tells the "
-        "format; "
-        f"say which with --format {'|'.join(FORMATS)}"
+        f"{file}: neither the extension (.txt, .csv, .tsv, .json, .parquet) nor the content shows the format; "
+        f"name it with --format {'|'.join(FORMATS)}"
     )
 
 
@@ -74,24 +73,26 @@ def _detect_json(value: Any, file: str) -> Detected:
             "make all of them templates (clip-e) or none, or name the format with --format"
         )
     if not pairs:
-        raise InputError(f"{file}: no text to tell the format by; write an object of class → list of texts")
+        raise InputError(
+            f"{file}: no text to detect the format from; write an object of class → list of texts"
+        )
     finder = NameFinder(list(dict.fromkeys(name for name, _ in pairs)))
     sentences = sum(ends_like_a_sentence(text) or finder.mentions(name, text) for name, text in pairs)
     found = f"{sentences} of {len(pairs)} texts"
     if sentences >= CLEAR_FRACTION * len(pairs):
-        return Detected("cupl", f"{found} close like sentences or name their class")
+        return Detected("cupl", f"{found} end like sentences or name their class")
     if sentences <= (1 - CLEAR_FRACTION) * len(pairs):
         return Detected(
-            "clip-d", f"only {sentences} of {len(pairs)} texts close like sentences or name their class"
+            "clip-d", f"only {sentences} of {len(pairs)} texts end like sentences or name their class"
         )
     raise InputError(
-        f"{file}: {found} close like sentences or name their class, too few for CuPL sentences and too many "
-        "for CLIP-D descriptors; say which it is with --format cupl or --format clip-d"
+        f"{file}: {found} end like sentences or name their class, too few for CuPL sentences and too many "
+        "for CLIP-D descriptors; choose with --format cupl or --format clip-d"
     )
 
 
 def _texts(value: Any) -> list[tuple[str, str]]:
-    """All (class, text) in the value as far as it has the right form; a list's class is empty."""
+    """All (class, text) pairs of the value, without entries of a wrong type; the texts of a list have the class ''."""
     lists = value if isinstance(value, dict) else {"": value}
     return [
         (name, text)

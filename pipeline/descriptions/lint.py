@@ -1,8 +1,8 @@
-"""What a text alone says against it: it is empty, repeats another, or names another class."""
+"""Drop reasons that need words alone: empty texts, exact duplicates, texts that name another class."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from laketag.pipeline.config import DescriptionSettings
@@ -19,7 +19,7 @@ DropReason = Literal[
     "closer_to_another_class",
     "over_limit",
 ]
-"""The same words as schemas.DROP_REASONS, which says what they mean."""
+"""The words of schemas.DROP_REASONS, where they are explained."""
 LABEL_PROMPT_POSITION = -1
 SWITCHES: dict[str, str] = {
     "exact_duplicate": "descriptions.drop_exact_duplicates",
@@ -27,12 +27,12 @@ SWITCHES: dict[str, str] = {
     "names_another_class": "descriptions.drop_names_another_class",
     "closer_to_another_class": "descriptions.drop_closer_to_another_class",
 }
-"""Reason → the setting that switches it off."""
+"""Drop reason → the setting that switches it off."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """A text of a class, and why it is dropped, if it is."""
+    """A text of a class, and the reason why it is dropped, if it is."""
 
     class_name: str
     position: int  # among the texts of its class; -1 is the label prompt
@@ -41,15 +41,14 @@ class Description:
 
     @property
     def is_label_prompt(self) -> bool:
-        """Whether this is the bare class's prompt, which is never dropped."""
+        """Whether this is the class's label prompt, which is never dropped."""
         return self.position == LABEL_PROMPT_POSITION
 
 
 def lint(sentences: ClassSentences, settings: DescriptionSettings, file: str) -> list[Description]:
-    """Each class's label prompt, then its texts, in the order of the file, with the reason of what drops.
+    """Each class's label prompt and then its texts, in the order of the file, with the drop reasons that words show.
 
-    Reasons are those that the words alone tell; ``filtering`` finds the others. A class that the label
-    prompt's own words name ("photo") is not looked for in texts.
+    ``filtering`` finds the other reasons. Texts may name a class that the label prompt's own words name ("photo").
     """
     finder = NameFinder(list(sentences))
     frame = fill_template(settings.label_prompt, " ")
@@ -80,13 +79,8 @@ def lint(sentences: ClassSentences, settings: DescriptionSettings, file: str) ->
     return rows
 
 
-def with_reasons(rows: Sequence[Description], reasons: Sequence[DropReason | None]) -> list[Description]:
-    """The rows with these reasons instead of their own."""
-    return [replace(row, drop_reason=reason) for row, reason in zip(rows, reasons, strict=True)]
-
-
 def refuse_bare_classes(rows: Sequence[Description], file: str) -> None:
-    """InputError if a class is left without any description; all of them are named, and why."""
+    """InputError if a class has no description left; it names all such classes, with the drop reasons."""
     classes = dict.fromkeys(row.class_name for row in rows)
     kept = {row.class_name for row in rows if row.drop_reason is None and not row.is_label_prompt}
     problems, reasons = [], set()

@@ -1,15 +1,15 @@
-"""Everything that is wrong with a description file, said at once."""
+"""All problems of a description file in one error."""
 
 from collections.abc import Sequence
 
 from laketag.pipeline.errors import InputError
 
 SHOWN = 20
-"""How many problems a message spells out."""
+"""Most problems that one message lists."""
 
 
 def refuse(file: str, problems: Sequence[str], fix: str) -> None:
-    """Return if there is no problem; else one InputError names the file, all problems and the fix."""
+    """InputError that names the file, the problems and the fix, if there are any problems."""
     if not problems:
         return
     if len(problems) == 1:
@@ -21,6 +21,6 @@ def refuse(file: str, problems: Sequence[str], fix: str) -> None:
 
 
 def shorten(text: str, characters: int = 60) -> str:
-    """The text in quotes on one line, cut at so many characters."""
+    """The text in quotes on one line, cut to this length."""
     line = " ".join(text.split())
     return repr(line if len(line) <= characters else line[: characters - 1] + "…")

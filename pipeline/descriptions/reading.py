@@ -1,4 +1,4 @@
-"""Description files into class → texts, or one InputError with the place of everything that is wrong."""
+"""Description files read into class → texts, or one InputError with the places of all problems."""
 
 import csv
 import io
@@ -9,12 +9,18 @@ from typing import Any
 from laketag.pipeline.descriptions.class_names import find_same_names
 from laketag.pipeline.descriptions.formats import Format
 from laketag.pipeline.descriptions.problems import refuse, shorten
-from laketag.pipeline.descriptions.sentences import PLACE, describe_by, fill_template, has_content, tidy
+from laketag.pipeline.descriptions.sentences import (
+    PLACE,
+    describe_by,
+    fill_template,
+    has_content,
+    on_one_line,
+)
 from laketag.pipeline.descriptions.strict_json import decode_text, read_json
 from laketag.pipeline.errors import InputError
 
 ClassSentences = dict[str, tuple[str, ...]]
-"""Class name → its texts on one line each, both in the order of the file; an empty text is still there."""
+"""Class name → its texts, each on one line, in the order of the file; empty texts are not removed."""
 CLASS_COLUMN, TEXT_COLUMN = "class", "text"
 DELIMITERS = (",", ";", "\t")
 LINE_END = re.compile(r"\r\n|\r|\n")
@@ -29,9 +35,9 @@ def read_descriptions(
     label_prompt: str,
     class_names: Sequence[str] | None = None,
 ) -> ClassSentences:
-    """Class → texts from a file's bytes in any of the formats but Parquet, whose rows go to ``group_rows``.
+    """Class → texts from the bytes of a file in any format except Parquet, whose rows go to ``group_rows``.
 
-    ``class_names`` are those for a bare list of templates; nothing else takes them.
+    ``class_names`` are needed for a bare list of templates and refused for everything else.
     """
     text = decode_text(content, file)
     if file_format == "names":
@@ -47,7 +53,7 @@ def read_descriptions(
 
 
 def read_names(text: str, file: str) -> list[str]:
-    """The names, one a line; blank lines are skipped, two lines with the same class are an error."""
+    """The names, one a line; blank lines are skipped, a repeated name is an error."""
     lines = [(number, line.strip()) for number, line in enumerate(LINE_END.split(text), 1)]
     first: dict[str, int] = {}
     problems = []
@@ -65,7 +71,7 @@ def group_rows(rows: Iterable[tuple[str, str]], file: str) -> ClassSentences:
     """Class → texts from (class, text) rows."""
     grouped: dict[str, list[str]] = {}
     for name, text in rows:
-        grouped.setdefault(name.strip(), []).append(tidy(text))
+        grouped.setdefault(name.strip(), []).append(on_one_line(text))
     _refuse_wrong_classes(list(grouped), file)
     return {name: tuple(texts) for name, texts in grouped.items()}
 
@@ -107,7 +113,7 @@ def _from_json(
     if file_format == "clip-e" and isinstance(value, list):
         if class_names is None:
             raise InputError(
-                f"{file}: a list of templates does not say for which classes; "
+                f"{file}: a list of templates names no classes; "
                 "give their names, one a line, with --classes FILE"
             )
         templates = _checked_lists({"": value}, file, templates=True)[""]
@@ -115,30 +121,30 @@ def _from_json(
     if not isinstance(value, dict):
         kind = "a list" if isinstance(value, list) else f"{type(value).__name__} {shorten(str(value))}"
         raise InputError(
-            f"{file}: {file_format} is a JSON object of class → list of texts, and this is {kind}; "
-            "rewrite it so"
+            f"{file}: {file_format} is a JSON object of class → list of texts, but this is {kind}; "
+            "rewrite it in that form"
         )
     if class_names is not None:
-        raise InputError(f"{file}: names its classes itself, so --classes has no place; leave it out")
+        raise InputError(f"{file}: names its classes itself, so --classes must be left out")
     lists = _checked_lists(value, file, templates=file_format == "clip-e")
     if file_format == "clip-e":
         return {name: _filled(texts, name) for name, texts in lists.items()}
     if file_format == "clip-d":
         return {name: _described(texts, name) for name, texts in lists.items()}
-    return {name: tuple(map(tidy, texts)) for name, texts in lists.items()}
+    return {name: tuple(map(on_one_line, texts)) for name, texts in lists.items()}
 
 
 def _filled(templates: Iterable[str], name: str) -> tuple[str, ...]:
-    return tuple(tidy(fill_template(template, name)) for template in templates)
+    return tuple(on_one_line(fill_template(template, name)) for template in templates)
 
 
 def _described(descriptors: Iterable[str], name: str) -> tuple[str, ...]:
-    """The CLIP-D sentences; an empty descriptor stays empty, so that lint finds it."""
+    """The CLIP-D sentences; an empty descriptor stays empty, so that lint drops it."""
     return tuple(describe_by(name, text) if has_content(text) else "" for text in descriptors)
 
 
 def _checked_lists(value: Mapping[str, Any], file: str, *, templates: bool) -> dict[str, list[str]]:
-    """The object's lists under stripped names, if all they hold are texts, or templates where wanted."""
+    """The object's lists under stripped names; InputError if an entry is no text, or no template where templates are due."""
     problems = []
     for name, texts in value.items():
         place = f"class {name!r}" if name else "the list"
@@ -166,14 +172,12 @@ def _kind(value: Any) -> str:
 
 
 def _refuse_wrong_classes(names: Sequence[str], file: str) -> None:
-    """InputError if the names are too few, empty, or some of them are the same class."""
+    """InputError if there are fewer than two names, an empty one, or two names of the same class."""
     problems = ["a class without a name"] if "" in names else []
     problems += [
         f"{' and '.join(map(repr, group))} are the same class name" for group in find_same_names(names)
     ]
-    refuse(
-        file, problems, "give each class one name (case, white space, '_' and '-' do not tell names apart)"
-    )
+    refuse(file, problems, "give each class one name (case, white space, '_' and '-' make no difference)")
     if len(names) < FEWEST_CLASSES:
         found = f"only the class {names[0]!r}" if names else "no class"
-        raise InputError(f"{file} has {found}; a label is a choice, so describe at least two")
+        raise InputError(f"{file} has {found}; a label is a choice between classes, so describe at least two")

@@ -1,4 +1,4 @@
-"""Text and JSON from bytes, with the place of what is wrong."""
+"""Text and JSON from bytes; errors name the place."""
 
 import json
 from collections import Counter
@@ -22,7 +22,7 @@ def decode_text(content: bytes, file: str) -> str:
 
 
 def read_json(text: str, file: str) -> Any:
-    """The JSON value; a key that stands twice in an object is an error, since one of them would be lost."""
+    """The JSON value; a repeated key in an object is an error, because one of the two values would be lost."""
     repeated: list[str] = []
 
     def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -44,10 +44,8 @@ def read_json(text: str, file: str) -> Any:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise InputError(
-            f"{file}: holds half of a surrogate pair (\\ud800 to \\udfff), which is no text; correct it"
+            f"{file}: holds half of a surrogate pair (\\ud800 to \\udfff), which is not text; correct it"
         ) from None
     if repeated:
-        raise InputError(
-            f"{file}: keys that stand twice: {', '.join(map(repr, repeated))}; merge their lists"
-        )
+        raise InputError(f"{file}: repeated keys: {', '.join(map(repr, repeated))}; merge their lists")
     return value

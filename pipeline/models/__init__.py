@@ -1,1 +1,1 @@
-"""The encoders: a spec is made on the driver, the loaded model lives on the worker."""
+"""The encoders: a spec on the driver, a loaded model on the worker."""

@@ -1,4 +1,4 @@
-"""What an open_clip model is made of: its configuration, read without its weights."""
+"""The architecture of an open_clip model: its configuration, read without its weights."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 from laketag.pipeline.config import BackboneSettings, StorageSettings
 from laketag.pipeline.errors import ModelError
 from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile
-from laketag.pipeline.models.hub import hub_file
+from laketag.pipeline.models.hub import HubFile, hub_file
 from laketag.pipeline.models.preprocessing import Preprocessing, read_preprocessing
 from laketag.pipeline.models.weights import local_copy, require_safetensors
 
@@ -22,14 +22,20 @@ WEIGHTS_FILE = "open_clip_model.safetensors"
 
 @dataclass(frozen=True)
 class Architecture:
-    """open_clip's ``model_cfg`` as canonical JSON (so that it can be hashed), and the preprocessing."""
+    """open_clip's ``model_cfg``, as canonical JSON because it is hashed, and the preprocessing."""
 
     model_config_json: str
     preprocessing: Preprocessing
 
+    @property
+    def model_config(self) -> dict[str, Any]:
+        """open_clip's ``model_cfg``."""
+        config: dict[str, Any] = json.loads(self.model_config_json)
+        return config
+
 
 def local_folder(settings: BackboneSettings) -> str | None:
-    """The FOLDER of ``local-dir:FOLDER``, a path or an s3:// prefix, if the settings name one."""
+    """The FOLDER of ``local-dir:FOLDER`` (a path or an s3:// prefix) if the settings name one."""
     for value in (settings.pretrained, settings.name):
         if value.startswith(LOCAL_DIR):
             return value.removeprefix(LOCAL_DIR).rstrip("/")
@@ -37,11 +43,11 @@ def local_folder(settings: BackboneSettings) -> str | None:
 
 
 def read_architecture(settings: BackboneSettings, storage: StorageSettings) -> Architecture:
-    """The architecture that the settings name: of a folder's own configuration, or open_clip's by name.
+    """The architecture that the settings name: a folder's own configuration, or open_clip's configuration of that name.
 
-    ``quick_gelu`` is what the weights were trained with: on if the architecture or the pretrained tag says so (``openai``
-    does, whatever the name), or a folder's configuration; for a checkpoint file the name decides, such as
-    ``ViT-B-16-quickgelu`` for a file with OpenAI's weights.
+    ``quick_gelu`` must be as in training. It is on if the folder's configuration, the architecture or the pretrained tag
+    turns it on (``openai`` does for every architecture). For a checkpoint file the architecture's name decides: a file
+    with OpenAI's weights needs ``ViT-B-16-quickgelu``.
     """
     if folder := local_folder(settings):
         config = _read_folder_config(folder, storage)
@@ -61,36 +67,34 @@ def read_architecture(settings: BackboneSettings, storage: StorageSettings) -> A
 def locate_weights(
     settings: BackboneSettings, expected: ExpectedSha256 | None, storage: StorageSettings
 ) -> HashedFile:
-    """The backbone's weights lie in a safetensors file on this machine, with the expected SHA-256 if there is one."""
+    """The backbone's weights are in a safetensors file on this machine, with the expected SHA-256 if there is one."""
     if folder := local_folder(settings):
         return local_copy(f"{folder}/{WEIGHTS_FILE}", expected, storage)
     tag = _tag_config(settings)
     if tag is None:
         require_safetensors(settings.pretrained, "backbone.pretrained")
         return local_copy(settings.pretrained, expected, storage)
-    wanted_by = f"{settings.name} with pretrained tag {settings.pretrained!r}"
-    repository, filename = published_safetensors(tag, wanted_by)
-    return hub_file(
-        repository, filename, wanted_by=wanted_by, setting="backbone.pretrained", expected=expected
-    )
+    model = f"{settings.name} with pretrained tag {settings.pretrained!r}"
+    return hub_file(published_safetensors(tag, model), expected)
 
 
-def published_safetensors(tag: dict[str, Any], wanted_by: str) -> tuple[str, str]:
-    """Hub repository and file of an open_clip pretrained entry, in its safetensors form.
+def published_safetensors(tag: dict[str, Any], model: str) -> HubFile:
+    """The safetensors file on the hub of one of open_clip's pretrained tags.
 
-    Since open_clip 3 every tag has a hub repository, ``openai`` included (timm's conversions of the TorchScript files).
+    Since open_clip 3 every tag has a hub repository; that of ``openai`` holds timm's conversions of the TorchScript files.
     """
     repository, _, filename = tag.get("hf_hub", "").rpartition("/")
     if not repository:
         raise ModelError(
-            f"the weights of {wanted_by} are published only as a pickle, which laketag never reads; choose another tag, "
+            f"the weights of {model} are published only as a pickle, which laketag never reads; choose another tag, "
             "or convert them to safetensors and set backbone.pretrained to that file"
         )
-    return repository, f"{Path(filename).stem}.safetensors" if filename else WEIGHTS_FILE
+    safetensors = f"{Path(filename).stem}.safetensors" if filename else WEIGHTS_FILE
+    return HubFile(repository, safetensors, model, "backbone.pretrained")
 
 
 def _tag_config(settings: BackboneSettings) -> dict[str, Any] | None:
-    """open_clip's entry of the pretrained tag; None for a checkpoint path or URL."""
+    """open_clip's configuration of the pretrained tag; None if the settings name a checkpoint file instead."""
     if "://" in settings.pretrained or "/" in settings.pretrained or "." in settings.pretrained:
         return None
     name = settings.name.replace("/", "-")

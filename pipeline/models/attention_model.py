@@ -1,4 +1,4 @@
-"""A loaded timm ViT, asked only where its CLS token looks."""
+"""A loaded timm ViT, of which only the attention of its CLS token is used."""
 
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from laketag.pipeline.models.preprocessing import Preprocessing
 
 
 class AttentionModel:
-    """Attention of the CLS token to each patch in the last block: softmaxed, mean over heads."""
+    """Computes the attention of the CLS token to each patch in the last block: softmaxed, averaged over the heads."""
 
     def __init__(self, name: str, vit: nn.Module, preprocessing: Preprocessing, device: torch.device) -> None:
         self.name = name
@@ -22,21 +22,21 @@ class AttentionModel:
         self.device = device
         self.grid = _checked_grid(name, vit)
         self._vit = cast("Any", vit.eval().requires_grad_(False).to(device))
-        self._prefix_tokens = int(self._vit.num_prefix_tokens)  # CLS, then registers and the like
+        self._prefix_tokens = int(self._vit.num_prefix_tokens)  # CLS and registers
         self._last_block: Any = None
-        if _has_plain_blocks(self._vit):  # then of the last block only queries and keys are needed
+        if _has_plain_blocks(self._vit):  # then only the queries and keys of the last block are needed
             self._last_block = self._vit.blocks[-1]
             self._vit.blocks = self._vit.blocks[:-1]
             self._vit.norm = nn.Identity()
 
     @torch.inference_mode()
     def cls_attention(self, pixels: Float[Tensor, "images 3 size size"]) -> Float[Tensor, "images patches"]:
-        """Attention to the patches, row by row of the grid; what is missing from 1 lies on the other tokens."""
+        """Attention to the patches, row by row of the grid. The sum is below 1 because CLS and registers get attention too."""
         attention = self._capture(pixels) if self._last_block is None else self._compute(pixels)
         return attention.mean(dim=1)[:, self._prefix_tokens :]
 
     def _compute(self, pixels: Float[Tensor, "images 3 size size"]) -> Float[Tensor, "images heads tokens"]:
-        """The last block's attention from its weights: the CLS token's query, everybody's keys."""
+        """The last block's attention from the query of the CLS token and the keys of all tokens."""
         block = self._last_block
         tokens = block.norm1(self._vit.forward_features(pixels))
         images, count, _ = tokens.shape
@@ -51,7 +51,7 @@ class AttentionModel:
         return scores.softmax(dim=-1)[:, :, 0]
 
     def _capture(self, pixels: Float[Tensor, "images 3 size size"]) -> Float[Tensor, "images heads tokens"]:
-        """The same for blocks of another make: unfused, they hand the softmaxed attention to their dropout."""
+        """As ``_compute``, for other kinds of blocks, whose unfused attention passes its softmax to a dropout."""
         captured: list[Tensor] = []
         attend = self._vit.blocks[-1].attn
         attend.fused_attn = False
@@ -64,7 +64,7 @@ class AttentionModel:
 
 
 def _has_plain_blocks(vit: nn.Module) -> bool:
-    """The model is timm's standard ViT with standard blocks, whose arithmetic ``_compute`` repeats."""
+    """Whether the model is timm's standard ViT with standard blocks, whose arithmetic ``_compute`` repeats."""
     if not isinstance(vit, VisionTransformer):
         return False
     last: Any = vit.blocks[-1]

@@ -1,4 +1,4 @@
-"""The model that says where to look, as the driver knows it."""
+"""The model whose attention chooses the crops, on the driver: names and checksums, no weights."""
 
 from dataclasses import dataclass, replace
 
@@ -11,17 +11,17 @@ from laketag.pipeline.errors import ModelError
 from laketag.pipeline.models.attention_model import AttentionModel
 from laketag.pipeline.models.device import checked_device
 from laketag.pipeline.models.hashed_file import HashedFile, expected_sha256
-from laketag.pipeline.models.hub import hub_file
+from laketag.pipeline.models.hub import HubFile, hub_file
 from laketag.pipeline.models.preprocessing import Preprocessing, read_preprocessing
 from laketag.pipeline.models.weights import local_copy, require_safetensors
 
 RELEASE_MEAN_STD = 0.5
-"""BIT-DA/ABS@5ba77c6 prepares DINO's input as its published processor says; DINO was trained with ImageNet's numbers."""
+"""BIT-DA/ABS@5ba77c6 uses the values of DINO's published processor, although DINO was trained with ImageNet's."""
 
 
 @dataclass(frozen=True)
 class AttentionSpec:
-    """What to load; picklable. ``resolved()`` on the driver fills in the SHA-256 of the weights."""
+    """Picklable description of the model; ``resolved()`` on the driver fills in the SHA-256 of the weights."""
 
     settings: AttentionSettings
     storage: StorageSettings
@@ -29,24 +29,24 @@ class AttentionSpec:
 
     @property
     def name(self) -> str:
-        """How the model is called in tables and messages."""
+        """The model's name in tables and messages."""
         return (
             f"{self.settings.name}/{self.settings.weights}" if self.settings.weights else self.settings.name
         )
 
     @property
     def is_backbone(self) -> bool:
-        """The CLIP tower's own attention is used; there is nothing to load."""
+        """Whether the CLIP tower's own attention is used, so that there is nothing to load."""
         return self.settings.name == "backbone"
 
     def resolved(self) -> "AttentionSpec":
-        """The same spec with the weights on this machine and their SHA-256 filled in."""
+        """The same spec with the SHA-256 of the weights, which are on this machine afterwards."""
         if self.is_backbone:
             return self
         return replace(self, sha256=self._locate().sha256)
 
     def preprocessing(self) -> Preprocessing:
-        """How the model's input is made: the whole image squashed, so that the patches cover all of it."""
+        """The model's preprocessing: the whole image squashed to a square, so that the patches cover all of it."""
         config = self._config()
         size, squash = config.input_size[1:], {"resize_mode": "squash"}
         if self.settings.preprocessing == "release":
@@ -58,7 +58,7 @@ class AttentionSpec:
         return read_preprocessing(own | squash, self.name)
 
     def load(self, device: str) -> AttentionModel:
-        """The model on the device, with exactly the weights that the spec names."""
+        """The model on the device; its weights have the SHA-256 of the spec."""
         target = checked_device(device)
         path = self._locate().path
         try:
@@ -101,10 +101,10 @@ class AttentionSpec:
             raise ModelError(
                 f"attention.name = {self.settings.name!r} has no published safetensors weights; set attention.weights to a file"
             )
-        return hub_file(
+        published = HubFile(
             config.hf_hub_id,
             config.hf_hub_filename or "model.safetensors",
-            wanted_by=f"the attention model {self.settings.name}",
+            model=f"the attention model {self.settings.name}",
             setting="attention.weights",
-            expected=expected,
         )
+        return hub_file(published, expected)

@@ -1,6 +1,5 @@
-"""The CLIP model as the driver knows it: names, checksums and configuration, but no weights."""
+"""The CLIP model on the driver: names, checksums and configuration, no weights."""
 
-import json
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,12 +19,12 @@ from laketag.pipeline.models.architecture import (
 from laketag.pipeline.models.backbone import Backbone
 from laketag.pipeline.models.device import checked_device
 from laketag.pipeline.models.hashed_file import HashedFile, expected_sha256
-from laketag.pipeline.models.image_tower import check_block, no_cls_token
+from laketag.pipeline.models.image_tower import check_block, no_cls_token_error
 
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """What to load; picklable. ``resolved()`` on the driver fills in what identifies the weights."""
+    """Picklable description of the model; ``resolved()`` on the driver fills in SHA-256 and architecture."""
 
     settings: BackboneSettings
     storage: StorageSettings
@@ -34,24 +33,24 @@ class BackboneSpec:
 
     @property
     def name(self) -> str:
-        """How the model is called in tables and messages."""
+        """The model's name in tables and messages."""
         folder = local_folder(self.settings)
         return f"{LOCAL_DIR}{folder}" if folder else f"{self.settings.name}/{self.settings.pretrained}"
 
     def with_architecture(self) -> "BackboneSpec":
-        """The same spec with its architecture read, which needs no weights."""
+        """The same spec with its architecture, which is read without weights."""
         return replace(self, architecture=self.architecture or read_architecture(self.settings, self.storage))
 
     def resolved(self) -> "BackboneSpec":
-        """The same spec with the weights on this machine and their SHA-256 and architecture filled in."""
+        """The same spec with its architecture and the SHA-256 of its weights, which are on this machine afterwards."""
         return replace(self.with_architecture(), sha256=self._locate().sha256)
 
     def load(self, device: str) -> Backbone:
-        """The model on the device, with exactly the weights that the spec names."""
+        """The model on the device; its weights have the SHA-256 of the spec."""
         target = checked_device(device)
         spec = self.with_architecture()
         assert spec.architecture is not None
-        config = json.loads(spec.architecture.model_config_json)
+        config = spec.architecture.model_config
         path = spec._locate().path
         clip = build_clip(config, spec.settings.precision)
         try:
@@ -62,14 +61,7 @@ class BackboneSpec:
                 "set backbone.name to the architecture that they were trained with"
             ) from None
         lower_image_tower(clip, spec.settings.precision)
-        return Backbone(
-            spec.name,
-            clip,
-            _tokenizer(spec, config),
-            spec.architecture.preprocessing,
-            config["embed_dim"],
-            target,
-        )
+        return Backbone(spec.name, clip, _tokenizer(spec, config), spec.architecture, target)
 
     def _locate(self) -> HashedFile:
         expected = expected_sha256("backbone.sha256", self.settings.sha256, self.sha256)
@@ -77,9 +69,9 @@ class BackboneSpec:
 
 
 def check_cls_tower(spec: BackboneSpec, feature_block: int | None) -> None:
-    """The spec's image tower pools a CLS token and has this block; ModelError otherwise, before any weights are loaded."""
+    """ModelError, before any weights are loaded, if the image tower pools no CLS token or lacks the block."""
     assert spec.architecture is not None
-    vision = json.loads(spec.architecture.model_config_json)["vision_cfg"]
+    vision = spec.architecture.model_config["vision_cfg"]
     pools_cls = (
         "timm_model_name" not in vision
         and isinstance(vision.get("layers", 12), int)
@@ -87,7 +79,7 @@ def check_cls_tower(spec: BackboneSpec, feature_block: int | None) -> None:
         and vision.get("pool_type", "tok") == "tok"
     )
     if not pools_cls:
-        raise no_cls_token(spec.name)
+        raise no_cls_token_error(spec.name)
     check_block(spec.name, feature_block, vision.get("layers", 12))
 
 
@@ -113,7 +105,7 @@ def build_clip(model_config: dict[str, Any], precision: str) -> nn.Module:
 
 
 def lower_image_tower(clip: nn.Module, precision: str) -> None:
-    """The image tower computes in this precision; norms and the text tower stay in float32."""
+    """The image tower computes in this precision afterwards; norms and the text tower stay in float32."""
     dtype = open_clip.get_cast_dtype(precision)
     if dtype is None:
         return
@@ -124,7 +116,7 @@ def lower_image_tower(clip: nn.Module, precision: str) -> None:
 
 
 def _tokenizer(spec: BackboneSpec, model_config: dict[str, Any]) -> Any:
-    """open_clip's tokenizer for the model; a folder's own files where its configuration names a Hugging Face one."""
+    """open_clip's tokenizer for the model; if a folder's configuration names a Hugging Face tokenizer, the one in the folder."""
     folder = local_folder(spec.settings)
     try:
         if folder and model_config["text_cfg"].get("hf_tokenizer_name"):

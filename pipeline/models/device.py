@@ -1,4 +1,4 @@
-"""Where a model runs."""
+"""The device that a model runs on."""
 
 import torch
 
@@ -6,7 +6,7 @@ from laketag.pipeline.errors import ModelError
 
 
 def checked_device(device: str) -> torch.device:
-    """The device, if this process can use it; asked for a GPU that is not there, it never falls back to the CPU."""
+    """The device; ModelError if this process cannot use it, because a GPU is never silently replaced by the CPU."""
     if device not in ("cpu", "cuda") and not device.startswith("cuda:"):
         raise ModelError(f"device {device!r} is neither cpu nor cuda; correct run.device")
     if device.startswith("cuda") and not torch.cuda.is_available():

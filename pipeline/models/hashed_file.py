@@ -1,4 +1,4 @@
-"""Files of weights on this machine, the SHA-256 of what they hold, and the one that they must have."""
+"""Files of weights on this machine, the SHA-256 of their content, and the SHA-256 that they must have."""
 
 import hashlib
 import platform
@@ -18,29 +18,30 @@ class HashedFile:
 
 @dataclass(frozen=True)
 class ExpectedSha256:
-    """The SHA-256 that weights must have: what a setting says, or else what the driver found."""
+    """The SHA-256 that weights must have, from a setting or else from the driver of the run."""
 
     sha256: str
-    setting: str  # that says it, or could, such as backbone.sha256
+    setting: str  # that gives it, or could give it, such as backbone.sha256
     by_driver: bool
 
     def check(self, found: str, weights: str) -> None:
-        """The SHA-256 found for the weights is the expected one, or a ModelError says whose word that is."""
+        """ModelError, with the source of the expected SHA-256, if the weights have another one."""
         if found == self.sha256:
             return
-        whose = (
+        source = (
             "as the driver of the run found; each node must see the same file: copy the driver's here or name it by its "
-            f"s3:// URL, and set {self.setting} to the one that is meant; if it was replaced meanwhile, run the command again"
+            f"s3:// URL, and set {self.setting} to the SHA-256 of the right one; if it was replaced meanwhile, "
+            "run the command again"
             if self.by_driver
-            else f"as {self.setting} says; get the right file, or correct {self.setting} if this one is meant"
+            else f"as {self.setting} says; get the right file, or correct {self.setting} if this one is right"
         )
         raise ModelError(
-            f"weights {weights} have sha256 {found} on {platform.node()}, not {self.sha256} {whose}"
+            f"weights {weights} have sha256 {found} on {platform.node()}, not {self.sha256} {source}"
         )
 
 
 def expected_sha256(setting: str, set_to: str | None, found_by_driver: str | None) -> ExpectedSha256 | None:
-    """What the setting says, else what the driver found; None before anything is known."""
+    """The setting's SHA-256, else the driver's; None if neither is known yet."""
     sha256 = set_to or found_by_driver
     return ExpectedSha256(sha256, setting, by_driver=set_to is None) if sha256 else None
 

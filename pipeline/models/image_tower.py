@@ -1,7 +1,7 @@
-"""The CLS-token image tower in steps, so that tokens can be cropped between two blocks.
+"""The image tower block by block, so that tokens can be cropped between two blocks.
 
-Only the CLS token leaves the last block, so there it alone needs a query, an output projection and an MLP: the same
-numbers for about a sixth of that block.
+Only the CLS token of the last block is used, so only that token gets a query, an output projection and an MLP there: the
+same numbers for about a sixth of the work of that block.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ Block = Any  # ResidualAttentionBlock or CustomResidualAttentionBlock; open_clip
 
 
 class ImageTower:
-    """An open_clip VisionTransformer that pools its CLS token, run block by block."""
+    """Runs an open_clip VisionTransformer that pools its CLS token block by block."""
 
     def __init__(self, visual: VisionTransformer) -> None:
         self._visual = visual
@@ -27,7 +27,7 @@ class ImageTower:
         self.grid: int = visual.grid_size[0]
 
     def embed(self, pixels: Float[Tensor, "views 3 size size"]) -> Float[Tensor, "views tokens width"]:
-        """The tokens before block 0, CLS first, in the tower's number format."""
+        """The tokens before block 0, CLS first, in the tower's dtype."""
         visual = self._visual
         patches = visual.conv1(pixels.to(visual.conv1.weight.dtype)).flatten(2).transpose(1, 2)
         cls = visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
@@ -36,20 +36,20 @@ class ImageTower:
     def run_blocks(
         self, tokens: Float[Tensor, "views tokens width"], start: int, stop: int
     ) -> Float[Tensor, "views tokens width"]:
-        """The tokens before block ``stop``, from those before block ``start``."""
+        """The tokens before block ``stop``, computed from those before block ``start``."""
         for block in self._blocks[start:stop]:
             tokens = _run_block(block, tokens)
         return tokens
 
     def finish(self, tokens: Float[Tensor, "views tokens width"], start: int) -> Float[Tensor, "views dim"]:
-        """Embeddings of unit length in float32, from the tokens before block ``start``."""
+        """Embeddings of unit length in float32, computed from the tokens before block ``start``."""
         tokens = self.run_blocks(tokens, start, self.blocks - 1)
         cls = _run_block_for_cls(self._blocks[-1], tokens) if start < self.blocks else tokens[:, 0]
         pooled = self._visual.ln_post(cls.float()) @ self._visual.proj.float()
         return F.normalize(pooled, dim=-1)
 
     def cls_attention(self, tokens: Float[Tensor, "views tokens width"]) -> Float[Tensor, "views patches"]:
-        """Attention of the CLS token to each patch in the last block, mean over heads, from the tokens before it."""
+        """Attention of the CLS token to each patch in the last block, averaged over heads, computed from the tokens before it."""
         block = self._blocks[-1]
         if not _is_plain(block):
             raise ModelError(
@@ -63,15 +63,15 @@ class ImageTower:
 
 
 def image_tower(visual: nn.Module) -> ImageTower | None:
-    """The tower in steps, or None if it pools no CLS token or its grid is not square."""
+    """The tower block by block; None if it pools no CLS token or its grid is not square."""
     if not isinstance(visual, VisionTransformer) or visual.attn_pool is not None or visual.pool_type != "tok":
         return None
     rows, columns = visual.grid_size
     return ImageTower(visual) if rows == columns else None
 
 
-def no_cls_token(name: str) -> ModelError:
-    """What to say of a tower without a CLS token."""
+def no_cls_token_error(name: str) -> ModelError:
+    """The error for a tower that pools no CLS token over a square grid."""
     return ModelError(
         f"the image tower of {name} pools no CLS token over a square grid of patches, so its tokens cannot be cropped "
         "nor its attention read; set method.feature_crops=false and attention.name to a timm ViT, "
@@ -80,7 +80,7 @@ def no_cls_token(name: str) -> ModelError:
 
 
 def check_block(name: str, feature_block: int | None, blocks: int) -> int:
-    """The block before which tokens are cropped: the one that the settings say, or the last."""
+    """The block before which tokens are cropped: the settings' block, or the last one; ModelError if the tower lacks it."""
     if feature_block is None:
         return blocks - 1
     if feature_block >= blocks:
@@ -116,7 +116,7 @@ def _run_block_for_cls(block: Block, tokens: Tensor) -> Tensor:
 
 
 def _split_heads(block: Block, normed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Query of the CLS token; keys and values of all tokens; each views × heads × tokens × head width."""
+    """Query of the CLS token, keys and values of all tokens, each views × heads × tokens × head width."""
     views, count, width = normed.shape
     heads = block.attn.num_heads
     weight, bias = block.attn.in_proj_weight, block.attn.in_proj_bias

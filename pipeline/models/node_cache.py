@@ -1,6 +1,5 @@
-"""The folder of copies that all processes of a node share: each file downloaded once, and looked at before it is used."""
+"""The folder of weights that all processes of a node share: each file is downloaded once and hashed before every use."""
 
-import fcntl
 import hashlib
 import os
 import platform
@@ -8,12 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock
+
 from laketag.pipeline.errors import StorageError
 from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
 
 
 def cache_folder() -> Path:
-    """The folder of downloaded checkpoints: ``LAKETAG_CACHE``, or ``~/.cache/laketag``."""
+    """The folder of downloaded weights: ``LAKETAG_CACHE``, or ``~/.cache/laketag``."""
     return Path(os.environ.get("LAKETAG_CACHE") or "~/.cache/laketag").expanduser()
 
 
@@ -25,55 +26,51 @@ def copy_once(
     version: str | None,
     folder: Path,
 ) -> HashedFile:
-    """The source's bytes lie in the folder as ``<sha256><suffix>``; of many callers at once, one reads the source.
+    """The source's bytes are in the folder as ``<sha256><suffix>``; if many processes call at once, one of them downloads.
 
-    A copy counts if its content is what its name says. Copies are replaced whole, so callers hash them side by side,
-    without a lock; who finds none, or a damaged one, takes the lock, and downloads unless that was done meanwhile.
-    Without an expected SHA-256, the name and version stand for the one that they were downloaded with.
-    ``read`` raises LaketagErrors: an OSError is taken for the folder's, and raised as a StorageError about it.
+    Without an expected SHA-256, a pointer file remembers which one the name and version had when they were downloaded.
+    A copy is used only if its content has the SHA-256 of its name; a damaged copy is downloaded again.
+    ``read`` must raise LaketagErrors, because an OSError is taken for one of the folder and becomes a StorageError.
     """
     suffix = Path(name).suffix
     pointer = folder / f"{hashlib.blake2b(f'{name} {version}'.encode(), digest_size=16).hexdigest()}.sha256"
     key = expected.sha256 if expected else pointer.stem
 
-    def known() -> str:  # empty: nothing is
-        return expected.sha256 if expected else pointer.read_text() if pointer.is_file() else ""
+    def find() -> HashedFile | None:
+        sha256 = expected.sha256 if expected else pointer.read_text() if pointer.is_file() else ""
+        copy = folder / f"{sha256}{suffix}"
+        return HashedFile(copy, sha256) if copy.is_file() and sha256_of(copy) == sha256 else None
 
     with _folder_errors(folder):
-        while True:
-            sha256 = known()
-            copy = folder / f"{sha256}{suffix}"
-            seen = _stamp(copy)
-            if seen and sha256_of(copy) == sha256:
-                return HashedFile(copy, sha256)
-            with locked(folder, key):
-                if (sha256, seen) != (known(), _stamp(copy)):
-                    continue  # another process was here first: look again
-                with _partial(folder, key) as partial:
-                    sha256 = _download(read, partial)
-                    if expected:
-                        expected.check(sha256, name)
-                    copy = partial.replace(folder / f"{sha256}{suffix}")
-                    if not expected:
-                        partial.write_text(sha256)
-                        partial.replace(pointer)
-                return HashedFile(copy, sha256)
+        if found := find():  # without the lock, so that processes hash side by side
+            return found
+        with locked(folder, key):
+            if found := find():  # another process has downloaded it meanwhile
+                return found
+            with _partial(folder, key) as partial:
+                sha256 = _download(read, partial)
+                if expected:
+                    expected.check(sha256, name)
+                copy = partial.replace(folder / f"{sha256}{suffix}")
+                if not expected:
+                    partial.write_text(sha256)
+                    partial.replace(pointer)
+            return HashedFile(copy, sha256)
 
 
 @contextmanager
 def locked(folder: Path, key: str) -> Iterator[None]:
-    """No other process on this node is inside for the same folder and key; the lock dies with its holder."""
+    """No other process on this node holds the folder's lock of this key; a killed process releases it."""
     with _folder_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / f"{key}.lock").open("w")
-        fcntl.flock(file, fcntl.LOCK_EX)
-    with file:
+        held = FileLock(folder / f"{key}.lock").acquire()
+    with held:
         yield
 
 
 @contextmanager
 def _partial(folder: Path, key: str) -> Iterator[Path]:
-    """Where to write what is then renamed; nothing is left of it afterwards, nor of what killed processes left there."""
+    """A path to write and then rename; afterwards neither it nor what killed processes left is in the folder."""
     for left in folder.glob(f".{key}.*.part"):
         left.unlink()
     partial = folder / f".{key}.{os.getpid()}.part"
@@ -84,7 +81,7 @@ def _partial(folder: Path, key: str) -> Iterator[Path]:
 
 
 def _download(read: Callable[[], Iterable[bytes]], target: Path) -> str:
-    """The source lies in the file, on the disk; returns its SHA-256."""
+    """The source's bytes are in the file, synced to disk; returns their SHA-256."""
     digest = hashlib.sha256()
     with target.open("wb") as file:
         for chunk in read():
@@ -95,18 +92,9 @@ def _download(read: Callable[[], Iterable[bytes]], target: Path) -> str:
     return digest.hexdigest()
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """What tells a file from the one that replaces it; None if there is no file."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_ino, status.st_mtime_ns
-
-
 @contextmanager
 def _folder_errors(folder: Path) -> Iterator[None]:
-    """What the disk refuses inside becomes a StorageError about the folder."""
+    """An OSError raised inside becomes a StorageError about the folder."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""How an image becomes the input of a model: sizes and numbers only; classifier/pixels.py makes the pixels."""
+"""How an image becomes a model's input: the geometry and the numbers. ``classifier/pixels.py`` resizes the pixels."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -14,15 +14,13 @@ class Preprocessing:
     """Resize to a square of ``size_px``, scale to 0…1, subtract the mean and divide by the deviation."""
 
     size_px: int
-    resize_mode: Literal[
-        "shortest", "squash"
-    ]  # shortest: short side to size, then centre crop; squash: both sides
+    resize_mode: Literal["shortest", "squash"]  # shortest: short side, then centre crop; squash: both sides
     interpolation: Literal["bicubic", "bilinear"]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
     def resized_width_height(self, width_px: int, height_px: int) -> tuple[int, int]:
-        """Width and height after the resize, before the centre crop (as torchvision's Resize)."""
+        """Width and height after the resize, before the centre crop (torchvision's Resize)."""
         if self.resize_mode == "squash":
             return self.size_px, self.size_px
         if width_px <= height_px:
@@ -30,7 +28,7 @@ class Preprocessing:
         return int(self.size_px * width_px / height_px), self.size_px
 
     def centre_left_top(self, width_px: int, height_px: int) -> tuple[int, int]:
-        """Where in the resized picture the visible square begins (as torchvision's CenterCrop)."""
+        """Where in the resized picture the visible square begins (torchvision's CenterCrop)."""
         return round((width_px - self.size_px) / 2.0), round((height_px - self.size_px) / 2.0)
 
     def visible_xyxy_px(self, width_px: int, height_px: int) -> tuple[float, float, float, float]:
@@ -46,18 +44,18 @@ class Preprocessing:
         )
 
     def normalise(self, rgb_u8: UInt8[Tensor, "views size size 3"]) -> Float[Tensor, "views 3 size size"]:
-        """The model's input, float32, on the same device; the same numbers as torchvision's ToTensor and Normalize."""
+        """The model's float32 input on the same device, equal to that of torchvision's ToTensor and Normalize."""
         pixels = rgb_u8.permute(0, 3, 1, 2).contiguous().float().div_(255)
         mean, std = pixels.new_tensor(self.mean), pixels.new_tensor(self.std)
         return pixels.sub_(mean[:, None, None]).div_(std[:, None, None])
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it as JSON can hold it, for the classifier's fingerprint."""
+        """The fields as JSON values, for the classifier's fingerprint."""
         return asdict(self)
 
 
 def read_preprocessing(config: dict[str, Any], model: str) -> Preprocessing:
-    """The Preprocessing that a model's configuration (open_clip's or timm's names) states."""
+    """The Preprocessing of a model's configuration, whose keys are named as in open_clip and timm."""
     size = config["size"]
     width_height = {size} if isinstance(size, int) else set(size)
     problems = {
@@ -67,7 +65,7 @@ def read_preprocessing(config: dict[str, Any], model: str) -> Preprocessing:
     }
     if wrong := [problem for problem, is_so in problems.items() if is_so]:
         raise ModelError(
-            f"{model} wants {' and '.join(wrong)}, which laketag does not prepare; choose another model"
+            f"{model} wants {' and '.join(wrong)}, which laketag does not support; choose another model"
         )
     mean, std = (tuple(float(value) for value in config[key]) for key in ("mean", "std"))
     return Preprocessing(

@@ -1,4 +1,4 @@
-"""Checkpoint files: downloaded once per node, checked, never unpickled."""
+"""Weight files: on this machine, downloaded once per node, checked, never unpickled."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,30 +7,19 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import ModelError
 from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
 from laketag.pipeline.models.node_cache import cache_folder, copy_once
+from laketag.pipeline.store.filesystems import open_filesystem, store_errors
 
 CHUNK_BYTES = 1 << 22
 
 
 def local_copy(url_or_path: str, expected: ExpectedSha256 | None, storage: StorageSettings) -> HashedFile:
-    """The file lies on this machine, hashed just now, with the expected SHA-256 if there is one.
+    """The file is on this machine, hashed just now, with the expected SHA-256 if there is one.
 
-    A local path is used where it lies. A remote file is downloaded into the cache once per node, however many
-    processes ask at the same time, and kept under its SHA-256; without an expected one, the store's version of the
-    object (ETag or time, size) tells whether the cached copy is still the right one.
+    A local file is used where it is. A remote one is downloaded into the node's cache; without an expected SHA-256 the
+    store's version of the object (ETag or time, and size) decides whether the cached copy is still the right one.
     """
     if "://" not in url_or_path:
-        path = Path(url_or_path).expanduser().absolute()
-        if not path.is_file():
-            raise ModelError(
-                f"checkpoint {url_or_path} is not a file on this machine; name an existing one, or an s3:// URL"
-            )
-        file = HashedFile(path, sha256_of(path))
-        if expected is not None:
-            expected.check(file.sha256, str(path))
-        return file
-
-    from laketag.pipeline.store.filesystems import open_filesystem, store_errors
-
+        return _local_file(url_or_path, expected)
     with store_errors(url_or_path):
         filesystem, inside = open_filesystem(url_or_path, storage)
         version = None if expected else str(_version(filesystem.info(inside)))
@@ -43,8 +32,20 @@ def local_copy(url_or_path: str, expected: ExpectedSha256 | None, storage: Stora
     return copy_once(read, url_or_path, expected=expected, version=version, folder=cache_folder())
 
 
+def _local_file(name: str, expected: ExpectedSha256 | None) -> HashedFile:
+    path = Path(name).expanduser().absolute()
+    if not path.is_file():
+        raise ModelError(
+            f"checkpoint {name} is not a file on this machine; name an existing one, or an s3:// URL"
+        )
+    file = HashedFile(path, sha256_of(path))
+    if expected is not None:
+        expected.check(file.sha256, str(path))
+    return file
+
+
 def require_safetensors(name: str, setting: str) -> None:
-    """The name is that of a safetensors file; other formats can run code when they are read."""
+    """ModelError unless the name is that of a safetensors file; reading other formats can run code."""
     if not name.endswith(".safetensors"):
         raise ModelError(
             f"{setting} = {name!r} is not a .safetensors file; other checkpoint formats are pickles that can run code, "
@@ -53,5 +54,5 @@ def require_safetensors(name: str, setting: str) -> None:
 
 
 def _version(info: dict[str, object]) -> list[str]:
-    """What of a listing tells one version of an object from another."""
+    """The entries of a listing that tell one version of an object from another."""
     return [str(info.get(key)) for key in ("ETag", "etag", "LastModified", "mtime", "size")]

@@ -66,7 +66,7 @@ class LabelImages:
 
         spec: ClassifierSpec = pickle.loads(pickled_spec)
         try:
-            texts = load_class_texts(lake, spec.description_set, spec.description_version)
+            texts = load_class_texts(lake, spec.descriptions.name, spec.descriptions.version)
             self._classifier: Classifier | LaketagError = spec.load(texts, device=device, threads=threads)
         except (
             LaketagError

@@ -1,7 +1,7 @@
 """ABS for one image as the paper describes it, in plain loops: slow, and independent of laketag.pipeline.classifier.
 
-Only the convention for draws is shared: Philox words keyed by blake2b of seed, kind and image id, a patch by walking the
-attended patches in order of position, an integer by scaling to the range.
+Only the convention for random draws is shared: Philox words keyed by blake2b of seed, kind and image id; a patch is found
+by walking the attended patches in order of position, an integer by scaling to its range.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from laketag.pipeline.config import MethodSettings
 
 @dataclass
 class NaiveModels:
-    """The two models as open_clip and timm make them; without a ViT the CLIP tower's own attention is used."""
+    """The two models as open_clip and timm build them; without a ViT the CLIP tower's own attention is used."""
 
     clip: Any
     clip_transform: Any  # a PIL image → the CLIP tower's input
@@ -31,7 +31,7 @@ class NaiveModels:
 
 @dataclass
 class NaiveResult:
-    """What the loops found."""
+    """The results of the loops."""
 
     label: int
     scores: list[float]
@@ -62,7 +62,7 @@ def label_image(
     classes: int,
     method: MethodSettings,
 ) -> NaiveResult:
-    """Every step of abs.md, one view and one description at a time."""
+    """Every step of ABS, one view and one description at a time."""
     picture = Image.fromarray(rgb)
     width, height = picture.size
     views, boxes = [], []
@@ -149,7 +149,7 @@ def integer(u: float, low: int, high: int) -> int:
 def raw_box(
     patch: int, w: int, h: int, a: int, frame: tuple[float, ...], width: int, height: int
 ) -> tuple[int, ...]:
-    """abs.md's step 3; a side under two pixels, of which the paper says nothing, keeps its centre's pixel."""
+    """A crop around a patch; a side under two pixels, for which the paper has no rule, keeps the centre's pixel."""
     edges = []
     for cell, side, f0, f1, limit in (
         (patch % a, w, frame[0], frame[2], width),
@@ -165,13 +165,13 @@ def raw_box(
 
 
 def feature_cells(patch: int, side: int, a: int, g: int) -> tuple[int, int, int, int]:
-    """abs.md's step 4: rows and columns kept, ends exclusive."""
+    """The rows and columns that a feature crop keeps, ends exclusive."""
     row, column, half = patch // a * g // a, patch % a * g // a, side // 2
     return max(0, row - half), min(g, row + half + 1), max(0, column - half), min(g, column + half + 1)
 
 
 def visible(models: NaiveModels, width: int, height: int) -> tuple[float, float, float, float]:
-    """The middle square for shortest, all for squash."""
+    """The middle square for ``shortest``, the whole image for ``squash``."""
     if models.resize_mode == "squash":
         return 0.0, 0.0, float(width), float(height)
     size = models.clip.visual.image_size[0]
@@ -244,7 +244,7 @@ def match(
     classes: int,
     method: MethodSettings,
 ) -> tuple[list[float], list[float], dict[tuple[int, int], float]]:
-    """abs.md's step 5, or means of cosines where soft matching is off."""
+    """Soft matching, or mean cosines without it."""
     scores, posteriors = [0.0] * classes, [0.0] * classes
     contributions = {}
     tau = method.matching_temperature

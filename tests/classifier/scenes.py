@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from laketag.pipeline.classifier.class_texts import ClassTexts
+from laketag.pipeline.classifier.views import Encoders
 from laketag.pipeline.models.attention_model import AttentionModel
-from laketag.pipeline.models.backbone import Backbone
 from tests.classifier.naive_abs import NaiveModels, clip_transform
 from tests.models.tiny import (
     CPU,
@@ -25,7 +25,7 @@ from tests.models.tiny import (
 EMBED_DIM = 32
 CLASSES = ("cat", "dog", "bird", "fish")
 CLASS_OF = (2, 0, 0, 1, 1, 1, 2, 3, 0, 3)
-"""Of which class each description is: unequal counts, not sorted."""
+"""The class of each description: unequal counts, not sorted."""
 
 
 def random_image(width_px: int, height_px: int, seed: int = 0) -> np.ndarray:
@@ -56,8 +56,8 @@ def random_texts(
 @cache
 def models(
     grid: int, *, attention_grid: int | None, resize_mode: str = "shortest"
-) -> tuple[Backbone, AttentionModel | None, NaiveModels]:
-    """The same tiny models twice: loaded as ours, and as open_clip and timm make them."""
+) -> tuple[Encoders, NaiveModels]:
+    """The same tiny models twice: loaded by our code, and as open_clip and timm build them."""
     sizes: dict[str, Any] = {"image_px": 8 * grid, "patch_px": 8}
     backbone = tiny_backbone(seed=grid, resize_mode=resize_mode, **sizes)
     naive = NaiveModels(
@@ -66,9 +66,10 @@ def models(
         resize_mode,
     )
     if attention_grid is None:
-        return backbone, None, naive
+        return Encoders(backbone, None), naive
     size = 4 * attention_grid
     preprocessing = Preprocessing(size, "squash", "bilinear", HALF, HALF)
     naive.vit = tiny_vit(seed=1, image_px=size)
     naive.vit_transform = clip_transform(preprocessing)
-    return backbone, AttentionModel("tiny", tiny_vit(seed=1, image_px=size), preprocessing, CPU), naive
+    attention = AttentionModel("tiny", tiny_vit(seed=1, image_px=size), preprocessing, CPU)
+    return Encoders(backbone, attention), naive

@@ -1,3 +1,5 @@
+"""Whole classifiers against a plain loop: with them ``methods``, ``views`` and the batching of all steps."""
+
 import random
 from dataclasses import replace
 
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from laketag.pipeline.classifier.classifier import Classifier
 from laketag.pipeline.classifier.methods import ImageLabel
 from laketag.pipeline.config import MethodSettings
-from laketag.pipeline.errors import InputError, ModelError
+from laketag.pipeline.errors import ModelError
 from tests.classifier import naive_abs
 from tests.classifier.scenes import CLASS_OF, CLASSES, models, random_image, random_texts
 
@@ -22,8 +24,8 @@ IDS = [f"image {number}" for number in range(len(SIZES))]
 def classifier(
     method: MethodSettings, grid: int = 7, attention_grid: int | None = 14, views_per_pass: int = 64
 ) -> Classifier:
-    backbone, attention, _ = models(grid, attention_grid=attention_grid)
-    return Classifier(backbone, attention, random_texts(), method, views_per_pass=views_per_pass)
+    encoders, _ = models(grid, attention_grid=attention_grid)
+    return Classifier(encoders, random_texts(), method, views_per_pass=views_per_pass)
 
 
 def assert_same(ours: list[ImageLabel], theirs: list[ImageLabel]) -> None:
@@ -39,7 +41,7 @@ def assert_same(ours: list[ImageLabel], theirs: list[ImageLabel]) -> None:
         )
 
 
-@settings(max_examples=70, deadline=None, derandomize=True)
+@settings(max_examples=70, derandomize=True)
 @given(
     width=st.integers(1, 90),
     height=st.integers(1, 90),
@@ -65,10 +67,10 @@ def test_batched_code_and_a_plain_loop_agree(
     **method: object,
 ) -> None:
     settings_ = MethodSettings(min_side_fraction=shares[0], max_side_fraction=shares[1], tags=3, **method)  # type: ignore[arg-type]
-    backbone, attention, naive = models(grid, attention_grid=attention_grid, resize_mode=resize_mode)
+    encoders, naive = models(grid, attention_grid=attention_grid, resize_mode=resize_mode)
     texts = random_texts()
     image = random_image(width, height)
-    ours = Classifier(backbone, attention, texts, settings_, views_per_pass=5).label([image], ["an id"])[0]
+    ours = Classifier(encoders, texts, settings_, views_per_pass=5).label([image], ["an id"])[0]
     expected = naive_abs.label_image(
         image, "an id", naive, texts.embeddings, list(CLASS_OF), len(CLASSES), settings_
     )
@@ -114,25 +116,24 @@ def test_another_id_or_seed_draws_other_crops() -> None:
 
 
 def test_threads_that_cut_crops_change_nothing() -> None:
-    backbone, attention, _ = models(7, attention_grid=14)
+    encoders, _ = models(7, attention_grid=14)
     method = MethodSettings(crops=4)
     alone, many = (
-        Classifier(backbone, attention, random_texts(), method, views_per_pass=32, threads=threads)
-        for threads in (1, 4)
+        Classifier(encoders, random_texts(), method, views_per_pass=32, threads=threads) for threads in (1, 4)
     )
     assert many.label(IMAGES, IDS) == alone.label(IMAGES, IDS)
 
 
 def test_clip_looks_once_with_the_label_prompt_at_the_models_logit_scale() -> None:
-    backbone, _, naive = models(7, attention_grid=None)
+    encoders, naive = models(7, attention_grid=None)
     texts = random_texts()
     image = random_image(80, 50)
-    label = Classifier(backbone, None, texts, MethodSettings(name="clip"), views_per_pass=4).label(
-        [image], ["x"]
-    )[0]
+    label = Classifier(encoders, texts, MethodSettings(name="clip"), views_per_pass=4).label([image], ["x"])[
+        0
+    ]
     view = naive_abs.plain_view(naive.clip, naive.clip_transform(naive_abs.Image.fromarray(image)))
     cosines = (texts.label_prompts @ view).numpy()
-    posterior = np.exp(backbone.logit_scale * (cosines - cosines.max()))
+    posterior = np.exp(encoders.backbone.logit_scale * (cosines - cosines.max()))
     assert label.label == CLASSES[cosines.argmax()]
     assert label.score == pytest.approx(cosines.max(), abs=1e-6)
     assert label.probability == pytest.approx(posterior.max() / posterior.sum(), abs=1e-5)
@@ -141,11 +142,11 @@ def test_clip_looks_once_with_the_label_prompt_at_the_models_logit_scale() -> No
 
 
 def test_equal_scores_go_to_the_first_class_and_equal_tags_stay_in_order() -> None:
-    backbone, _, _ = models(7, attention_grid=None)
+    encoders, _ = models(7, attention_grid=None)
     texts = random_texts()
     same = texts.label_prompts[:1].expand(4, -1).contiguous()
     tied = replace(texts, label_prompts=same)
-    label = Classifier(backbone, None, tied, MethodSettings(name="clip"), views_per_pass=4).label(
+    label = Classifier(encoders, tied, MethodSettings(name="clip"), views_per_pass=4).label(
         [IMAGES[0]], ["x"]
     )[0]
     assert (label.label, label.margin) == (CLASSES[0], 0)
@@ -153,11 +154,11 @@ def test_equal_scores_go_to_the_first_class_and_equal_tags_stay_in_order() -> No
 
 
 def test_a_single_class_is_certain_and_has_no_margin() -> None:
-    backbone, attention, _ = models(7, attention_grid=14)
+    encoders, _ = models(7, attention_grid=14)
     texts = random_texts(class_of=(0, 0), classes=("cat",))
-    label = Classifier(backbone, attention, texts, MethodSettings(crops=2), views_per_pass=4).label(
-        [IMAGES[0]], ["x"]
-    )[0]
+    label = Classifier(encoders, texts, MethodSettings(crops=2), views_per_pass=4).label([IMAGES[0]], ["x"])[
+        0
+    ]
     assert (label.label, label.margin) == ("cat", 0)
     assert label.probability == pytest.approx(1)
     assert label.probability <= 1
@@ -175,30 +176,6 @@ def test_an_empty_batch_has_no_labels() -> None:
     assert classifier(MethodSettings(crops=1)).label([], []) == []
 
 
-def test_evidence_lies_inside_the_image() -> None:
-    for image, label in zip(IMAGES, classifier(MethodSettings(crops=4)).label(IMAGES, IDS), strict=True):
-        x0, y0, x1, y1 = label.evidence_box_xyxy_px
-        assert 0 <= x0 < x1 <= image.shape[1]
-        assert 0 <= y0 < y1 <= image.shape[0]
-
-
 def test_a_block_that_the_tower_does_not_have_is_refused() -> None:
     with pytest.raises(ModelError, match="blocks 0 to 2"):
         classifier(MethodSettings(feature_block=3))
-
-
-def test_texts_of_another_backbone_are_refused() -> None:
-    backbone, attention, _ = models(7, attention_grid=14)
-    texts = random_texts()
-    shorter = texts.embeddings[:, :8].contiguous(), texts.label_prompts[:, :8].contiguous()
-    other = replace(texts, embeddings=shorter[0], label_prompts=shorter[1])
-    with pytest.raises(InputError, match="8 dimensions, the backbone has 32"):
-        Classifier(backbone, attention, other, MethodSettings(), views_per_pass=4)
-
-
-def test_a_class_without_description_is_refused_by_abs_alone() -> None:
-    backbone, attention, _ = models(7, attention_grid=14)
-    texts = random_texts(class_of=(0, 1, 3))
-    with pytest.raises(InputError, match="no description is kept of bird"):
-        Classifier(backbone, attention, texts, MethodSettings(), views_per_pass=4)
-    Classifier(backbone, None, texts, MethodSettings(name="clip"), views_per_pass=4)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F  # noqa: N812
 
+from laketag.pipeline.classifier.attention import AttendedPatches
 from laketag.pipeline.classifier.feature_crops import crop_tokens, draw_feature_crops, feature_crop_cells
 from laketag.pipeline.config import MethodSettings
 
@@ -68,7 +69,6 @@ def test_tokens_keep_their_number_format() -> None:
     ("grid", "sides"), [(14, range(8, 13)), (16, range(9, 15)), (7, range(4, 7)), (1, range(2))]
 )
 def test_sides_are_drawn_from_the_papers_range(grid: int, sides: range) -> None:
-    corner = np.array([0])
-    method = MethodSettings(crops=300)
-    cells = draw_feature_crops("x", corner, np.array([1.0]), 14, grid, method)
+    corner = AttendedPatches(np.array([0]), np.array([1.0]), 14)
+    cells = draw_feature_crops("x", corner, grid, MethodSettings(crops=300))
     assert set(cells[:, 2].tolist()) == {min(grid, side // 2 + 1) for side in sides}

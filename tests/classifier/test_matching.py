@@ -43,10 +43,3 @@ def test_posteriors_are_a_distribution(class_of: list[int], seed: int) -> None:
     found = match_softly(unit(seed, 1, 3, 8), unit(seed + 1, len(class_of), 8), members, 0.03).posteriors
     assert float(found.sum()) == pytest.approx(1, abs=1e-5)
     assert bool(((found >= 0) & (found <= 1)).all())
-
-
-@given(class_of=CLASS_OF)
-def test_padded_positions_list_each_classs_texts_in_order(class_of: list[int]) -> None:
-    padded = padded_positions(torch.tensor(class_of), 5).tolist()
-    for index, positions in enumerate(padded):
-        assert [p for p in positions if p >= 0] == [p for p, own in enumerate(class_of) if own == index]

@@ -20,7 +20,7 @@ def preprocessing(size: int, mode: str, interpolation: str) -> Preprocessing:
     return Preprocessing(size, mode, interpolation, MEAN, STD)  # type: ignore[arg-type]
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(
     width=st.integers(1, 150),
     height=st.integers(1, 150),
@@ -40,7 +40,7 @@ def test_views_are_what_clips_own_transform_makes_of_the_crop(
     assert torch.equal(ours, clip_transform(settings_)(Image.fromarray(rgb).crop(box)))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(
     width=st.integers(1, 200),
     height=st.integers(1, 200),

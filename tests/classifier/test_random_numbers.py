@@ -1,13 +1,10 @@
 import hashlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laketag.pipeline.classifier.attention import attended_patches
 from laketag.pipeline.classifier.random_numbers import draw_uniforms, pick_integers, pick_patches
 
 
@@ -25,15 +22,6 @@ def test_draws_depend_on_image_seed_and_kind_and_on_nothing_else() -> None:
     assert len(set(firsts.values())) == len(keys)
     assert all(tuple(draw_uniforms(*key, 4)) == first for key, first in firsts.items())
     assert draw_uniforms("a", 0, "raw crops", 9)[:4].tolist() == list(firsts["a", 0, "raw crops"])
-
-
-def test_another_process_draws_the_same() -> None:
-    code = (
-        "from laketag.pipeline.classifier.random_numbers import draw_uniforms; "
-        "print(draw_uniforms('a', 5, 'raw crops', 2).tolist())"
-    )
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert printed.strip() == str(draw_uniforms("a", 5, "raw crops", 2).tolist())
 
 
 def test_patches_are_drawn_by_their_probability() -> None:
@@ -55,20 +43,6 @@ def test_patches_that_swap_ranks_are_drawn_alike() -> None:
 def test_integers_reach_both_ends_and_nothing_beyond(low: int, more: int) -> None:
     picked = pick_integers(draw_uniforms("ends", 0, "raw crops", 500), low, low + more)
     assert sorted(set(picked.tolist())) == list(range(low, low + more + 1))
-
-
-def test_attended_patches_are_the_highest_first_and_earlier_of_equal_ones() -> None:
-    attention = np.array([0.1, 0.3, 0.1, 0.5], dtype=np.float32)
-    patches, probabilities = attended_patches(attention, 3, 0.03)
-    assert patches.tolist() == [3, 1, 0]
-    expected = np.exp(attention[[3, 1, 0]].astype(np.float64) / 0.03)
-    assert probabilities == pytest.approx(expected / expected.sum())
-
-
-def test_a_small_grid_gives_all_its_patches() -> None:
-    patches, probabilities = attended_patches(np.full(4, 0.25, dtype=np.float32), 20, 0.03)
-    assert sorted(patches.tolist()) == [0, 1, 2, 3]
-    assert probabilities == pytest.approx([0.25] * 4)
 
 
 def test_the_key_is_what_the_module_says() -> None:

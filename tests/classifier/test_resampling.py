@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from laketag.pipeline.classifier.resampling import HALF_BITS, SPLIT_TAPS, filter_split, filter_whole, taps
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30, derandomize=True)
 @given(
     length=st.integers(1, 400),
     resized=st.integers(1, 64),

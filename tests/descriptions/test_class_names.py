@@ -1,4 +1,4 @@
-"""Which names are the same, and which of them a text mentions."""
+"""Which names are equal, and which of them a text mentions."""
 
 import re
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from laketag.pipeline.descriptions.class_names import NameFinder, find_same_names
 
 
-def test_case_space_underscore_hyphen_and_unicode_form_do_not_tell_names_apart():
+def test_names_that_differ_in_case_space_underscore_hyphen_or_unicode_form_are_equal():
     groups = find_same_names(["Hot Dog", "cat", "hot_dog", "ﬁsh", "hot-dog", "Fish", "cats"])
     assert groups == [("Hot Dog", "hot_dog", "hot-dog"), ("ﬁsh", "Fish")]
 

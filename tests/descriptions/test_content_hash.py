@@ -1,4 +1,4 @@
-"""What changes a description set's hash, and what does not."""
+"""What changes the hash of a description set, and what does not."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What embeddings say against a text: the fast path against plain loops."""
+"""Drop reasons that need embeddings, compared with plain loops."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""How a file's format is told, and what is said when it is not clear."""
+"""How a file's format is detected, and the message if it is not clear."""
 
 import json
 
@@ -32,7 +32,7 @@ def detect(content, file: str = "file.json") -> str:
         (b'\xef\xbb\xbf["a {}."]', "bom", "clip-e"),
     ],
 )
-def test_a_clear_file_is_told_by_its_name_or_content(content, file, expected):
+def test_a_clear_format_is_detected_from_the_name_or_the_content(content, file, expected):
     assert detect(content, file) == expected
 
 
@@ -40,11 +40,11 @@ def test_a_clear_file_is_told_by_its_name_or_content(content, file, expected):
     ("content", "file", "says"),
     [
         (b"cat\ndog\n", "names", "--format names|"),
-        ({"cat": ["A cat purrs.", "whiskers"]}, "f.json", "1 of 2 texts close like sentences"),
+        ({"cat": ["A cat purrs.", "whiskers"]}, "f.json", "1 of 2 texts end like sentences"),
         ({"cat": ["a {}", "whiskers"]}, "f.json", "1 of 2 texts are templates"),
         (["cat", "dog"], "f.json", "2 of its 2 entries are not texts with {}"),
-        ({}, "f.json", "no text to tell the format by"),
-        ({"cat": "whiskers"}, "f.json", "no text to tell the format by"),
+        ({}, "f.json", "no text to detect the format from"),
+        ({"cat": "whiskers"}, "f.json", "no text to detect the format from"),
         (b'{"cat": ["a",]}', "f.json", "f.json, line 1, column"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What words alone say against a text."""
+"""Drop reasons that need words alone."""
 
 from typing import get_args
 
@@ -52,7 +52,7 @@ def test_empty_texts_are_refused_by_place_when_they_are_not_to_be_dropped():
         reasons(SENTENCES, drop_empty=False)
 
 
-def test_a_class_that_the_label_prompt_names_is_not_looked_for():
+def test_a_class_that_the_label_prompt_names_may_be_named_in_texts():
     sentences = {"photo": ("a photo of a photo.",), "cat": ("a photo of a cat.", "a cat on a painting")}
     assert reasons(sentences | {"painting": ("p.",)})["cat"] == [None, "names_another_class"]
 

@@ -1,4 +1,4 @@
-"""Each format's texts, and each way in which a file is broken, with its place."""
+"""The texts of each format, and every kind of broken file with its place in the message."""
 
 import csv
 import io
@@ -51,7 +51,7 @@ CELL = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size
 
 
 @given(st.lists(st.tuples(st.sampled_from(["cat", "dog", "owl"]), CELL)), st.sampled_from([",", ";", "\t"]))
-def test_a_csv_file_says_the_same_as_its_rows(texts, delimiter):
+def test_a_csv_file_gives_the_same_texts_as_its_rows(texts, delimiter):
     rows = [("cat", "one"), ("dog", "two"), *texts]
     sink = io.StringIO()
     writer = csv.writer(sink, delimiter=delimiter)
@@ -63,19 +63,13 @@ def test_a_csv_file_says_the_same_as_its_rows(texts, delimiter):
 @pytest.mark.parametrize(
     ("content", "file_format", "says"),
     [
-        (b'{"cat": [\n"a" "b"]}', "cupl", "FILE, line 2, column 5: not JSON"),
-        (b'{"cat": ["a"], "cat": ["b"], "dog": ["c"]}', "cupl", "keys that stand twice: 'cat'"),
-        (b"[" * 100_000, "cupl", "nested too deeply"),
-        (b'{"cat": ["\\ud800"], "dog": ["b"]}', "cupl", "half of a surrogate pair"),
-        ("cat\ndog".encode("utf-16"), "names", "is UTF-16 text"),
-        (b"cat\nd\xf6g", "names", "FILE, line 2: byte 5 (0xf6) is not UTF-8"),
-        (["a", "b"], "cupl", "is a JSON object of class → list of texts, and this is a list"),
-        ("cat", "clip-d", "and this is str 'cat'"),
+        (["a", "b"], "cupl", "is a JSON object of class → list of texts, but this is a list"),
+        ("cat", "clip-d", "but this is str 'cat'"),
         ({"cat": ["a"], "dog": "b"}, "cupl", "class 'dog': a text instead of a list of texts"),
         ({"cat": [], "dog": ["b", 3]}, "clip-d", "class 'dog', entry 2: the number 3 instead of a text"),
         ({"cat": [None], "dog": [["b"]]}, "cupl", "class 'cat', entry 1: null instead of a text"),
         ({"cat": ["{}"], "dog": ["a dog"]}, "clip-e", "class 'dog', entry 1: 'a dog' has no {}"),
-        (["a {}", "b"], "clip-e", "does not say for which classes"),
+        (["a {}", "b"], "clip-e", "a list of templates names no classes"),
         ({"cat": ["a"], "cat ": ["b"]}, "cupl", "differ only in white space: 'cat'"),
         ({"cat": ["a"], "": ["b"]}, "cupl", "a class without a name"),
         ({"cat": ["a"]}, "cupl", "only the class 'cat'"),
@@ -94,18 +88,13 @@ def test_a_broken_file_is_refused_with_the_place_and_the_rule(content, file_form
 
 
 def test_names_for_a_file_that_names_its_classes_are_refused():
-    with pytest.raises(InputError, match="leave it out"):
+    with pytest.raises(InputError, match="must be left out"):
         read({"cat": ["a {}"], "dog": ["a {}"]}, "clip-e", ["cat", "dog"])
 
 
-def test_everything_that_is_wrong_is_said_at_once():
+def test_all_problems_are_in_one_message():
     with pytest.raises(InputError) as error:
         read(b"Hot Dog\nhot_dog\nCAT\ncat\nfox", "names")
     assert "2 problems" in str(error.value)
     assert "'Hot Dog' and 'hot_dog'" in str(error.value)
     assert "'CAT' and 'cat'" in str(error.value)
-
-
-def test_a_long_list_of_problems_is_cut():
-    with pytest.raises(InputError, match="and 80 more"):
-        read({"cat": list(range(100)), "dog": ["a"]}, "cupl")

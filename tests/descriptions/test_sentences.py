@@ -8,7 +8,7 @@ from laketag.pipeline.descriptions.sentences import (
     fill_template,
     fold,
     has_content,
-    tidy,
+    on_one_line,
 )
 
 
@@ -32,7 +32,7 @@ def test_a_descriptor_takes_the_verb_that_the_release_gives_it(descriptor, sente
     assert describe_by("mute_swan", descriptor) == sentence
 
 
-def test_a_template_takes_the_spoken_name_in_every_place_and_keeps_other_braces():
+def test_a_template_takes_the_readable_name_in_every_place_and_keeps_other_braces():
     assert fill_template("a {} {0} {x} beside a {}", "hot_dog") == "a hot dog {0} {x} beside a hot dog"
 
 
@@ -50,5 +50,5 @@ def test_a_sentence_ends_with_a_mark_also_before_a_quote():
     assert not any(map(ends_like_a_sentence, ["long tail", "a tail, mostly", ""]))
 
 
-def test_a_tidy_text_is_one_line_with_single_spaces():
-    assert tidy(" one\r\n two\t three ") == "one two three"
+def test_a_text_on_one_line_has_single_spaces():
+    assert on_one_line(" one\r\n two\t three ") == "one two three"

@@ -1,4 +1,4 @@
-"""``python -m tests.golden DIR [DIR…]``: our code against expected numbers; exits 1 beyond a limit, 2 without a golden."""
+"""``python -m tests.golden DIR [DIR…]`` compares our code with expected numbers; exits 1 beyond a limit, 2 without a golden."""
 
 import sys
 

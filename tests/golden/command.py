@@ -1,4 +1,4 @@
-"""Compare folders with what our code computes, print a table for each, and answer with the exit code."""
+"""Compares golden folders with the results of our code and prints a table for each."""
 
 import sys
 from pathlib import Path
@@ -16,11 +16,13 @@ def main(arguments: list[str]) -> int:
     if not arguments:
         print("usage: python -m tests.golden DIR [DIR...]", file=sys.stderr)
         return 2
-    torch.set_num_threads(1)  # on tensors this small, threads wait for each other longer than they compute
+    torch.set_num_threads(1)  # with tensors this small, threads cost more time than they save
     failed = False
     for folder in map(Path, arguments):
         if not (folder / "manifest.json").is_file() or not (folder / "expected.npz").is_file():
-            print(f"{folder} is no golden folder: it needs manifest.json and expected.npz", file=sys.stderr)
+            print(
+                f"{folder} is not a golden folder: it needs manifest.json and expected.npz", file=sys.stderr
+            )
             return 2
         deviations = compare(read_golden(folder))
         Console(width=None if sys.stdout.isatty() else 90).print(_table(folder, deviations))

@@ -1,7 +1,7 @@
 """Our numbers against the expected ones: the largest deviation of each quantity, and its limit.
 
-Each step is fed with the golden's own input of that step (its draws, its boxes), so that one deviation is not counted
-again in the next step; only the class scores and logits follow from our own embeddings of crops and texts.
+Each step gets the golden's own input of that step (its draws, its boxes), so that a deviation does not appear again in
+the next step. Only the class scores and logits are computed from our own embeddings of crops and texts.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import torch
 
 from laketag.pipeline.classifier.attention import attended_patches
 from laketag.pipeline.classifier.class_texts import padded_positions
-from laketag.pipeline.classifier.crops import raw_crop_boxes
+from laketag.pipeline.classifier.crops import SeenImage, raw_crop_boxes
 from laketag.pipeline.classifier.feature_crops import crop_tokens, feature_crop_cells
 from laketag.pipeline.classifier.matching import match_softly
 from laketag.pipeline.classifier.pixels import PixelSource
@@ -22,7 +22,7 @@ ATTENTION = 1e-4
 EMBEDDING = 1e-5
 SCORE_RELATIVE = 1e-3
 SCORE_FLOOR = 1e-2
-"""Scores nearer to 0 are compared absolutely: a sum whose terms cancel has no relative precision."""
+"""Below this, scores are compared absolutely, because a sum whose terms cancel has no relative precision."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Deviation:
 
     @property
     def ok(self) -> bool:
-        """Within the limit; what is not a number is not."""
+        """Whether the deviation is within the limit; NaN is not."""
         return bool(self.largest <= self.limit)
 
 
@@ -85,7 +85,7 @@ def _image_deviations(golden: Golden, index: int, texts: torch.Tensor) -> Iterat
         key.partition("/")[2]: value for key, value in golden.expected.items() if key.startswith(f"{index}/")
     }
     pixels = PixelSource([rgb], golden.backbone.device)
-    grid, attention_grid = golden.backbone.tower.grid, golden.attention.grid
+    attention_grid = golden.attention.grid
 
     seen = pixels.whole(golden.attention.preprocessing)
     attention = golden.attention.cls_attention(seen)[0].numpy()
@@ -94,11 +94,10 @@ def _image_deviations(golden: Golden, index: int, texts: torch.Tensor) -> Iterat
 
     height, width = rgb.shape[:2]
     expected_boxes = np.array(of_image["raw_crop_boxes_xyxy"])
-    patches, widths, heights = (
-        np.array(of_image[f"raw_crop_{what}"]) for what in ("patches", "widths", "heights")
-    )
-    frame = (0.0, 0.0, float(width), float(height))
-    boxes = raw_crop_boxes(patches, widths, heights, attention_grid, frame, (width, height))
+    patches = np.array(of_image["raw_crop_patches"])
+    sizes = np.stack([of_image["raw_crop_widths"], of_image["raw_crop_heights"]], axis=1)
+    whole_image = SeenImage(width, height, (0.0, 0.0, float(width), float(height)))
+    boxes = raw_crop_boxes(patches, sizes, attention_grid, whole_image)
     yield Deviation("boxes", _apart(boxes, expected_boxes), 1, "px")
 
     whole = pixels.whole(golden.backbone.preprocessing)
@@ -108,7 +107,7 @@ def _image_deviations(golden: Golden, index: int, texts: torch.Tensor) -> Iterat
         yield Deviation("crop pixels", _apart(means, expected[key]), 0)
 
     raw = golden.backbone.encode_image(crops)
-    feature = _encode_feature_crops(golden, of_image, whole, attention_grid, grid)
+    feature = _encode_feature_crops(golden, of_image, whole)
     yield Deviation("raw-crop embeddings", _apart(raw, expected["raw_crop_embeddings"]), EMBEDDING)
     yield Deviation(
         "feature-crop embeddings", _apart(feature, expected["feature_crop_embeddings"]), EMBEDDING
@@ -130,19 +129,20 @@ def _image_deviations(golden: Golden, index: int, texts: torch.Tensor) -> Iterat
 def _topk_deviations(
     attention: np.ndarray, expected: dict[str, np.ndarray], manifest: dict[str, object]
 ) -> Iterator[Deviation]:
-    """The attention at each rank (patches of equal attention may swap), and the probabilities that follow from it."""
+    """The attention at each rank (patches of equal attention may swap), and the probabilities computed from it."""
     k, temperature = int(str(manifest["top_k"])), float(str(manifest["temperature_sampling"]))
-    patches, _ = attended_patches(attention, k, temperature)
+    patches = attended_patches(attention, k, temperature).patches
     yield Deviation("top-k", _apart(expected["attention"][patches], expected["topk_values"]), ATTENTION)
-    patches, probabilities = attended_patches(expected["attention"], k, temperature)
+    attended = attended_patches(expected["attention"], k, temperature)
+    of_ranks = expected["attention"][expected["topk_indices"]]
+    yield Deviation("top-k", _apart(expected["attention"][attended.patches], of_ranks), 0)
     yield Deviation(
-        "top-k", _apart(expected["attention"][patches], expected["attention"][expected["topk_indices"]]), 0
+        "top-k probabilities", _apart(attended.probabilities, expected["topk_probabilities"]), EMBEDDING
     )
-    yield Deviation("top-k probabilities", _apart(probabilities, expected["topk_probabilities"]), EMBEDDING)
 
 
 def _encode_feature_crops(
-    golden: Golden, of_image: dict[str, list[int]], whole: torch.Tensor, attention_grid: int, grid: int
+    golden: Golden, of_image: dict[str, list[int]], whole: torch.Tensor
 ) -> torch.Tensor:
     block = golden.manifest["feature_crop_layer"]
     tower = golden.backbone.tower
@@ -151,7 +151,7 @@ def _encode_feature_crops(
         np.array(of_image["feature_crop_patches_14grid"]),
         np.array(of_image["feature_crop_sides"]),
     )
-    cells = feature_crop_cells(patches, sides, attention_grid, grid)
+    cells = feature_crop_cells(patches, sides, golden.attention.grid, tower.grid)
     return tower.finish(crop_tokens(tokens, torch.zeros(len(cells), dtype=torch.int64), cells), block)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from timm.models.vision_transformer import VisionTransformer
 
+from laketag.pipeline.models.architecture import Architecture
 from laketag.pipeline.models.attention_model import AttentionModel
 from laketag.pipeline.models.backbone import Backbone
 from laketag.pipeline.models.backbone_spec import build_clip
@@ -25,7 +26,7 @@ LABEL_PROMPT = "a photo of a {}."
 
 @dataclass(frozen=True)
 class Golden:
-    """What a folder holds; the models are ours, loaded with the folder's weights."""
+    """The contents of a folder; the models are our code, loaded with the folder's weights."""
 
     manifest: dict[str, Any]
     expected: dict[str, np.ndarray]
@@ -86,7 +87,7 @@ def clip_preprocessing(sizes: dict[str, Any]) -> Preprocessing:
 
 
 def dino_preprocessing(sizes: dict[str, Any]) -> Preprocessing:
-    """The preprocessing that the manifest states for the attention model."""
+    """The preprocessing of the attention model in the manifest."""
     return Preprocessing(
         sizes["image_size"],
         sizes["resize"],
@@ -101,8 +102,8 @@ def _read_backbone(folder: Path, manifest: dict[str, Any]) -> Backbone:
     clip = build_clip(clip_config(sizes), "fp32")
     open_clip.load_checkpoint(clip, str(folder / "clip_tiny.safetensors"))
     tokenizer = open_clip.SimpleTokenizer(context_length=CONTEXT)
-    cpu = torch.device("cpu")
-    return Backbone(folder.name, clip, tokenizer, clip_preprocessing(sizes), sizes["embed_dim"], cpu)
+    architecture = Architecture(json.dumps(clip_config(sizes)), clip_preprocessing(sizes))
+    return Backbone(folder.name, clip, tokenizer, architecture, torch.device("cpu"))
 
 
 def _read_attention(folder: Path, manifest: dict[str, Any]) -> AttentionModel:

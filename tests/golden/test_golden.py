@@ -98,7 +98,7 @@ def test_a_box_may_differ_by_one_pixel(grid_of_seven: Path, tmp_path: Path, pixe
 
 
 @pytest.mark.parametrize("arguments", [[], ["/nowhere"]])
-def test_without_a_golden_folder_the_command_says_so(
+def test_without_a_golden_folder_the_command_exits_with_2_and_a_message(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 2

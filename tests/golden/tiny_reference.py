@@ -29,7 +29,7 @@ IMAGE_SIZES = [(120, 80), (37, 90), (9, 5)]
 def write_golden(
     folder: Path, *, patch_px: int, layers: int, block: int, dino_patch_px: int = 16, seed: int = 0
 ) -> Path:
-    """The folder holds models, images, draws and what the loops make of them."""
+    """The folder holds models, images, draws and the results of the loops."""
     (folder / "images").mkdir(parents=True)
     manifest = _manifest(patch_px, layers, block, dino_patch_px, seed)
     torch.manual_seed(seed)
@@ -97,7 +97,7 @@ def _manifest(patch_px: int, layers: int, block: int, dino_patch_px: int, seed: 
 
 
 def _half(model: torch.nn.Module, path: Path) -> torch.nn.Module:
-    """The model with its weights rounded to what lies in the file."""
+    """The model with its weights rounded to those in the file."""
     halves = {name: value.half().contiguous() for name, value in model.state_dict().items()}
     save_file(halves, path)
     model.load_state_dict({name: value.float() for name, value in halves.items()})
@@ -123,7 +123,7 @@ def _expected_image(
     texts: np.ndarray,
     draw: random.Random,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The image's draws, and every number that follows from them."""
+    """The image's draws, and every number computed from them."""
     picture = Image.fromarray(rgb)
     width, height = picture.size
     grid, block = models.clip.visual.grid_size[0], manifest["feature_crop_layer"]

@@ -1,28 +1,25 @@
-"""What processes of tests do that copy a checkpoint: in a module that is quick to import."""
+"""A slow source of weights, and what test processes do with it; a module of its own because they import it."""
 
 import multiprocessing
-import os
 import time
 from collections.abc import Iterator
 from multiprocessing.context import ForkServerContext
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile
 from laketag.pipeline.models.node_cache import copy_once
-from laketag.pipeline.models.weights import local_copy
 
 
 def light_processes() -> ForkServerContext:
-    """Processes without this one's threads and memory, started in no time."""
+    """Processes that start fast because they have none of this one's threads and memory."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "laketag.pipeline.store.filesystems", "s3fs"])
+    context.set_forkserver_preload([__name__])
     return context
 
 
 class CountedSource:
-    """Reads a file in two chunks, slowly, and leaves a byte in a log for each time."""
+    """Reads a file in two chunks, slowly, and appends a byte to a log for each read."""
 
     def __init__(self, path: Path, log: Path, pause_s: float) -> None:
         self.path, self.log, self.pause_s = path, log, pause_s
@@ -32,7 +29,7 @@ class CountedSource:
             log.write(b".")
         content = self.path.read_bytes()
         yield content[: len(content) // 2]
-        time.sleep(self.pause_s)  # so that others come while this one copies
+        time.sleep(self.pause_s)  # so that other processes come meanwhile
         yield content[len(content) // 2 :]
 
 
@@ -53,11 +50,3 @@ def copy_with_others(
     """Put the copy on the queue, made at the same time as the others'."""
     all_there.wait()
     answers.put(copy(source, cache, expected))
-
-
-def copy_from_s3(
-    env: dict[str, str], url: str, storage: StorageSettings, answers: "multiprocessing.Queue[str]"
-) -> None:
-    """Put the path of the local copy on the queue."""
-    os.environ.update(env)
-    answers.put(str(local_copy(url, None, storage).path))

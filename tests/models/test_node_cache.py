@@ -1,4 +1,3 @@
-import fcntl
 import hashlib
 import multiprocessing
 import os
@@ -13,11 +12,12 @@ import pytest
 
 from laketag.pipeline.errors import ModelError, StorageError
 from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile
-from laketag.pipeline.models.node_cache import copy_once
+from laketag.pipeline.models.node_cache import copy_once, locked
 from tests.models.copying import CountedSource, copy, copy_with_others, light_processes
 
 CONTENT = os.urandom(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+PROCESSES = 8
 KNOWN = ExpectedSha256(SHA256, "backbone.sha256", by_driver=True)
 
 
@@ -36,9 +36,10 @@ def damage(cache: Path) -> None:
     (cache / f"{SHA256}.safetensors").write_bytes(b"\0" + CONTENT[1:])
 
 
-@pytest.mark.parametrize("expected", [KNOWN, None], ids=["known", "unknown"])
-@pytest.mark.parametrize("damaged", [False, True], ids=["absent", "damaged"])
-def test_a_hundred_processes_at_once_read_the_source_once(
+@pytest.mark.parametrize(
+    ("expected", "damaged"), [(KNOWN, True), (None, False)], ids=["known, damaged", "unknown, absent"]
+)
+def test_many_processes_at_once_read_the_source_once(
     source: CountedSource, cache: Path, expected: ExpectedSha256 | None, damaged: bool
 ) -> None:
     if damaged:
@@ -47,37 +48,36 @@ def test_a_hundred_processes_at_once_read_the_source_once(
         source.log.unlink()
     context = light_processes()
     answers: multiprocessing.Queue[HashedFile] = context.Queue()
-    arguments = (source, cache, expected, context.Barrier(100), answers)
-    askers = [context.Process(target=copy_with_others, args=arguments) for _ in range(100)]
-    for asker in askers:
-        asker.start()
-    copies = {answers.get(timeout=60) for _ in askers}
-    for asker in askers:
-        asker.join()
+    arguments = (source, cache, expected, context.Barrier(PROCESSES), answers)
+    processes = [context.Process(target=copy_with_others, args=arguments) for _ in range(PROCESSES)]
+    for process in processes:
+        process.start()
+    copies = {answers.get(timeout=60) for _ in processes}
+    for process in processes:
+        process.join()
     assert copies == {HashedFile(cache / f"{SHA256}.safetensors", SHA256)}
     assert copies.pop().path.read_bytes() == CONTENT
     assert source.log.read_bytes() == b"."
 
 
 @pytest.mark.parametrize("expected", [KNOWN, None], ids=["known", "unknown"])
-def test_a_damaged_copy_is_downloaded_anew_and_never_names_the_model(
+def test_a_damaged_copy_is_downloaded_again_and_never_used(
     source: CountedSource, cache: Path, expected: ExpectedSha256 | None
 ) -> None:
     copy(source, cache, expected)
     damage(cache)
-    mended = copy(source, cache, expected)
-    assert (mended.sha256, mended.path.read_bytes()) == (SHA256, CONTENT)
+    repaired = copy(source, cache, expected)
+    assert (repaired.sha256, repaired.path.read_bytes()) == (SHA256, CONTENT)
     assert source.log.read_bytes() == b".."
 
 
 def test_a_good_copy_is_used_without_waiting_for_the_lock(source: CountedSource, cache: Path) -> None:
     copy(source, cache, KNOWN)
-    with (cache / f"{SHA256}.lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever asks for it now, waits for ever
+    with locked(cache, SHA256):
         assert copy(source, cache, KNOWN).sha256 == SHA256
 
 
-def test_a_copy_found_without_a_checksum_serves_those_who_know_it(source: CountedSource, cache: Path) -> None:
+def test_a_copy_made_without_a_checksum_is_used_with_one(source: CountedSource, cache: Path) -> None:
     for expected in (None, KNOWN, None):
         copy(source, cache, expected)
     assert source.log.read_bytes() == b"."
@@ -97,7 +97,7 @@ def test_another_version_of_the_object_is_downloaded_again(source: CountedSource
         (True, "as the driver of the run found; each node must see the same file"),
     ],
 )
-def test_a_wrong_checksum_is_refused_says_whose_it_is_and_leaves_nothing_behind(
+def test_a_wrong_checksum_is_refused_with_its_source_and_leaves_nothing_behind(
     source: CountedSource, cache: Path, by_driver: bool, words: str
 ) -> None:
     expected = ExpectedSha256("0" * 64, "backbone.sha256", by_driver)
@@ -117,14 +117,16 @@ def test_a_source_that_breaks_off_leaves_no_half_a_file_and_its_own_error(cache:
     assert [path.suffix for path in cache.iterdir()] == [".lock"]
 
 
-def test_what_a_killed_download_left_is_removed_by_the_next(source: CountedSource, cache: Path) -> None:
+def test_the_part_file_of_a_killed_download_is_removed_by_the_next_one(
+    source: CountedSource, cache: Path
+) -> None:
     slow = CountedSource(source.path, source.log, pause_s=600)
-    asker = light_processes().Process(target=copy, args=(slow, cache, KNOWN))
-    asker.start()
+    process = light_processes().Process(target=copy, args=(slow, cache, KNOWN))
+    process.start()
     while not list(cache.glob(".*.part")):
-        time.sleep(0.01)  # until half a copy lies there; the test's own limit ends it
-    asker.kill()
-    asker.join()
+        time.sleep(0.01)  # until half a copy is there; the test's own time limit ends the wait
+    process.kill()
+    process.join()
     assert list(cache.glob(".*.part"))
     copy(source, cache, KNOWN)
     assert not list(cache.glob(".*.part"))

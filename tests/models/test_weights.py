@@ -1,6 +1,5 @@
 import hashlib
 import json
-import multiprocessing
 import os
 from pathlib import Path
 
@@ -9,11 +8,9 @@ import pytest
 from laketag.pipeline.config import BackboneSettings, StorageSettings
 from laketag.pipeline.errors import ModelError, StorageError
 from laketag.pipeline.models.backbone_spec import BackboneSpec
-from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
+from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile
 from laketag.pipeline.models.weights import local_copy, require_safetensors
-from tests.models.copying import copy_from_s3, light_processes
 from tests.models.tiny import save_local_dir
-from tests.stores.fault_proxy import serve_faults
 from tests.stores.store import Store
 
 STORAGE = StorageSettings()
@@ -22,7 +19,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 KNOWN = ExpectedSha256(SHA256, "backbone.sha256", by_driver=True)
 
 
-def test_a_local_file_is_used_where_it_lies(tmp_path: Path) -> None:
+def test_a_local_file_is_used_in_its_place(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     path.write_bytes(CONTENT)
     assert local_copy(str(path), None, STORAGE) == HashedFile(path, SHA256)
@@ -60,36 +57,7 @@ def test_a_checkpoint_on_s3_is_copied_into_the_cache_and_follows_its_object(moto
     moto.put("m.safetensors", b"other")
     assert local_copy(url, None, moto.storage).path.read_bytes() == b"other"
     moto.delete("m.safetensors")
-    assert local_copy(url, KNOWN, moto.storage).path.read_bytes() == CONTENT  # nobody asks the store any more
-
-
-def test_sixteen_processes_at_once_download_an_object_once(moto: Store, tmp_path: Path) -> None:
-    """As the label actors of a node do when a job starts; counted where the requests arrive."""
-    moto.put("m.safetensors", CONTENT)
-    assert moto.storage.endpoint_url is not None
-    context = light_processes()
-    with serve_faults(moto.storage.endpoint_url) as proxy:
-        store = moto.through(proxy.url)
-
-        def copy_at_once(processes: int) -> int:
-            """GETs that so many processes with one empty cache cause."""
-            before = proxy.count("m.safetensors")
-            answers: multiprocessing.Queue[str] = context.Queue()
-            env = {**store.env, "LAKETAG_CACHE": str(tmp_path / f"node of {processes}")}
-            arguments = (env, store.url("m.safetensors"), store.storage, answers)
-            askers = [context.Process(target=copy_from_s3, args=arguments) for _ in range(processes)]
-            for asker in askers:
-                asker.start()
-            paths = {answers.get(timeout=240) for _ in askers}
-            for asker in askers:
-                asker.join()
-            assert sha256_of(Path(paths.pop())) == SHA256
-            assert not paths
-            return proxy.count("m.safetensors") - before
-
-        alone = copy_at_once(1)
-        assert alone >= 1
-        assert copy_at_once(16) == alone
+    assert local_copy(url, KNOWN, moto.storage).path.read_bytes() == CONTENT  # the store gets no request
 
 
 def test_a_checkpoint_that_is_not_on_s3_is_a_storage_error(moto: Store, cache: Path) -> None:
@@ -97,7 +65,7 @@ def test_a_checkpoint_that_is_not_on_s3_is_a_storage_error(moto: Store, cache: P
         local_copy(moto.url("m.safetensors"), None, moto.storage)
 
 
-def test_a_folder_that_is_no_cache_is_not_blamed_on_the_store(moto: Store, cache: Path) -> None:
+def test_an_unusable_cache_folder_is_not_reported_as_the_stores_error(moto: Store, cache: Path) -> None:
     cache.write_bytes(b"in the way")
     url = moto.put("m.safetensors", CONTENT)
     with pytest.raises(StorageError, match=rf"^the folder of downloaded weights, {cache} on"):

@@ -1,4 +1,4 @@
-"""Tiny random models in the formats that real ones come in."""
+"""Tiny random models in the formats of real ones."""
 
 import json
 from pathlib import Path
@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import save_file
 from timm.models.vision_transformer import VisionTransformer
 
-from laketag.pipeline.models.attention_model import AttentionModel
+from laketag.pipeline.models.architecture import Architecture
 from laketag.pipeline.models.backbone import Backbone
 from laketag.pipeline.models.backbone_spec import build_clip
 from laketag.pipeline.models.preprocessing import Preprocessing
 
-torch.set_num_threads(1)  # on tensors this small, threads wait for each other longer than they compute
+torch.set_num_threads(1)  # with tensors this small, threads cost more time than they save
 CPU = torch.device("cpu")
 CONTEXT = 32
 HALF = (0.5, 0.5, 0.5)
@@ -46,7 +46,7 @@ def tiny_config(
 
 
 def tiny_clip(config: dict[str, Any], seed: int = 0, precision: str = "fp32") -> torch.nn.Module:
-    """A random CLIP whose views differ enough that a wrong one shows."""
+    """A random CLIP whose views differ enough for a test to notice a wrong one."""
     torch.manual_seed(seed)
     clip = build_clip(config, precision)
     with torch.no_grad():
@@ -71,8 +71,10 @@ def tiny_backbone(seed: int = 0, resize_mode: str = "shortest", **config: Any) -
         "tiny",
         tiny_clip(model_config, seed),
         open_clip.SimpleTokenizer(context_length=CONTEXT),
-        clip_preprocessing(model_config["vision_cfg"]["image_size"], resize_mode),
-        model_config["embed_dim"],
+        Architecture(
+            json.dumps(model_config),
+            clip_preprocessing(model_config["vision_cfg"]["image_size"], resize_mode),
+        ),
         CPU,
     )
 
@@ -80,7 +82,7 @@ def tiny_backbone(seed: int = 0, resize_mode: str = "shortest", **config: Any) -
 def tiny_vit(
     seed: int = 0, *, image_px: int = 56, patch_px: int = 4, depth: int = 3, **options: Any
 ) -> VisionTransformer:
-    """A random timm ViT with a grid of ``image_px // patch_px`` that looks at some patches more than at others."""
+    """A random timm ViT with a grid of ``image_px // patch_px`` and uneven attention."""
     torch.manual_seed(seed)
     vit = VisionTransformer(
         img_size=image_px,
@@ -96,14 +98,6 @@ def tiny_vit(
             if name.endswith("qkv.weight"):
                 value.mul_(20)
     return vit.eval()
-
-
-def tiny_attention(seed: int = 0, **options: Any) -> AttentionModel:
-    """A loaded tiny attention model that sees the whole image."""
-    image_px = options.get("image_px", 56)
-    return AttentionModel(
-        "tiny", tiny_vit(seed, **options), Preprocessing(image_px, "squash", "bilinear", HALF, HALF), CPU
-    )
 
 
 def save_local_dir(folder: Path, *, resize_mode: str = "squash", seed: int = 0, **config: Any) -> Path:
