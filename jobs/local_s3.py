@@ -14,7 +14,7 @@ from rich.console import Console
 from laketag.jobs.environment import environment
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import SettingsError, StorageError
-from laketag.pipeline.store.filesystems import open_filesystem
+from laketag.pipeline.store.schemes import open_filesystem
 
 START_S = 30.0
 

@@ -8,7 +8,7 @@ from laketag.jobs.submission.job_log import JobLog, Patience, reason
 from laketag.jobs.submission.ray_client import ServerFailedError
 from laketag.jobs.submission.ray_jobs import ENDED, cluster_errors, shown_address
 from laketag.pipeline.errors import ClusterError
-from laketag.pipeline.store.store_errors import without_secrets
+from laketag.pipeline.store.errors import without_secrets
 
 STOPPED_CODE = 130  # as the command ends on Ctrl-C
 REFUSALS = 3

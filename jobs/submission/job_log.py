@@ -9,7 +9,7 @@ import aiohttp
 
 from laketag.jobs.submission.ray_client import ServerFailedError
 from laketag.jobs.submission.ray_jobs import ENDED
-from laketag.pipeline.store.store_errors import without_secrets
+from laketag.pipeline.store.errors import without_secrets
 
 Pieces = Generator[str, None, str | None]
 """Pieces of the log, and at last why no more can be had; None if that is all there is."""

@@ -8,7 +8,7 @@ from ray.job_submission import JobSubmissionClient
 
 from laketag.jobs.submission.ray_jobs import shown_address
 from laketag.pipeline.errors import ClusterError
-from laketag.pipeline.store.store_errors import without_secrets
+from laketag.pipeline.store.errors import without_secrets
 
 CONNECT_S = 10.0
 """A dashboard that says nothing for so long when it is first asked is not reached; Ray itself would wait for ever."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from laketag.jobs.environment import environment
 from laketag.pipeline.errors import ClusterError
-from laketag.pipeline.store.store_errors import without_secrets
+from laketag.pipeline.store.errors import without_secrets
 from laketag.pipeline.version import laketag_version
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"

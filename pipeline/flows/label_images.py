@@ -19,7 +19,7 @@ from laketag.pipeline.lake.publish import Published, publish
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.snapshots import latest_snapshot
 from laketag.pipeline.lake.staging import Run, find_unfinished, freeze_plan, run_suffix
-from laketag.pipeline.store.filesystems import store_errors
+from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.version import laketag_version
 from laketag.schemas import LABEL_SCHEMA_VERSION
 

@@ -18,7 +18,7 @@ from laketag.pipeline.errors import ClusterError
 from laketag.pipeline.lake.lease import Lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.staging import Run, scan_parts, scan_plan
-from laketag.pipeline.store.filesystems import store_errors
+from laketag.pipeline.store.errors import store_errors
 
 RETURN_PATIENCE_S = 300.0
 """Nodes that went together, as when a zone has a fault, are often back within minutes."""

@@ -17,7 +17,7 @@ from laketag.pipeline.images.fetch_files import read_file
 from laketag.pipeline.images.fetch_objects import OddKeys, read_object
 from laketag.pipeline.images.fetch_rows import read_footer, read_rows, row_group_deadline_s, row_groups_of
 from laketag.pipeline.images.locations import Location, OutsidePolicyError, locate
-from laketag.pipeline.store.filesystems import is_remote
+from laketag.pipeline.store.schemes import is_remote
 
 FILE_THREADS = 16
 """Local reads at once: beyond that a disk only seeks more."""

@@ -2,7 +2,7 @@
 
 import re
 
-from laketag.pipeline.store.store_errors import answer, without_secrets, words
+from laketag.pipeline.store.errors import read_answer, without_secrets, without_urls
 
 THROTTLED = re.compile(
     r"SlowDown|Throttl|TooManyRequests|RequestLimitExceeded|Busy|ServiceUnavailable|Reduce"
@@ -30,7 +30,7 @@ def explain(error: Exception) -> FetchError:
     """The reason, detail and hope that lie in an error of the store's client or of the disk."""
     if isinstance(error, FetchError):
         return error
-    code, status = answer(error)
+    code, status = read_answer(error)
     said = (
         f"the store answered {status or ''} {code or ''}".rstrip() if status or code else _first_line(error)
     )
@@ -46,7 +46,7 @@ def explain(error: Exception) -> FetchError:
         return FetchError("forbidden", said)
     if status in (429, 503) or (code and THROTTLED.search(code)):
         return FetchError("throttled", said, transient=True)
-    searched = f"{type(error).__name__} {words(error)}"
+    searched = f"{type(error).__name__} {without_urls(str(error))}"
     if isinstance(error, TimeoutError) or status == 408 or TIMED_OUT.search(searched):
         return FetchError("timeout", "no complete answer in time", transient=True)
     transient = (status is not None and status >= 500) or bool(PASSING.search(searched))

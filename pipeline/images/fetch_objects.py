@@ -7,19 +7,21 @@ from typing import Any
 from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.images.fetch_failures import FetchError
 from laketag.pipeline.images.fetch_files import UNKNOWN_ETAG, check_size
-from laketag.pipeline.store.object_client import is_plain_key, open_bucket
+from laketag.pipeline.store.locations import parse_url
 from laketag.pipeline.store.s3_access import resolve_access
+from laketag.pipeline.store.s3_clients import Requests, is_plain_key
+from laketag.pipeline.store.schemes import open_bucket
 
 
 async def read_object(
     url: str, etag: str, settings: FetchSettings, storage: StorageSettings, odd_keys: "OddKeys"
 ) -> memoryview | bytes:
     """The bytes of the object's indexed version; a FetchError if there is another, none, or too much."""
-    bucket, _, key = url.removeprefix("s3://").partition("/")
-    if not is_plain_key(key):
-        return await odd_keys.read(bucket, key, etag, settings.max_bytes)
-    client = open_bucket(bucket, storage, settings.deadline_s)
-    answer = await client.get_async(key, options=version_option(etag))
+    location = parse_url(url)
+    if not is_plain_key(location.key):
+        return await odd_keys.read(location.bucket, location.key, etag, settings.max_bytes)
+    client = open_bucket(location, storage, Requests(settings.deadline_s))
+    answer = await client.get_async(location.key, options=version_option(etag))
     check_version(answer.meta["e_tag"], etag)
     size_bytes = answer.meta["size"]
     check_size(size_bytes, settings.max_bytes)  # known before the body, which is then never read

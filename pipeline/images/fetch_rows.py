@@ -14,14 +14,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from obstore.store import S3Store
 
 from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.images.fetch_failures import FetchError
 from laketag.pipeline.images.fetch_files import UNKNOWN_ETAG, check_size, file_etag
 from laketag.pipeline.images.fetch_objects import check_version, version_option
-from laketag.pipeline.store.filesystems import is_remote
-from laketag.pipeline.store.object_client import open_bucket
+from laketag.pipeline.store.locations import parse_url
+from laketag.pipeline.store.s3_clients import Requests
+from laketag.pipeline.store.schemes import is_remote, open_bucket
 
 READ_BYTES = 4 * 2**20
 """Read of a column at once: memory holds this and a few pages, however large the row group is."""
@@ -133,14 +133,16 @@ def _open(file: str, etag: str, deadline_s: float, settings: FetchSettings, stor
             source.close()
             raise FetchError("changed", "the table is not the version that was indexed")
         return source
-    bucket, _, key = file.removeprefix("s3://").partition("/")
-    return ObjectFile(open_bucket(bucket, storage, settings.deadline_s), key, etag, deadline_s)
+    location = parse_url(file)
+    return ObjectFile(
+        open_bucket(location, storage, Requests(settings.deadline_s)), location.key, etag, deadline_s
+    )
 
 
 class ObjectFile(io.RawIOBase):
     """A version of an object as a file to read: every range is asked for on condition that it is still that version."""
 
-    def __init__(self, client: S3Store, key: str, etag: str, deadline_s: float) -> None:
+    def __init__(self, client: Any, key: str, etag: str, deadline_s: float) -> None:
         super().__init__()
         self._client, self._key, self._etag = client, key, etag
         self._end_s = time.monotonic() + deadline_s
@@ -176,7 +178,7 @@ class ObjectFile(io.RawIOBase):
         if time.monotonic() > self._end_s:
             raise TimeoutError("the deadline of the table is over")
         options = {"range": (self._position, end), **version_option(self._etag)}
-        data = memoryview(self._client.get(self._key, options=options).bytes())  # type: ignore[arg-type]  # built above
+        data = memoryview(self._client.get(self._key, options=options).bytes())
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)

@@ -12,12 +12,14 @@ from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.images.fetch_files import UNKNOWN_ETAG
-from laketag.pipeline.store.filesystems import is_remote, normalise_url, open_filesystem, store_errors
-from laketag.pipeline.store.object_client import is_plain_key, open_bucket
+from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.locations import parse_url
+from laketag.pipeline.store.s3_clients import Requests, is_plain_key
+from laketag.pipeline.store.schemes import is_remote, normalise_url, open_bucket, open_filesystem
 
 STATS_IN_FLIGHT = 32
 STAT_TIMEOUT_S = 30.0
-STAT_RETRIES = 5
+STAT_TRIES = 6
 
 
 def absolute_uris(uris: pl.Series, file: str) -> pl.Series:
@@ -53,10 +55,10 @@ def ask_versions(uris: pl.Series, storage: StorageSettings) -> pl.Series:
     def ask(uri: str) -> str:
         if "://" in uri and not is_remote(uri):
             return UNKNOWN_ETAG
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        location = parse_url(uri)
         with store_errors(uri), suppress(OSError, PermissionDeniedError, UnauthenticatedError):
-            if is_remote(uri) and is_plain_key(key):  # many times quicker than s3fs
-                head = open_bucket(bucket, storage, STAT_TIMEOUT_S, STAT_RETRIES).head(key)
+            if is_remote(uri) and is_plain_key(location.key):  # many times quicker than s3fs
+                head = open_bucket(location, storage, Requests(STAT_TIMEOUT_S, STAT_TRIES)).head(location.key)
                 return str(head["e_tag"]).strip('"')
             filesystem, path = open_filesystem(uri, storage)
             return file_version(filesystem.info(path), is_remote(uri))

@@ -15,8 +15,10 @@ import polars as pl
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.images.image_formats import IMAGE_EXTENSIONS
-from laketag.pipeline.store.filesystems import is_remote, normalise_url, store_errors
-from laketag.pipeline.store.list_client import open_list_client
+from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.s3_access import resolve_access
+from laketag.pipeline.store.s3_clients import Requests, open_botocore
+from laketag.pipeline.store.schemes import is_remote, normalise_url
 
 FOLDER_BATCH_ROWS = 10_000
 LISTERS = 16
@@ -124,7 +126,7 @@ def _list_bucket(source: str, storage: StorageSettings) -> Iterator[list[Row]]:
     A range of keys that does not end within a few pages is cut where later keys may begin, judging by the last key seen:
     after ``img_004999`` come ``img_005``, ``img_01``, ``img_1`` and so on, whatever the depth of the folders.
     """
-    client = open_list_client(storage, LISTERS)
+    client = open_botocore(resolve_access(storage), Requests(60.0, tries=7))
     bucket, _, prefix = source.removeprefix("s3://").partition("/")
     prefix = f"{prefix}/" if prefix else ""
     found = 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from laketag.pipeline.store.filesystems import is_remote, normalise_url
+from laketag.pipeline.store.schemes import is_remote, normalise_url
 
 EMBEDDED = re.compile(r"(?P<file>.+\.(?:parquet|pq))#column=(?P<column>[^&#]+)&row=(?P<row>\d+)", re.DOTALL)
 

@@ -14,8 +14,9 @@ from laketag.pipeline.errors import InputError
 from laketag.pipeline.images.index_uris import absolute_uris, ask_versions, file_version, refuse_local
 from laketag.pipeline.images.listing import image_id
 from laketag.pipeline.images.locations import embedded_uri
-from laketag.pipeline.store.filesystems import is_remote, normalise_url, open_filesystem, store_errors
+from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.folders import list_files
+from laketag.pipeline.store.schemes import is_remote, normalise_url, open_filesystem
 from laketag.schemas import ImageIndex
 
 BATCH_ROWS = 50_000

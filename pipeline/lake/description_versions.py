@@ -13,8 +13,9 @@ from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.lake.tables import read_table, write_table
-from laketag.pipeline.store.filesystems import open_filesystem, store_errors
+from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.folders import list_files, list_folders
+from laketag.pipeline.store.schemes import open_filesystem
 from laketag.schemas import Descriptions
 
 FILE = "descriptions.parquet"

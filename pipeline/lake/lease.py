@@ -19,7 +19,7 @@ from pathlib import Path
 from laketag.pipeline.errors import BusyError, LaketagError
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
-from laketag.pipeline.store.folders import read_json, remove_file
+from laketag.pipeline.store.files import read_json, remove_file
 
 BEAT_S = 10.0
 LEASE_S = 45.0

@@ -8,7 +8,7 @@ import polars as pl
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.runs import read_runs, scan_newest
 from laketag.pipeline.lake.snapshots import Snapshot, scan_snapshot
-from laketag.pipeline.store.filesystems import store_errors
+from laketag.pipeline.store.errors import store_errors
 from laketag.schemas import PERMANENT_FAILURES, Plan
 
 

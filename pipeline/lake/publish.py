@@ -13,7 +13,7 @@ from laketag.pipeline.lake.ledger import Ledger, balance, pick_outcomes
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.staging import Run, list_parts, scan_parts, scan_plan
 from laketag.pipeline.lake.tables import create_table, write_table
-from laketag.pipeline.store.filesystems import store_errors
+from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.folders import remove_folder
 from laketag.schemas import Labels, Runs
 

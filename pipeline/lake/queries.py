@@ -25,7 +25,7 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.runs import read_runs, scan_newest
-from laketag.pipeline.store.filesystems import store_errors
+from laketag.pipeline.store.errors import store_errors
 from laketag.schemas import Failure, Labels
 
 EXAMPLES = 3

@@ -10,13 +10,8 @@ import polars as pl
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
-from laketag.pipeline.store.filesystems import (
-    is_remote,
-    normalise_url,
-    open_filesystem,
-    storage_options,
-    store_errors,
-)
+from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.schemes import is_remote, normalise_url, open_filesystem, polars_options
 
 TextFormat = Literal["csv", "json", "ndjson"]
 SUFFIXES = (".csv", ".json", ".ndjson", ".parquet")
@@ -40,7 +35,7 @@ def write_result(frame: pl.LazyFrame, url: str, storage: StorageSettings) -> Non
             filesystem, path = open_filesystem(url, storage)
             filesystem.pipe_file(path, frame.collect(engine="streaming").write_json().encode())
         elif is_remote(url):  # an upload that breaks off leaves nothing behind
-            _sink(frame, url, suffix, storage_options(storage))
+            _sink(frame, url, suffix, polars_options(url, storage))
         else:
             target = Path(normalise_url(url))
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,8 @@ import polars as pl
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.tables import scan_table, write_table
 from laketag.pipeline.store.atomic_write import write_bytes
-from laketag.pipeline.store.folders import list_files, list_folders, read_json, remove_folder
+from laketag.pipeline.store.files import read_json
+from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
 from laketag.schemas import Labels, Plan
 
 PLAN_ROWS_PER_FILE = 100_000

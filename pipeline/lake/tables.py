@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
-from laketag.pipeline.store.filesystems import storage_options, store_errors
+from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.schemes import polars_options
 
 ROW_GROUP_ROWS = 65_536
 
@@ -82,7 +83,7 @@ def scan_table(urls: Sequence[str], schema: type[dy.Schema], storage: StorageSet
     """
     frame = pl.scan_parquet(
         list(urls),
-        storage_options=storage_options(storage, urls[0]),
+        storage_options=polars_options(urls[0], storage),
         glob=False,
         hive_partitioning=False,
         credential_provider=None,

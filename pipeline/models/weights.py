@@ -7,7 +7,8 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import ModelError
 from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
 from laketag.pipeline.models.node_cache import cache_folder, copy_once
-from laketag.pipeline.store.filesystems import open_filesystem, store_errors
+from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.schemes import open_filesystem
 
 CHUNK_BYTES = 1 << 22
 

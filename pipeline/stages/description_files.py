@@ -8,7 +8,8 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.descriptions.problems import refuse
 from laketag.pipeline.descriptions.reading import CLASS_COLUMN, TEXT_COLUMN
 from laketag.pipeline.errors import InputError
-from laketag.pipeline.store.filesystems import open_filesystem, store_errors
+from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.schemes import open_filesystem
 
 MAX_BYTES = 1 << 30
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import StorageError
-from laketag.pipeline.store.filesystems import is_remote, open_filesystem, store_errors
-from laketag.pipeline.store.store_errors import answer
+from laketag.pipeline.store.errors import read_answer, store_errors
+from laketag.pipeline.store.schemes import is_remote, open_filesystem
 
 CONFLICT_ATTEMPTS = 5
 
@@ -79,7 +79,7 @@ def _create_object(filesystem: Any, path: str, data: bytes) -> bool:
         except FileExistsError:
             return False
         except OSError as error:
-            _, status = answer(error)
+            _, status = read_answer(error)
             if status == 412:  # Ceph's refusal arrives as EINVAL, not as FileExistsError
                 return False
             if status == 501:

@@ -1,23 +1,23 @@
-"""What lies in a folder of the lake, and its removal."""
+"""Listing and removing folders of our own tables; images are listed by laketag.pipeline.images."""
 
-import json
 from contextlib import suppress
-from typing import Any
 
 from laketag.pipeline.config import StorageSettings
-from laketag.pipeline.errors import StorageError
-from laketag.pipeline.store.filesystems import is_remote, open_filesystem, store_errors
+from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.locations import parse_url
+from laketag.pipeline.store.schemes import open_filesystem
 
 
 def list_files(folder: str, storage: StorageSettings, suffix: str = ".parquet") -> list[str]:
     """URLs of all files with the suffix below the folder, sorted; none if there is no such folder.
 
-    Names beginning with a dot are files in the making and are left out.
+    A name that begins with a dot is that of an unfinished file, and is left out.
     """
     filesystem, path = open_filesystem(folder, storage)
     with store_errors(folder):
         found = filesystem.find(path)
-    prefix = "s3://" if is_remote(folder) else ""
+    location = parse_url(folder)
+    prefix = "" if location.is_local else f"{location.scheme}://"
     return sorted(
         prefix + name
         for name in found
@@ -38,31 +38,7 @@ def list_folders(folder: str, storage: StorageSettings) -> list[str]:
 
 
 def remove_folder(folder: str, storage: StorageSettings) -> None:
-    """The folder and all below it are gone, also if they were never there."""
+    """The folder and everything below it do not exist any more, or never did."""
     filesystem, path = open_filesystem(folder, storage)
     with store_errors(folder), suppress(FileNotFoundError):
         filesystem.rm(path, recursive=True)
-
-
-def remove_file(url: str, storage: StorageSettings) -> None:
-    """The file is gone, also if it was never there."""
-    filesystem, path = open_filesystem(url, storage)
-    with store_errors(url), suppress(FileNotFoundError):
-        filesystem.rm_file(path)
-
-
-def read_json(url: str, storage: StorageSettings) -> dict[str, Any] | None:
-    """The JSON object in a file; None if there is no such file, a StorageError if it holds something else."""
-    filesystem, path = open_filesystem(url, storage)
-    with store_errors(url):
-        try:
-            data = filesystem.cat_file(path)
-        except FileNotFoundError:
-            return None
-    try:
-        content: dict[str, Any] = json.loads(data)
-    except ValueError:
-        raise StorageError(
-            f"{url}: is no JSON ({len(data)} bytes), though laketag writes it whole; remove it and run the same command again"
-        ) from None
-    return content

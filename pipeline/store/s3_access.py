@@ -1,11 +1,12 @@
-"""How S3 is reached: settings first, then the usual AWS variables and files, the same for every library.
+"""How S3 is reached: endpoint, region and credentials, from settings, AWS variables and AWS files.
 
-s3fs, polars and obstore each read the AWS environment in their own way and differ in the details (AWS_REGION,
-AWS_ENDPOINT_URL_S3, profiles, http). Here it is read once, and each library is told the result.
+s3fs, polars, obstore and botocore each read the AWS environment in their own way and differ in details (AWS_REGION,
+AWS_ENDPOINT_URL_S3, profiles, http). So it is read here, once, and each client gets the result.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,22 @@ from laketag.pipeline.errors import AccessError, StorageError
 
 DEFAULT_REGION = "us-east-1"
 TRUE = {"1", "true", "yes", "on"}
+AWS_FILES = (
+    ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+    ("AWS_CONFIG_FILE", "~/.aws/config"),
+)
 
 
 @dataclass(frozen=True)
 class S3Access:
-    """Which store, which region, whose credentials; holds no secret."""
+    """Which store, which region, whose credentials; holds no secret. Equal values may share a client."""
 
     endpoint_url: str | None
     region: str
     profile: str | None
     anonymous: bool
+    checksums: tuple[str, str]  # botocore's request_checksum_calculation and response_checksum_validation
+    environment: str = field(repr=False)
 
     @property
     def allow_http(self) -> bool:
@@ -34,32 +41,12 @@ class S3Access:
 
 
 def resolve_access(storage: StorageSettings) -> S3Access:
-    """What settings, environment and AWS files say together; settings win, then variables, then files."""
-    section = _profile_section(storage.profile)
-    endpoint_url = storage.endpoint_url or _configured_endpoint(section)
-    if endpoint_url is not None and (
-        urlsplit(endpoint_url).scheme not in ("http", "https") or not urlsplit(endpoint_url).netloc
-    ):
-        raise StorageError(
-            f"S3 endpoint {endpoint_url!r} is not an http:// or https:// URL; "
-            "correct storage.endpoint_url or AWS_ENDPOINT_URL"
-        )
-    region = (
-        storage.region
-        or os.environ.get("AWS_REGION")
-        or os.environ.get("AWS_DEFAULT_REGION")
-        or section.get("region")
-    )
-    return S3Access(
-        endpoint_url=endpoint_url.rstrip("/") if endpoint_url else None,
-        region=region or DEFAULT_REGION,
-        profile=storage.profile,
-        anonymous=storage.anonymous or os.environ.get("AWS_SKIP_SIGNATURE", "").lower() in TRUE,
-    )
+    """What settings, AWS variables and AWS files say together; settings win, then variables, then files."""
+    return _resolve_access(storage, _digest_environment())
 
 
 def find_credentials(access: S3Access) -> Any:
-    """botocore's credentials, which renew themselves where they run out; a StorageError if there are none."""
+    """botocore's credentials, which renew themselves when they expire; an AccessError if there are none."""
     import botocore.exceptions
     import botocore.session
 
@@ -81,41 +68,65 @@ def no_credentials(url: str, detail: str) -> AccessError:
     )
 
 
-def environment_key() -> str:
-    """A digest that changes with AWS variables, AWS files and the process: client caches are keyed by it."""
-    parts = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("AWS_")]
-    parts.append(str(os.getpid()))
-    for variable, default in (
-        ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
-        ("AWS_CONFIG_FILE", "~/.aws/config"),
-    ):
-        try:
-            status = Path(os.environ.get(variable, default)).expanduser().stat()
-        except (OSError, RuntimeError):
-            continue
-        parts.append(f"{status.st_mtime_ns} {status.st_size}")
-    return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+@lru_cache(maxsize=16)
+def _resolve_access(storage: StorageSettings, environment: str) -> S3Access:
+    profile = _read_profile(storage.profile)
+    endpoint_url = storage.endpoint_url or _find_endpoint(profile)
+    return S3Access(
+        endpoint_url=_checked_endpoint(endpoint_url) if endpoint_url else None,
+        region=storage.region or _find_region(profile),
+        profile=storage.profile,
+        anonymous=storage.anonymous or os.environ.get("AWS_SKIP_SIGNATURE", "").lower() in TRUE,
+        checksums=_find_checksums(profile, "when_required" if endpoint_url else "when_supported"),
+        environment=environment,
+    )
 
 
-def _configured_endpoint(section: dict[str, Any]) -> str | None:
-    """The endpoint of the environment, or of the profile, in the order of the AWS tools."""
+def _find_region(profile: dict[str, Any]) -> str:
+    """The region of the environment, else of the profile, else the default of AWS."""
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or profile.get("region")
+    return region or DEFAULT_REGION
+
+
+def _find_endpoint(profile: dict[str, Any]) -> str | None:
+    """The endpoint of the environment, else of the profile, in the order of the AWS tools."""
     if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() in TRUE:
         return None
     for variable in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"):
         if endpoint_url := os.environ.get(variable):
             return endpoint_url
-    endpoint_url = section.get("services", {}).get("s3", {}).get("endpoint_url") or section.get(
-        "endpoint_url"
-    )
+    endpoint_url = profile["services"].get("s3", {}).get("endpoint_url") or profile.get("endpoint_url")
     return endpoint_url if isinstance(endpoint_url, str) else None
 
 
-def _profile_section(profile: str | None) -> dict[str, Any]:
-    """What the AWS files say of the profile, with its services section put in place."""
+def _checked_endpoint(endpoint_url: str) -> str:
+    parts = urlsplit(endpoint_url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise StorageError(
+            f"S3 endpoint {endpoint_url!r} is not an http:// or https:// URL; "
+            "correct storage.endpoint_url or AWS_ENDPOINT_URL"
+        )
+    return endpoint_url.rstrip("/")
+
+
+def _find_checksums(profile: dict[str, Any], default: str) -> tuple[str, str]:
+    """How often checksums are sent and verified.
+
+    Since 2025 botocore adds checksum trailers by default, which stores other than AWS, such as Ceph, refuse.
+    """
+    names = ("request_checksum_calculation", "response_checksum_validation")
+    request, response = (
+        str(os.environ.get(f"AWS_{name.upper()}") or profile.get(name) or default).lower() for name in names
+    )
+    return request, response
+
+
+def _read_profile(name: str | None) -> dict[str, Any]:
+    """The profile's section of the AWS files, with its ``services`` section in place of that section's name."""
     import botocore.exceptions
     import botocore.session
 
-    session = botocore.session.Session(profile=profile)
+    session = botocore.session.Session(profile=name)
     try:
         section = dict(session.get_scoped_config())
         services = session.full_config.get("services", {}).get(section.get("services"), {})
@@ -123,5 +134,17 @@ def _profile_section(profile: str | None) -> dict[str, Any]:
         raise StorageError(
             f"{error}; correct storage.profile or AWS_PROFILE, or the AWS configuration files"
         ) from None
-    section["services"] = services
-    return section
+    return {**section, "services": services}
+
+
+def _digest_environment() -> str:
+    """A digest that changes with AWS variables, AWS files and the process, so that no client outlives them."""
+    parts = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("AWS_")]
+    parts.append(str(os.getpid()))
+    for variable, default in AWS_FILES:
+        try:
+            status = Path(os.environ.get(variable, default)).expanduser().stat()
+        except (OSError, RuntimeError):
+            continue
+        parts.append(f"{status.st_mtime_ns} {status.st_size}")
+    return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()

@@ -126,7 +126,7 @@ def pretend_to_label(lake: Lake, planned: Run) -> None:
 
 def upload(folder: Path, url: str) -> None:
     """All files of the folder are objects under the URL."""
-    from laketag.pipeline.store.filesystems import open_filesystem
+    from laketag.pipeline.store.schemes import open_filesystem
 
     filesystem, path = open_filesystem(url, read_settings().storage)
     files = [file for file in folder.rglob("*") if file.is_file()]

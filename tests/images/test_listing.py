@@ -14,7 +14,9 @@ from laketag.pipeline.errors import InputError, StorageError
 from laketag.pipeline.images import listing
 from laketag.pipeline.images.listing import ImageListing, image_id
 from laketag.pipeline.stages.fetch_images import fetch_images
-from laketag.pipeline.store.object_client import open_bucket
+from laketag.pipeline.store.locations import parse_url
+from laketag.pipeline.store.s3_clients import Requests
+from laketag.pipeline.store.schemes import open_bucket
 from tests.stores.store import Store
 
 KEYS = st.lists(st.text("abAB01_/~é.", min_size=1, max_size=6), unique=True, max_size=60)
@@ -124,7 +126,7 @@ def test_an_image_id_is_the_blake2b_128_of_the_uri() -> None:
 
 def test_each_object_below_a_prefix_is_listed_once_with_its_version(bucket: Store) -> None:
     """More than a page, several depths, and keys that are no paths."""
-    client = open_bucket(bucket.root.removeprefix("s3://"), bucket.storage, 30.0)
+    client = open_bucket(parse_url(bucket.root), bucket.storage, Requests(30.0))
     numbered = [f"in/d{n % 3}/img_{n:05}.jpg" for n in range(2_300)]
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda key: client.put(key, b"x"), numbered))

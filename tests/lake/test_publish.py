@@ -28,7 +28,8 @@ from laketag.pipeline.lake.staging import (
     run_suffix,
     write_part,
 )
-from laketag.pipeline.store.folders import list_files, list_folders, remove_file, remove_folder
+from laketag.pipeline.store.files import remove_file
+from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
 from laketag.schemas import FAILURES, PERMANENT_FAILURES
 from tests.lake.label_rows import index_rows, label_frame, label_row
 

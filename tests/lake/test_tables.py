@@ -6,7 +6,7 @@ import pytest
 
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake.tables import create_table, read_table, scan_table, write_table
-from laketag.pipeline.store.filesystems import open_filesystem
+from laketag.pipeline.store.schemes import open_filesystem
 from laketag.schemas import ImageIndex
 from tests.stores.fault_proxy import Fault, FaultProxy
 from tests.stores.store import Store

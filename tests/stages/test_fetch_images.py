@@ -16,7 +16,7 @@ from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.errors import StorageError
 from laketag.pipeline.images.fetch_files import file_etag
 from laketag.pipeline.stages.fetch_images import fetch_images
-from laketag.pipeline.store.filesystems import open_filesystem
+from laketag.pipeline.store.schemes import open_filesystem
 from tests.stores.ceph_gateway import User
 from tests.stores.fault_proxy import Fault, FaultProxy
 from tests.stores.store import OWNER, STRANGER, Store

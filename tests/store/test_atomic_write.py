@@ -12,7 +12,7 @@ import pytest
 
 from laketag.pipeline.errors import StorageError
 from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
-from laketag.pipeline.store.filesystems import open_filesystem
+from laketag.pipeline.store.schemes import open_filesystem
 from tests.stores.fault_proxy import Fault, FaultProxy
 from tests.stores.store import Store
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from laketag.pipeline.config import StorageSettings
-from laketag.pipeline.store.filesystems import open_filesystem
+from laketag.pipeline.store.schemes import open_filesystem
 from tests.stores.ceph_gateway import User
 
 OWNER = User("owner", "laketag-owner-key", "laketag-owner-secret-0123456789")

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from laketag.jobs.submission.package import build_working_directory
 from laketag.jobs.submission.remote import NEEDED, check_python
 from laketag.pipeline.errors import AccessError, ClusterError, StorageError
-from laketag.pipeline.store.store_errors import translate
+from laketag.pipeline.store.errors import translate
 from laketag.pipeline.version import laketag_version
 from tests.end_to_end.command_line import command_env
 

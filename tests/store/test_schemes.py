@@ -14,7 +14,8 @@ from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.errors import SettingsError, StorageError
 from laketag.pipeline.lake.tables import read_table, write_table
 from laketag.pipeline.stages.fetch_images import fetch_images
-from laketag.pipeline.store.filesystems import normalise_url, open_filesystem, storage_options, store_errors
+from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.schemes import normalise_url, open_filesystem, polars_options
 from laketag.schemas import ImageIndex
 from tests.stores.ceph_gateway import User
 from tests.stores.fault_proxy import Fault, FaultProxy
@@ -93,7 +94,7 @@ def test_another_process_with_the_variables_reaches_the_store(bucket: Store) -> 
     bucket.put("x", b"from here")
     program = (
         "import sys; from laketag.pipeline.config import StorageSettings; "
-        "from laketag.pipeline.store.filesystems import open_filesystem; "
+        "from laketag.pipeline.store.schemes import open_filesystem; "
         "fs, path = open_filesystem(sys.argv[1], StorageSettings()); sys.stdout.buffer.write(fs.cat_file(path))"
     )
     result = subprocess.run(
@@ -208,8 +209,8 @@ def test_a_folder_without_rights_is_named(tmp_path: Path) -> None:
 
 
 def test_options_hold_no_credentials_for_local_paths_and_none_for_the_anonymous(moto: Store) -> None:
-    assert storage_options(moto.storage, "/data/x.parquet") == {}
-    options = storage_options(StorageSettings(anonymous=True))
+    assert polars_options("/data/x.parquet", moto.storage) == {}
+    options = polars_options("s3://b", StorageSettings(anonymous=True))
     assert options["aws_skip_signature"] == "true"
     assert not any("secret" in name or "access_key" in name for name in options)
 

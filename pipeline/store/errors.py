@@ -1,0 +1,128 @@
+"""What a store answered, as an error that names the URL and the fix."""
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from laketag.pipeline.errors import AccessError, LaketagError, StorageError
+from laketag.pipeline.store.locations import parse_url
+from laketag.pipeline.store.s3_access import no_credentials
+
+CLIENT_LIBRARIES = ("botocore", "aiobotocore", "s3fs", "obstore", "aiohttp")
+NO_CREDENTIALS = re.compile(
+    r"NoCredentials|PartialCredentials|CredentialRetrieval|TokenRetrieval|SSOToken|ProfileNotFound"
+)
+UNREACHABLE = re.compile(
+    r"EndpointConnectionError|ConnectTimeoutError|ConnectionClosedError|ProxyConnectionError"
+    r"|Connection refused|dns error|tcp connect|error sending request"
+)
+OBSTORE_STATUS = {"PermissionDeniedError": 403, "UnauthenticatedError": 401, "PreconditionError": 412}
+"""The HTTP status behind obstore's own exceptions, by name (obstore.exceptions)."""
+STATUS = re.compile(r"Server returned non-2xx status code: (\d{3})\b")
+"""How the crate object_store, on which obstore and polars are built, words a status."""
+
+
+class Answer(NamedTuple):
+    """What a store answered to a request that failed, as far as the client's error tells."""
+
+    code: str | None  # S3's error code, such as NoSuchKey
+    status: int | None  # the HTTP status
+
+
+@contextmanager
+def store_errors(url: str) -> Iterator[None]:
+    """Errors of a store or disk that are raised inside become a StorageError about the URL; all others pass unchanged."""
+    try:
+        yield
+    except LaketagError:
+        raise
+    except Exception as error:  # the clients' errors have no common root
+        if (translated := translate(url, error)) is None:
+            raise
+        raise translated from error
+
+
+def translate(url: str, error: BaseException) -> StorageError | None:
+    """The StorageError that explains the error and names the URL, or None if it is no error of a store or disk."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(
+            f"{url}: no space is left on the device; free some and run the same command again"
+        )
+    if not parse_url(url).is_local:
+        return _translate_s3(url, error)
+    if isinstance(error, PermissionError):
+        return StorageError(f"{url}: this user lacks the permission; change the rights of the file or folder")
+    if isinstance(error, FileNotFoundError):
+        return StorageError(f"{url}: does not exist; correct the path, or write it first")
+    if isinstance(error, OSError):
+        return StorageError(
+            f"{url}: {error.strerror or error}; repair the disk or correct the path, and run the same command again"
+        )
+    return None
+
+
+def read_answer(error: BaseException) -> Answer:
+    """The S3 error code and HTTP status in an error, or in the error that caused it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        response = getattr(seen, "response", None)  # botocore's ClientError
+        if isinstance(response, dict) and "Error" in response:
+            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            return Answer(response["Error"].get("Code"), status)
+        seen = seen.__cause__
+    text = without_urls(str(error))  # all that polars and obstore give
+    code, status_code = re.search(r"<Code>(\w+)</Code>", text), STATUS.search(text)
+    status = OBSTORE_STATUS.get(type(error).__name__) or (int(status_code[1]) if status_code else None)
+    return Answer(code[1] if code else None, status)
+
+
+def without_urls(text: str) -> str:
+    """The text of an error without the URLs in it, because a key may contain any word or number."""
+    return re.sub(r"\(path: s3://.*\)|\w+://[^\s\"<>]+", "", text)  # polars puts the first one at the end
+
+
+def without_secrets(text: str, limit: int = 300) -> str:
+    """The text of an error on one line, cut to the limit, without credentials of URLs and headers."""
+    text = " ".join(text.split())
+    text = re.sub(r"(https?://)[^/\s@]+@", r"\1", text)
+    text = re.sub(
+        r"(?i)((?:signature|credential|security-token|accesskeyid)\W{1,3})[\w/+%=.-]+", r"\1…", text
+    )
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _translate_s3(url: str, error: BaseException) -> StorageError | None:
+    code, status = read_answer(error)
+    name, text = type(error).__name__, str(error)
+    searched = without_urls(text)
+    bucket = f"s3://{parse_url(url).bucket}"
+    if code == "NoSuchBucket" or "The specified bucket does not exist" in searched:
+        return StorageError(
+            f"{url}: there is no bucket {bucket}; create it, or correct the URL or the endpoint"
+        )
+    if NO_CREDENTIALS.search(name):
+        return no_credentials(url, without_secrets(text))
+    if isinstance(error, PermissionError) or status in (401, 403):
+        return AccessError(
+            f"{url}: the store denies access ({code or 'AccessDenied'}); "
+            "check the credentials and what their user may do there"
+        )
+    if isinstance(error, FileNotFoundError) or status == 404:
+        return StorageError(f"{url}: does not exist; correct the path, or write it first")
+    if status in (301, 307) or code == "AuthorizationHeaderMalformed":
+        return StorageError(
+            f"{url}: {bucket} is in another region; set storage.region or AWS_REGION to that region"
+        )
+    if UNREACHABLE.search(name) or UNREACHABLE.search(searched):
+        return StorageError(
+            f"{url}: the store cannot be reached ({without_secrets(text)}); "
+            "check storage.endpoint_url or AWS_ENDPOINT_URL, and the network"
+        )
+    library = type(error).__module__.partition(".")[0]
+    if status is None and not isinstance(error, OSError) and library not in CLIENT_LIBRARIES:
+        return None
+    return StorageError(
+        f"{url}: the store failed with {name}: {without_secrets(text)}; try again, or read the store's own log"
+    )

@@ -1,0 +1,51 @@
+"""Where a file is: a bucket and key of an object store, or a path of this machine."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+LOCAL = "file"
+
+
+@dataclass(frozen=True)
+class Location:
+    """A file, an object or a folder; in an object store ``key`` is relative to the bucket, on this machine it is the path."""
+
+    scheme: str
+    bucket: str  # empty on this machine
+    key: str
+
+    @property
+    def url(self) -> str:
+        """As tables store it: ``s3://bucket/key``, or the bare path of a file on this machine."""
+        if self.is_local:
+            return self.key
+        return f"{self.scheme}://{self.path}"
+
+    @property
+    def path(self) -> str:
+        """The path inside its filesystem, as fsspec counts: ``bucket/key``, or the local path."""
+        return "/".join(part for part in (self.bucket, self.key) if part)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine."""
+        return self.scheme == LOCAL
+
+    def is_below(self, folder: "Location") -> bool:
+        """Whether its name begins with the folder's name and a slash; links and ``..`` are not resolved."""
+        prefix = f"{folder.key.rstrip('/')}/" if folder.key.rstrip("/") else ""
+        return (self.scheme, self.bucket) == (folder.scheme, folder.bucket) and self.key.startswith(prefix)
+
+
+def parse_url(url: str) -> Location:
+    """The location that a URL of any scheme, or a path, names character by character."""
+    match = URL.fullmatch(url)
+    if match is None:
+        return Location(LOCAL, "", url)
+    scheme, rest = match.groups()
+    if scheme == LOCAL:
+        return Location(LOCAL, "", unquote(urlsplit(url).path))
+    bucket, _, key = rest.partition("/")
+    return Location(scheme, bucket, key)

@@ -1,0 +1,141 @@
+"""The clients that speak S3, one for each way of using it; all get the same S3Access.
+
+s3fs      for our tables: whole files, folders and conditional writes, with a blocking interface
+polars    for scans of our tables; it brings its own client and gets options
+obstore   for many GETs of images: 4 times as many a second as any other (docs/decisions/0002-fetch-client.md)
+botocore  for listing in many threads, and for keys such as ``a//b``, which obstore cannot name
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from laketag.pipeline.store.s3_access import S3Access, find_credentials
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+CONNECTIONS = 64
+"""Connections that one client keeps open."""
+CONNECT_S = 5.0
+RENEW_AFTER = timedelta(minutes=5)
+"""How long obstore keeps credentials before it asks botocore again, which renews those that expire."""
+
+
+@dataclass(frozen=True)
+class Requests:
+    """How a client sends requests: how long it waits for one, and how often it tries."""
+
+    timeout_s: float
+    tries: int = 1
+
+
+@lru_cache(maxsize=16)
+def open_s3fs(access: S3Access) -> Any:
+    """The fsspec filesystem of all buckets. Listings are never cached: other processes write to the same store."""
+    import s3fs
+
+    return s3fs.S3FileSystem(
+        anon=access.anonymous,
+        endpoint_url=access.endpoint_url,
+        config_kwargs=_botocore_config(access),
+        profile=access.profile,
+        use_listings_cache=False,
+        skip_instance_cache=True,
+    )
+
+
+@lru_cache(maxsize=64)
+def open_obstore(bucket: str, access: S3Access, requests: Requests) -> "S3Store":
+    """A client for the bucket that any thread or event loop may use."""
+    from obstore.store import S3Store
+
+    return S3Store(
+        bucket,
+        config=_object_store_config(access),  # type: ignore[arg-type]  # a TypedDict whose keys depend on the settings
+        client_options={
+            "allow_http": access.allow_http,
+            "timeout": timedelta(seconds=requests.timeout_s),
+            "connect_timeout": timedelta(seconds=min(requests.timeout_s, CONNECT_S)),
+        },
+        retry_config={"max_retries": requests.tries - 1},
+        credential_provider=None if access.anonymous else _renewing(find_credentials(access)),  # type: ignore[arg-type]
+    )
+
+
+@lru_cache(maxsize=16)
+def open_botocore(access: S3Access, requests: Requests) -> Any:
+    """A client that many threads may use and that names every key exactly.
+
+    Times in its answers stay text, because parsing them takes longer than the rest of a listing.
+    """
+    import botocore.session
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    session = botocore.session.Session(profile=access.profile)
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
+    config = Config(
+        **_botocore_config(access),
+        connect_timeout=min(requests.timeout_s, CONNECT_S),
+        read_timeout=requests.timeout_s,
+        retries={"mode": "standard", "total_max_attempts": requests.tries},
+        signature_version=UNSIGNED if access.anonymous else None,
+    )
+    return session.create_client("s3", endpoint_url=access.endpoint_url, config=config)
+
+
+def is_plain_key(key: str) -> bool:
+    """Whether obstore can name the key: it takes ``/`` for a separator and normalises the parts between."""
+    return all(part not in ("", ".", "..") and part.isprintable() for part in key.split("/"))
+
+
+def polars_options(access: S3Access) -> dict[str, str]:
+    """What polars needs to reach the store; holds the credentials, so never print it.
+
+    Temporary credentials expire, so make new options for each scan.
+    """
+    options = _object_store_config(access)
+    if access.endpoint_url:
+        options["aws_allow_http"] = str(access.allow_http).lower()
+    if access.anonymous:
+        return options
+    credentials = find_credentials(access).get_frozen_credentials()
+    options |= {"aws_access_key_id": credentials.access_key, "aws_secret_access_key": credentials.secret_key}
+    return options | ({"aws_session_token": credentials.token} if credentials.token else {})
+
+
+def _botocore_config(access: S3Access) -> dict[str, Any]:
+    """Settings of the clients that are built on botocore."""
+    request, response = access.checksums
+    return {
+        "region_name": access.region,
+        "max_pool_connections": CONNECTIONS,
+        "request_checksum_calculation": request,
+        "response_checksum_validation": response,
+    }
+
+
+def _object_store_config(access: S3Access) -> dict[str, str]:
+    """Settings of the clients that are built on the Rust crate object_store."""
+    config = {"aws_region": access.region}
+    if access.endpoint_url:  # both names: the variable AWS_ENDPOINT_URL_S3 would override the first alone
+        config |= {"aws_endpoint_url": access.endpoint_url, "aws_endpoint_url_s3": access.endpoint_url}
+    return config | ({"aws_skip_signature": "true"} if access.anonymous else {})
+
+
+def _renewing(credentials: Any) -> Callable[[], dict[str, object]]:
+    """A provider that answers with botocore's credentials, which honour profiles, web identity and instance roles."""
+
+    def provide() -> dict[str, object]:
+        frozen = credentials.get_frozen_credentials()
+        return {
+            "access_key_id": frozen.access_key,
+            "secret_access_key": frozen.secret_key,
+            "token": frozen.token,
+            "expires_at": datetime.now(UTC) + RENEW_AFTER,
+        }
+
+    return provide
