@@ -14,9 +14,9 @@ from rich.table import Table
 
 from laketag.jobs.console import open_console
 from laketag.jobs.environment import environment
-from laketag.pipeline.config import read_settings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.settings_file import read_settings
 
 COLLECTION = "drawings"
 SET = "drawings"

@@ -8,12 +8,12 @@ from rich.table import Table
 
 from laketag.jobs.console import open_console
 from laketag.jobs.options import Collection, Overrides, Root, SettingsFile
-from laketag.pipeline.config import read_settings
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.flows.index_images import IndexSummary, index_images, index_parquet
 from laketag.pipeline.images.parquet_index import IndexColumns
 from laketag.pipeline.lake.paths import checked_name, open_lake
 from laketag.pipeline.lake.snapshots import Snapshot
+from laketag.pipeline.settings_file import read_settings
 
 Source = Annotated[
     str,

@@ -9,10 +9,10 @@ from rich.table import Table
 
 from laketag.jobs.console import open_console
 from laketag.jobs.options import Collection, DescriptionSet, Overrides, Root, SettingsFile
-from laketag.pipeline.config import read_settings
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.lake.paths import checked_name, open_lake
 from laketag.pipeline.lake.publish import Published
+from laketag.pipeline.settings_file import read_settings
 from laketag.schemas import PERMANENT_FAILURES, TRANSIENT_FAILURES
 
 

@@ -12,13 +12,14 @@ import typer
 from laketag.jobs.console import open_console
 from laketag.jobs.options import Overrides, Root, SettingsFile, grouped
 from laketag.jobs.result_table import print_rows
-from laketag.pipeline.config import StorageSettings, read_settings
+from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.queries import RowFilter
 from laketag.pipeline.lake.query_results import answer_errors, as_text, checked_output, write_result
 from laketag.pipeline.lake.runs import read_runs
+from laketag.pipeline.settings_file import read_settings
 from laketag.schemas import Failure
 
 ROWS_OF_A_TABLE = 20

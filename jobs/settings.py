@@ -8,7 +8,8 @@ from rich.syntax import Syntax
 
 from laketag.jobs.console import open_console
 from laketag.jobs.options import Overrides, SettingsFile
-from laketag.pipeline.config import Settings, read_settings
+from laketag.pipeline.config import Settings
+from laketag.pipeline.settings_file import read_settings
 
 
 def settings(settings: SettingsFile = None, override: Overrides = None) -> None:

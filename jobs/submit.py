@@ -17,8 +17,8 @@ from laketag.jobs.submission.ray_jobs import chosen_address, cluster_errors, con
 from laketag.jobs.submission.show_log import show_to_the_end
 from laketag.jobs.submission.submitted_paths import check_places, check_settings_paths, ship_description_files
 from laketag.jobs.submission.typed_command import read_command, rewritten, with_settings
-from laketag.pipeline.config import read_settings
 from laketag.pipeline.lake.paths import timestamp
+from laketag.pipeline.settings_file import read_settings
 from laketag.pipeline.version import laketag_version
 
 STOP_WAIT_S = 30

@@ -1,23 +1,23 @@
-"""What can go wrong, by who must act.
+"""The errors, by who must act.
 
 LaketagError
 ├── InputError        fix the input: a source, a description file, a table, a checkpoint
 ├── SettingsError     fix the settings or the command line
-├── ModelError        fix the model: wrong name, wrong checksum, a tower that the method cannot use
+├── ModelError        fix the model: wrong name, wrong checksum, an architecture that the method cannot use
 ├── StorageError      fix the store: no such bucket, unreachable, disk full
 │   └── AccessError   fix the credentials: none were found, or the store refuses them
-├── BusyError         another process works on the same rows: wait for it
+├── BusyError         another process labels the same images: wait until it has finished
 ├── StoppedError      the run stopped itself: too many images fail for one reason
-├── LedgerError       rows are missing or doubled: laketag's own mistake, nothing was published
-└── ClusterError      fix the cluster: unreachable, too small, another version
+├── LedgerError       rows are missing or doubled: a bug in laketag; nothing was published
+└── ClusterError      fix the cluster: unreachable, too small, another version of Ray
 
-A bad *image* raises none of these: it becomes a row with a reason from schemas.failures.
-Every message names the input, the rule it broke and the fix.
+A bad *image* raises none of these: it becomes a row with a reason from laketag.schemas.failures.
+Every message names the value, the rule that it breaks and the fix.
 """
 
 
 class LaketagError(Exception):
-    """Something that the person who called can act on; shown without a stack trace."""
+    """An error that the user can fix; the command line prints it without a stack trace."""
 
     exit_code = 1
 
@@ -47,7 +47,7 @@ class StorageError(LaketagError):
 
 
 class AccessError(StorageError):
-    """The store refuses access, or there are no credentials to ask with."""
+    """The store refuses access, or no credentials were found."""
 
 
 class BusyError(LaketagError):
@@ -57,7 +57,7 @@ class BusyError(LaketagError):
 
 
 class StoppedError(LaketagError):
-    """The run stopped itself; what it had done is kept and resumed by the next call."""
+    """The run stopped itself; what it has labelled is kept, and the next call resumes it."""
 
     exit_code = 6
 

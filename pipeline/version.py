@@ -1,16 +1,16 @@
-"""Which laketag this is."""
+"""The version of laketag that runs."""
 
 import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 MANIFEST = Path(__file__).parent.parent / "submitted.json"
-"""Lies beside the packages where ``laketag submit`` sent them: which laketag and which Python sent them."""
+"""``laketag submit`` writes this file into the package that it sends; it names the sender's versions of laketag and Python."""
 
 
 def laketag_version() -> str:
-    """The version of laketag that runs: the submitted one, else the installed one, else 0+source."""
-    if MANIFEST.is_file():  # the cluster's image may have another one installed
+    """The version of the submitted package, else of the installed one, else 0+source."""
+    if MANIFEST.is_file():  # the cluster's image may have another version installed
         return str(json.loads(MANIFEST.read_text())["laketag"])
     try:
         return version("laketag")

@@ -21,6 +21,7 @@ LAYERS = (
     "laketag.pipeline.lake",
     "laketag.pipeline.store",
     "laketag.pipeline.descriptions",
+    "laketag.pipeline.settings_file",
     "laketag.pipeline.config",
     "laketag.schemas",
     "laketag.pipeline.version",

@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.table import Table
 
 from laketag.pipeline.classifier.choose_classifier import choose_classifier
-from laketag.pipeline.config import read_settings
 from laketag.pipeline.flows.describe_classes import describe_classes
 from laketag.pipeline.flows.index_images import index_images
 from laketag.pipeline.flows.label_images import label_images, plan_run
@@ -24,6 +23,7 @@ from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.publish import publish
 from laketag.pipeline.lake.staging import Run, scan_plan, write_part
+from laketag.pipeline.settings_file import read_settings
 from laketag.schemas import Labels
 from tests.models.tiny import save_local_dir
 from tests.stores.ceph_gateway import missing_programs, serve_ceph

@@ -18,13 +18,14 @@ from laketag.pipeline.classifier.choose_classifier import choose_classifier, fin
 from laketag.pipeline.classifier.class_texts import ClassTexts
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.resources import CPU_BATCH, decide_resources
-from laketag.pipeline.config import Settings, read_settings
+from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.describe_classes import describe_classes
 from laketag.pipeline.flows.index_images import index_images
 from laketag.pipeline.flows.label_chain import label_chain
 from laketag.pipeline.flows.label_images import plan_run
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.staging import Run, scan_plan
+from laketag.pipeline.settings_file import read_settings
 from laketag.pipeline.stages.class_texts import load_class_texts
 from laketag.pipeline.stages.decode_images import decode_images
 from laketag.pipeline.stages.fetch_images import fetch_images

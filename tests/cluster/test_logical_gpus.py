@@ -11,12 +11,13 @@ from ray.cluster_utils import Cluster
 from laketag.pipeline.classifier.choose_classifier import choose_classifier
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.resources import decide_resources
-from laketag.pipeline.config import RunSettings, read_settings
+from laketag.pipeline.config import RunSettings
 from laketag.pipeline.flows.label_chain import label_chain
 from laketag.pipeline.flows.label_images import plan_run
 from laketag.pipeline.flows.label_pending import find_unlabelled
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.staging import Run
+from laketag.pipeline.settings_file import read_settings
 from tests.end_to_end.command_line import run_laketag
 from tests.end_to_end.lakes import index_named, label, many_images, put_all, put_described
 from tests.process_tree import below

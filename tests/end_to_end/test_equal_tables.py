@@ -7,9 +7,9 @@ import polars as pl
 from rich.console import Console
 
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
-from laketag.pipeline.config import read_settings
 from laketag.pipeline.flows.label_images import label_images
 from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.settings_file import read_settings
 from tests.end_to_end.lakes import (
     VARIED,
     assert_same,

@@ -10,9 +10,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from laketag.pipeline.config import DescriptionSettings, Settings, read_settings
+from laketag.pipeline.config import DescriptionSettings, Settings
 from laketag.pipeline.descriptions.lint import lint
 from laketag.pipeline.flows.describe_classes import read_file
+from laketag.pipeline.settings_file import read_settings
 from tests.infra.manifests import (
     INFRA,
     containers,

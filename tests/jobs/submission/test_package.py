@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from laketag.jobs.submission.package import SETTINGS_NAME, build_working_directory
-from laketag.pipeline.config import read_settings
+from laketag.pipeline.settings_file import read_settings
 
 
 def test_the_working_directory_holds_code_and_the_demos_data_and_nothing_else(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from laketag.jobs.submission.submitted_paths import (
     ship_description_files,
 )
 from laketag.jobs.submission.typed_command import TypedCommand, read_command
-from laketag.pipeline.config import read_settings
 from laketag.pipeline.errors import InputError, SettingsError
+from laketag.pipeline.settings_file import read_settings
 
 ON_S3 = ("--root", "s3://b/lake")
 INDEX = ("-c", "c", *ON_S3)
