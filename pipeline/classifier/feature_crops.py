@@ -31,7 +31,7 @@ def feature_crop_cells(
 ) -> Int[np.ndarray, "crops 4"]:
     """The cells up to ``side // 2`` away from each patch, mapped to the tower's grid and clipped at its border.
 
-    From an attention grid of 14 to a tower's grid of 7, 14 or 16 this is what the release does: it halves, keeps, or
+    From an attention grid of 14 to a tower's grid of 7, 14 or 16 this is the release's mapping: it halves, keeps, or
     computes ``row·16//14``.
     """
     half = sides // 2

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import Any
 
 from laketag.pipeline.classifier.attention import needs_attention
@@ -31,7 +32,7 @@ def classifier_fingerprint(
             "sha256": backbone.sha256,
             "precision": backbone.settings.precision,
             "architecture": backbone.architecture.model_config_json,
-            "preprocessing": backbone.architecture.preprocessing.as_dict(),
+            "preprocessing": asdict(backbone.architecture.preprocessing),
         },
         "attention": _attention_identity(attention),
         "method": _used_settings(settings.method),
@@ -73,5 +74,5 @@ def _attention_identity(attention: AttentionSpec | None) -> dict[str, Any] | Non
     return {
         "name": attention.settings.name,
         "sha256": attention.sha256,
-        "preprocessing": attention.preprocessing().as_dict(),
+        "preprocessing": asdict(attention.preprocessing()),
     }

@@ -24,7 +24,7 @@ def pick_patches(
     """One patch for each number, drawn with replacement by the probabilities.
 
     The patches are ordered by position, not by rank: two patches of nearly equal attention may swap ranks when
-    rounding differs between batches, and that must not change what is drawn.
+    rounding differs between batches, and that must not change the draws.
     """
     by_position = np.argsort(patches)
     edges = np.cumsum(probabilities[by_position])

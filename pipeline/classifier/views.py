@@ -112,7 +112,7 @@ class ViewMaker:
         return np.array(cells, dtype=np.int64).reshape(shape), np.array(boxes, dtype=np.int64).reshape(shape)
 
     def _seen(self, image: UInt8[np.ndarray, "height width 3"]) -> SeenImage:
-        """A separate attention model sees the whole image, the CLIP tower what its preprocessing leaves."""
+        """The image as the attention model sees it: all of it, or with the CLIP tower the part that its preprocessing keeps."""
         height, width = image.shape[:2]
         whole = (0.0, 0.0, float(width), float(height))
         return SeenImage(width, height, self._visible(image) if self._attention is None else whole)

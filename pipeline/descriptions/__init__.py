@@ -1,1 +1,1 @@
-"""Class descriptions: reading what people write, finding what is wrong with it, choosing what is kept."""
+"""Class descriptions: reading files, finding their problems, choosing the texts that are kept. Text and arrays only."""

@@ -55,7 +55,7 @@ def read_architecture(settings: BackboneSettings, storage: StorageSettings) -> A
     model_config = open_clip.get_model_config(settings.name.replace("/", "-"))
     if model_config is None:
         raise ModelError(
-            f"backbone.name = {settings.name!r} is no open_clip architecture; "
+            f"backbone.name = {settings.name!r} is not an open_clip architecture; "
             "choose one of open_clip.list_models(), such as ViT-B-16"
         )
     tag = _tag_config(settings)
@@ -102,7 +102,7 @@ def _tag_config(settings: BackboneSettings) -> dict[str, Any] | None:
     if not config:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
         raise ModelError(
-            f"backbone.pretrained = {settings.pretrained!r} is no pretrained tag of {settings.name} (tags: {tags}); "
+            f"backbone.pretrained = {settings.pretrained!r} is not a pretrained tag of {settings.name} (tags: {tags}); "
             "choose one, or name a .safetensors file, an s3:// URL or local-dir:FOLDER"
         )
     return dict(config)

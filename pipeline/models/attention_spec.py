@@ -78,14 +78,14 @@ class AttentionSpec:
     def _config(self) -> PretrainedCfg:
         if not timm.is_model(self.settings.name):
             raise ModelError(
-                f"attention.name = {self.settings.name!r} is no timm model; "
+                f"attention.name = {self.settings.name!r} is not a timm model; "
                 "choose a ViT such as vit_base_patch16_224.dino, or 'backbone'"
             )
         try:
             config = timm.get_pretrained_cfg(self.settings.name, allow_unregistered=False)
         except RuntimeError:
             raise ModelError(
-                f"attention.name = {self.settings.name!r} is no published timm model; leave out the part after the dot "
+                f"attention.name = {self.settings.name!r} is not a published timm model; leave out the part after the dot "
                 "and set attention.weights, or choose one such as vit_base_patch16_224.dino"
             ) from None
         assert config is not None  # timm raises instead

@@ -33,7 +33,7 @@ class ExpectedSha256:
             f"s3:// URL, and set {self.setting} to the SHA-256 of the right one; if it was replaced meanwhile, "
             "run the command again"
             if self.by_driver
-            else f"as {self.setting} says; get the right file, or correct {self.setting} if this one is right"
+            else f"as {self.setting} requires; get the right file, or correct {self.setting} if this one is right"
         )
         raise ModelError(
             f"weights {weights} have sha256 {found} on {platform.node()}, not {self.sha256} {source}"

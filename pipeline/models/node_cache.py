@@ -70,7 +70,7 @@ def locked(folder: Path, key: str) -> Iterator[None]:
 
 @contextmanager
 def _partial(folder: Path, key: str) -> Iterator[Path]:
-    """A path to write and then rename; afterwards neither it nor what killed processes left is in the folder."""
+    """A path to write and then rename; neither it nor a part file of a killed process is in the folder afterwards."""
     for left in folder.glob(f".{key}.*.part"):
         left.unlink()
     partial = folder / f".{key}.{os.getpid()}.part"

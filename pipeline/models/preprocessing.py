@@ -1,6 +1,6 @@
 """How an image becomes a model's input: the geometry and the numbers. ``classifier/pixels.py`` resizes the pixels."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from jaxtyping import Float, UInt8
@@ -48,10 +48,6 @@ class Preprocessing:
         pixels = rgb_u8.permute(0, 3, 1, 2).contiguous().float().div_(255)
         mean, std = pixels.new_tensor(self.mean), pixels.new_tensor(self.std)
         return pixels.sub_(mean[:, None, None]).div_(std[:, None, None])
-
-    def as_dict(self) -> dict[str, Any]:
-        """The fields as JSON values, for the classifier's fingerprint."""
-        return asdict(self)
 
 
 def read_preprocessing(config: dict[str, Any], model: str) -> Preprocessing:

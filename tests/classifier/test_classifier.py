@@ -1,4 +1,7 @@
-"""Whole classifiers against a plain loop: with them ``methods``, ``views`` and the batching of all steps."""
+"""Whole classifiers against a plain loop, and with them ``methods`` and ``views``.
+
+``spec`` is tested by test_choose_classifier.py and test_fingerprint.py.
+"""
 
 import random
 from dataclasses import replace

@@ -1,5 +1,3 @@
-import hashlib
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -43,9 +41,3 @@ def test_patches_that_swap_ranks_are_drawn_alike() -> None:
 def test_integers_reach_both_ends_and_nothing_beyond(low: int, more: int) -> None:
     picked = pick_integers(draw_uniforms("ends", 0, "raw crops", 500), low, low + more)
     assert sorted(set(picked.tolist())) == list(range(low, low + more + 1))
-
-
-def test_the_key_is_what_the_module_says() -> None:
-    key = int.from_bytes(hashlib.blake2b(b"0\nraw crops\nimage", digest_size=16).digest(), "little")
-    word = int(np.random.Philox(key=key).random_raw())
-    assert draw_uniforms("image", 0, "raw crops", 1)[0] == (word >> 11) / 2**53

@@ -1,4 +1,4 @@
-"""A slow source of weights, and what test processes do with it; a module of its own because they import it."""
+"""A slow source of weights and the functions of test processes, which must be importable."""
 
 import multiprocessing
 import time

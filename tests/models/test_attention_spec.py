@@ -48,8 +48,8 @@ def test_preprocessing_is_the_releases_or_the_models_own_and_always_of_the_whole
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"name": "vit_enormous"}, "is no timm model"),
-        ({"name": "vit_base_patch16_224.nobody"}, "is no published timm model"),
+        ({"name": "vit_enormous"}, "is not a timm model"),
+        ({"name": "vit_base_patch16_224.nobody"}, "is not a published timm model"),
         ({"name": "test_vit", "weights": "model.pth"}, "laketag never reads them"),
         ({"name": "test_vit", "weights": "nowhere.safetensors"}, "is not a file on this machine"),
     ],

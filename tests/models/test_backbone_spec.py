@@ -49,7 +49,7 @@ def test_the_folder_may_be_the_name_too(folder: Path) -> None:
 
 
 def test_another_checksum_than_the_settings_name_is_refused(folder: Path) -> None:
-    with pytest.raises(ModelError, match=r"as backbone\.sha256 says; get the right file"):
+    with pytest.raises(ModelError, match=r"as backbone\.sha256 requires; get the right file"):
         spec(pretrained=f"local-dir:{folder}", sha256="0" * 64).resolved()
 
 
@@ -67,8 +67,8 @@ def test_weights_that_change_after_they_were_resolved_are_refused(folder: Path, 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"name": "ViT-Z-99"}, "is no open_clip architecture"),
-        ({"name": "ViT-B-16", "pretrained": "nobody"}, "is no pretrained tag of ViT-B-16 .tags: openai"),
+        ({"name": "ViT-Z-99"}, "is not an open_clip architecture"),
+        ({"name": "ViT-B-16", "pretrained": "nobody"}, "is not a pretrained tag of ViT-B-16 .tags: openai"),
         ({"name": "ViT-B-16", "pretrained": "model.pt"}, "laketag never reads them"),
         ({"name": "ViT-B-16", "pretrained": "s3://b/model.bin"}, "laketag never reads them"),
         ({"name": "ViT-B-16", "pretrained": "nowhere.safetensors"}, "is not a file on this machine"),
