@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.infra.sizing import GUIDE
+from tests.infra.manifests import PROJECT
 
+GUIDE = PROJECT / "docs/cluster.md"
 MARK = re.compile(r"\s+# (real|expected)\b.*$")
 SENTENCE = re.compile(r"\b(Real|Expected)\b[^.]*:$")
 

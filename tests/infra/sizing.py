@@ -1,4 +1,4 @@
-"""The tables of docs/cluster.md, "Sizing", from what that section states: `python -m tests.infra.sizing` prints them."""
+"""The table of docs/sizing.md, computed from the numbers that the page states: `python -m tests.infra.sizing` prints it."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.infra.manifests import PROJECT
 
-GUIDE = PROJECT / "docs/cluster.md"
+PAGE = PROJECT / "docs/sizing.md"
 GPUS = ("L4", "A10G", "A100", "H100")
 BUDGETS = {"`clip`": 0, "`abs`, 8 crops": 8, "`abs`, 16 crops": 16, "`abs`, 50 crops": 50}
 
@@ -47,20 +47,20 @@ def flop(backbone: str, crops: int) -> float:
 
 @dataclass(frozen=True)
 class Stated:
-    """What the guide takes for given."""
+    """The numbers that the page states."""
 
     utilisation: float
     peaks_flop_per_s: dict[str, float]
     core_seconds_per_image: float
 
     def images_per_s(self, gpu: str, cost_flop: float) -> float:
-        """Of one GPU."""
+        """Images per second of one GPU."""
         return self.utilisation * self.peaks_flop_per_s[gpu] / cost_flop
 
 
 def read_stated() -> Stated:
-    """The guide's own numbers."""
-    text = GUIDE.read_text()
+    """The numbers that the page states now."""
+    text = PAGE.read_text()
     (percent,) = re.findall(r"\*\*assumed utilisation of (\d+) %\*\*", text)
     (core_s,) = re.findall(r"\*\*c = ([\d.]+) s\*\*", text)
     peaks = {gpu: float(re.findall(rf"\b{gpu} (\d+)\b", text)[0]) * 1e12 for gpu in GPUS}
@@ -68,25 +68,16 @@ def read_stated() -> Stated:
 
 
 def speed_table(stated: Stated) -> Iterator[str]:
-    """Images a second of each backbone, budget and GPU."""
+    """Images per second of each backbone, budget and GPU, and the cores and hours of the first GPU."""
     speeds = " | ".join(f"{gpu} images/s" for gpu in GPUS)
-    yield f"| backbone | budget | GFLOP an image | {speeds} | L4 hours a million |"
-    yield "|---" * (len(GPUS) + 4) + "|"
+    yield f"| backbone | budget | GFLOP per image | {speeds} | cores for an {GPUS[0]} | {GPUS[0]} hours per million |"
+    yield "|---" * (len(GPUS) + 5) + "|"
     for backbone in TOWERS:
         for budget, crops in BUDGETS.items():
             cost = flop(backbone, crops)
             numbers = [stated.images_per_s(gpu, cost) for gpu in GPUS]
-            yield _row(backbone, budget, cost / 1e9, *numbers, 1e6 / numbers[0] / 3600)
-
-
-def core_table(stated: Stated) -> Iterator[str]:
-    """CPU cores that feed one GPU, for each backbone and budget."""
-    yield f"| backbone | budget | {' | '.join(f'cores for an {gpu}' for gpu in GPUS)} |"
-    yield "|---" * (len(GPUS) + 2) + "|"
-    for backbone in TOWERS:
-        for budget, crops in BUDGETS.items():
-            speeds = (stated.images_per_s(gpu, flop(backbone, crops)) for gpu in GPUS)
-            yield _row(backbone, budget, *(speed * stated.core_seconds_per_image for speed in speeds))
+            cores, hours = numbers[0] * stated.core_seconds_per_image, 1e6 / numbers[0] / 3600
+            yield _row(backbone, budget, cost / 1e9, *numbers, cores, hours)
 
 
 def _row(*cells: str | float) -> str:
@@ -94,9 +85,9 @@ def _row(*cells: str | float) -> str:
 
 
 def _two_figures(value: float) -> str:
-    """More than that is not known."""
+    """The number with two significant figures; more would claim too much."""
     return f"{float(f'{value:.2g}'):,g}"
 
 
 if __name__ == "__main__":
-    print(*speed_table(read_stated()), "", *core_table(read_stated()), sep="\n")
+    print(*speed_table(read_stated()), sep="\n")
