@@ -1,8 +1,10 @@
-"""One process at a time works on a collection with a classifier.
+"""A lease: at most one process at a time works on a collection with a classifier.
 
-The lease is a file under staging that its holder beats. Whoever finds one that does not beat for LEASE_S, by its own
-clock, takes it over; a holder that died on this very machine is known to be dead at once. The lease spares double work;
-that nothing is published twice is ensured by the conditional PUT that commits a run.
+The lease is a file under staging. Its holder rewrites it every ``heartbeat_s``. Another process takes it over after
+watching it stay unchanged for ``expires_after_s``, or at once if the holder ran on this machine and is dead.
+
+The lease saves double work; it is not what keeps a run from being published twice, which is the conditional PUT that
+commits a run.
 """
 
 import json
@@ -15,20 +17,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from laketag.pipeline.errors import BusyError, LaketagError
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
 from laketag.pipeline.store.files import read_json, remove_file
 
-BEAT_S = 10.0
-LEASE_S = 45.0
-SETTLE_S = 1.0
+POLL_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseTimes:
+    """How often a holder shows that it is alive, and how long other processes wait for that."""
+
+    heartbeat_s: float = 10.0
+    expires_after_s: float = 45.0
+    settle_s: float = (
+        1.0  # a lease taken over is read again after this: the last of several processes holds it
+    )
+
+
+DEFAULT_TIMES = LeaseTimes()
 
 
 @dataclass
 class Lease:
-    """A held lease; ``check()`` before anything that others see."""
+    """A lease that this process holds. Call ``check()`` before writing anything that readers see."""
 
     url: str
     writer: str
@@ -36,87 +51,92 @@ class Lease:
     lost: threading.Event = field(default_factory=threading.Event)
 
     def check(self) -> None:
-        """The lease is still ours, or BusyError."""
-        holder = read_json(self.url, self.lake.storage)
-        if self.lost.is_set() or holder is None or holder["writer"] != self.writer:
+        """The lease is still held by this process, or BusyError."""
+        if self.lost.is_set() or not self._is_ours():
             raise BusyError(
                 f"the lease {self.url} was taken over by another process because this one stood still for too long; "
                 "nothing was published, the same command goes on from there"
             )
 
     def beat(self) -> None:
-        """Others see that the holder lives; a lease that others took is marked as lost, not taken back."""
-        holder = read_json(self.url, self.lake.storage)
-        if holder is None or holder["writer"] != self.writer:
+        """The lease file has a new heartbeat; if another process holds it by now, ``lost`` is set instead."""
+        if self._is_ours():
+            write_bytes(self.url, _content(self.writer), self.lake.storage)
+        else:
             self.lost.set()
-            return
-        write_bytes(self.url, _content(self.writer), self.lake.storage)
+
+    def release(self) -> None:
+        """The lease file is gone, unless another process holds it."""
+        if self._is_ours():
+            remove_file(self.url, self.lake.storage)
+
+    def _is_ours(self) -> bool:
+        holder = read_json(self.url, self.lake.storage)
+        return holder is not None and holder["writer"] == self.writer
 
 
 @contextmanager
 def hold_lease(
-    lake: Lake, name: str, waiting: Callable[[str], None] = lambda _message: None
+    lake: Lake,
+    name: str,
+    show: Callable[[str], None] = lambda _message: None,
+    times: LeaseTimes = DEFAULT_TIMES,
 ) -> Iterator[Lease]:
-    """Hold the lease of that name, or raise BusyError if its holder lives; ``waiting`` is told while that is found out."""
-    url = lake.path("staging", "leases", f"{name}.json")
-    writer = uuid.uuid4().hex
-    _acquire(lake, url, writer, waiting)
-    lease = Lease(url, writer, lake)
+    """This process holds the lease of that name, or BusyError if the holder is alive.
+
+    ``show`` gets a sentence if it takes time to find out whether the holder is alive.
+    """
+    lease = Lease(lake.path("staging", "leases", f"{name}.json"), uuid.uuid4().hex, lake)
+    _acquire(lease, show, times)
     stop = threading.Event()
-    heart = threading.Thread(target=_keep_beating, args=(lease, stop), name="lease", daemon=True)
+    heart = threading.Thread(
+        target=_keep_beating, args=(lease, stop, times.heartbeat_s), name="lease", daemon=True
+    )
     heart.start()
     try:
         yield lease
     finally:
         stop.set()
         heart.join()
-        holder = read_json(url, lake.storage)
-        if holder is not None and holder["writer"] == writer:
-            remove_file(url, lake.storage)
+        lease.release()
 
 
-def _acquire(lake: Lake, url: str, writer: str, waiting: Callable[[str], None]) -> None:
-    seen: tuple[str, str] | None = None
-    seen_since = time.monotonic()
-    announced = took_over = False
-    while True:
-        if create_bytes(url, _content(writer), lake.storage):
-            if not took_over:
-                return
-            time.sleep(SETTLE_S)  # another that took over at the same time may have removed ours
-        holder = read_json(url, lake.storage)
-        if holder is None:  # released in between
+def _acquire(lease: Lease, show: Callable[[str], None], times: LeaseTimes) -> None:
+    storage = lease.lake.storage
+    watched: dict[str, Any] | None = None
+    expires_s = 0.0
+    while not create_bytes(lease.url, _content(lease.writer), storage):
+        holder = read_json(lease.url, storage)
+        if holder is None:  # released since
             continue
-        if holder["writer"] == writer:
+        if holder["writer"] == lease.writer:
             return
         who = f"process {holder['pid']} on {holder['host']}"
-        if _is_dead(holder):
-            remove_file(url, lake.storage)
-            took_over = True
-            continue
-        if seen is not None and (holder["writer"], holder["beat"]) != seen:
+        is_dead = _is_dead(holder)
+        if watched is None:
+            watched, expires_s = holder, time.monotonic() + times.expires_after_s
+            if not is_dead:
+                show(
+                    f"{who} holds the lease; checking for up to {times.expires_after_s:.0f} s whether it is alive"
+                )
+        elif holder != watched:
             raise BusyError(
-                f"{who} works on the same collection and classifier (lease {url}, beaten at {holder['beat']}); "
+                f"{who} works on the same collection and classifier (lease {lease.url}, heartbeat {holder['beat']}); "
                 "wait until it is done, or stop it and run the same command again"
             )
-        if seen is None:
-            seen, seen_since = (holder["writer"], holder["beat"]), time.monotonic()
-        if time.monotonic() - seen_since > LEASE_S:
-            remove_file(url, lake.storage)
-            took_over = True
-            continue
-        if not announced:
-            waiting(f"{who} holds the lease; watching for up to {LEASE_S:.0f} s whether it still lives")
-            announced = True
-        time.sleep(1.0)
+        if is_dead or time.monotonic() > expires_s:
+            write_bytes(lease.url, _content(lease.writer), storage)
+            time.sleep(times.settle_s)
+        else:
+            time.sleep(POLL_S)
 
 
-def _keep_beating(lease: Lease, stop: threading.Event) -> None:
-    while not stop.wait(BEAT_S):
+def _keep_beating(lease: Lease, stop: threading.Event, heartbeat_s: float) -> None:
+    while not stop.wait(heartbeat_s):
         try:
             lease.beat()
         except LaketagError:
-            continue  # the store is away; if it stays away, the lease runs out and check() says so
+            continue  # the store cannot be reached; if that lasts, the lease expires and check() reports it
 
 
 def _content(writer: str) -> bytes:
@@ -130,24 +150,23 @@ def _content(writer: str) -> bytes:
     return json.dumps(holder).encode()
 
 
-def _is_dead(holder: dict[str, object]) -> bool:
-    """Whether the holder ran on this machine, among these processes, and runs no longer."""
-    if (holder["host"], holder["namespace"]) != (platform.node(), _pid_namespace()) or not _pid_namespace():
+def _is_dead(holder: dict[str, Any]) -> bool:
+    """Whether the holder's process has ended, as far as this process can see it."""
+    if not holder["namespace"] or holder["namespace"] != _pid_namespace():
         return False
     try:
-        os.kill(int(str(holder["pid"])), 0)
+        os.kill(holder["pid"], 0)
     except ProcessLookupError:
         return True
-    except PermissionError:
+    except PermissionError:  # it is alive and belongs to another user
         return False
     return False
 
 
 def _pid_namespace() -> str:
-    """Which process numbers are meant: boot and namespace; empty where the system does not say."""
+    """Boot and PID namespace, within which a process id is unique; empty where the system does not name them (macOS)."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + str(
-            Path("/proc/self/ns/pid").readlink()
-        )
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return boot + str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return ""
