@@ -13,12 +13,17 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal, get_args
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import SettingsError
 
+Table = Literal["index", "descriptions", "labels", "runs", "staging"]
+"""Every folder directly under the root; mypy refuses a path that begins with anything else."""
+TABLES: tuple[Table, ...] = get_args(Table)
+
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-"""What a collection or a description set may be called: it becomes part of a path."""
+"""Names of collections and description sets, which become parts of paths."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,9 @@ class Lake:
     root: str
     storage: StorageSettings
 
-    def path(self, *parts: str) -> str:
-        """The URL of something under the root."""
-        return "/".join((self.root, *parts))
+    def path(self, table: Table, *parts: str) -> str:
+        """The URL of a table, or of a folder or file in it."""
+        return "/".join((self.root, table, *parts))
 
     def index_snapshots(self, collection: str) -> str:
         """The folder of a collection's snapshots."""
@@ -45,7 +50,7 @@ class Lake:
         return self.path("labels", f"collection={collection}", f"classifier={classifier}", f"run={run_id}")
 
     def run(self, run_id: str) -> str:
-        """The file whose existence says that a run is finished."""
+        """The file of a finished run; until it exists, the run is not finished."""
         return self.path("runs", f"{run_id}.parquet")
 
     def staging(self, run_id: str) -> str:
@@ -54,7 +59,7 @@ class Lake:
 
 
 def open_lake(root: str, storage: StorageSettings) -> Lake:
-    """The lake at an ``s3://`` prefix, or at a folder given as a path from here."""
+    """The lake at an ``s3://`` prefix or in a local folder, whose path may be relative to the current folder."""
     if "://" not in root:
         return Lake(str(Path(root).expanduser().absolute()), storage)
     scheme, _, rest = root.partition("://")
@@ -66,7 +71,7 @@ def open_lake(root: str, storage: StorageSettings) -> Lake:
 
 
 def checked_name(name: str, what: str) -> str:
-    """The name, if it can be part of a path on every store."""
+    """The name, or a SettingsError if it cannot be part of a path on every store."""
     if not NAME_PATTERN.fullmatch(name):
         raise SettingsError(
             f"{what} {name!r} cannot be part of a path; use letters, digits, '.', '_' and '-', and begin with a letter or digit"
@@ -75,5 +80,5 @@ def checked_name(name: str, what: str) -> str:
 
 
 def timestamp() -> str:
-    """Now, UTC, to the microsecond, so that later names sort after earlier ones."""
+    """The time now, UTC, with microseconds, as a name: later names sort after earlier ones."""
     return datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")

@@ -1,10 +1,9 @@
-"""Index snapshots: which images a collection held at a time.
+"""Index snapshots: which images a collection contained at a time.
 
-A snapshot is complete once its last part is there: parts are numbered, and the last one is named ``part-00006.last.parquet``.
-A snapshot whose writer was killed has no last part, so nobody reads it.
+The parts of a snapshot are numbered and the last one is marked, as in ``part-00006.last.parquet``. A snapshot without all
+of its parts is not read: its writer was killed, or is still writing.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -17,19 +16,18 @@ from laketag.pipeline.store.folders import list_files, list_folders
 from laketag.schemas import ImageIndex
 
 ROWS_PER_PART = 500_000
-PART = re.compile(r"part-(\d{5})(\.last)?\.parquet")
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A complete snapshot: its name, a UTC time, and the URLs of its parts."""
+    """A complete snapshot: its name, which is a UTC time, and the URLs of its parts."""
 
     name: str
     files: tuple[str, ...]
 
 
 def write_snapshot(lake: Lake, collection: str, batches: Iterable[pl.DataFrame]) -> Snapshot:
-    """A new snapshot holds all batches; their image ids must be unique over all of them."""
+    """A new snapshot contains all batches (schemas.ImageIndex); image ids must be unique over all of them."""
     name = timestamp()
     folder = f"{lake.index_snapshots(collection)}/snapshot={name}"
     files: list[str] = []
@@ -37,8 +35,7 @@ def write_snapshot(lake: Lake, collection: str, batches: Iterable[pl.DataFrame])
     part: pl.DataFrame | None = next(parts, ImageIndex.create_empty())
     while part is not None:
         following = next(parts, None)
-        last = ".last" if following is None else ""
-        url = f"{folder}/part-{len(files):05d}{last}.parquet"
+        url = f"{folder}/{_part_name(len(files), is_last=following is None)}"
         write_table(part, url, ImageIndex, lake.storage)
         files.append(url)
         part = following
@@ -46,11 +43,11 @@ def write_snapshot(lake: Lake, collection: str, batches: Iterable[pl.DataFrame])
 
 
 def latest_snapshot(lake: Lake, collection: str) -> Snapshot:
-    """The newest complete snapshot of a collection; an InputError if it has none."""
+    """The newest complete snapshot of a collection; an InputError if there is none."""
     folder = lake.index_snapshots(collection)
     for name in reversed(list_folders(folder, lake.storage)):
         files = list_files(f"{folder}/{name}", lake.storage)
-        if _complete(files):
+        if _is_complete(files):
             return Snapshot(name.removeprefix("snapshot="), tuple(files))
     known = [found.removeprefix("collection=") for found in list_folders(lake.path("index"), lake.storage)]
     raise InputError(
@@ -66,7 +63,7 @@ def scan_snapshot(lake: Lake, snapshot: Snapshot) -> pl.LazyFrame:
 
 
 def _parts(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """The batches' rows in frames of ROWS_PER_PART, the last one shorter."""
+    """The rows of the batches in frames of ROWS_PER_PART rows, the last one shorter."""
     held: list[pl.DataFrame] = []
     rows = 0
     for batch in batches:
@@ -81,13 +78,14 @@ def _parts(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         yield pl.concat(held)
 
 
-def _complete(files: list[str]) -> bool:
-    """Whether parts 0, 1, 2 … up to one marked as the last are all there."""
-    parts = [PART.fullmatch(url.rpartition("/")[2]) for url in files]
-    numbers = [int(part[1]) for part in parts if part]
-    return (
-        bool(parts)
-        and numbers == list(range(len(parts)))
-        and parts[-1] is not None
-        and parts[-1][2] is not None
-    )
+def _part_name(number: int, *, is_last: bool) -> str:
+    return f"part-{number:05d}{'.last' if is_last else ''}.parquet"
+
+
+def _is_complete(files: list[str]) -> bool:
+    """Whether all parts are there, from number 0 to the one that is marked as the last."""
+    names = [url.rpartition("/")[2] for url in files]
+    last = len(names) - 1
+    return bool(names) and names == [
+        _part_name(number, is_last=number == last) for number in range(len(names))
+    ]
