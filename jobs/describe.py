@@ -10,9 +10,9 @@ from rich.table import Table
 from laketag.jobs.console import open_console
 from laketag.jobs.options import DescriptionSet, Overrides, Root, SettingsFile
 from laketag.pipeline.descriptions.formats import Format
-from laketag.pipeline.descriptions.lint import LABEL_PROMPT_POSITION
 from laketag.pipeline.lake.paths import checked_name, open_lake
 from laketag.pipeline.settings_file import read_settings
+from laketag.schemas import LABEL_PROMPT_POSITION
 
 if TYPE_CHECKING:
     from laketag.pipeline.flows.describe_classes import DescribedSet

@@ -89,9 +89,9 @@ def show_ledger(published: Published, console: Console) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column()
     table.add_column(justify="right")
-    table.add_row("images in the index", f"{ledger.index_rows:,}")
-    table.add_row("  already done", f"{ledger.already_done:,}")
-    table.add_row("  planned", f"{ledger.planned:,}")
+    table.add_row("images in the index", f"{run.index_rows:,}")
+    table.add_row("  already done", f"{run.already_done:,}")
+    table.add_row("  planned", f"{run.planned:,}")
     table.add_row("    labelled", f"{ledger.labelled:,}", style="green")
     for reason, images in ledger.failures.items():
         table.add_row(f"    {reason}", f"{images:,}", style="yellow")

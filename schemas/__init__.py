@@ -1,6 +1,6 @@
 """The tables as contracts: every writer and every reader of a lake checks them."""
 
-from laketag.schemas.descriptions import DROP_REASONS, Descriptions
+from laketag.schemas.descriptions import DROP_REASONS, LABEL_PROMPT_POSITION, Descriptions, DropReason
 from laketag.schemas.failures import (
     FAILURES,
     PERMANENT_FAILURES,
@@ -9,7 +9,7 @@ from laketag.schemas.failures import (
     PermanentFailure,
 )
 from laketag.schemas.image_index import ImageIndex
-from laketag.schemas.labels import LABEL_SCHEMA_VERSION, LABELLED, Labels
+from laketag.schemas.labels import LABEL_SCHEMA_VERSION, LABELLED, Labels, label_arrow_schema
 from laketag.schemas.plan import Plan
 from laketag.schemas.runs import Runs
 
@@ -17,14 +17,17 @@ __all__ = [
     "DROP_REASONS",
     "FAILURES",
     "LABELLED",
+    "LABEL_PROMPT_POSITION",
     "LABEL_SCHEMA_VERSION",
     "PERMANENT_FAILURES",
     "TRANSIENT_FAILURES",
     "Descriptions",
+    "DropReason",
     "Failure",
     "ImageIndex",
     "Labels",
     "PermanentFailure",
     "Plan",
     "Runs",
+    "label_arrow_schema",
 ]

@@ -1,16 +1,21 @@
 """Contract of the description table."""
 
+from typing import Literal, get_args
+
 import dataframely as dy
 import polars as pl
 
-DROP_REASONS = (
+DropReason = Literal[
     "empty",  # no text
-    "exact_duplicate",  # same text for the same class, further up
-    "near_duplicate",  # cosine at or over the limit with a kept description of the same class
+    "exact_duplicate",  # an earlier description of the same class has the same text
+    "near_duplicate",  # its cosine with a kept description of the same class reaches the limit
     "names_another_class",  # contains the name of another class of the set
-    "closer_to_another_class",  # nearer to another class's label prompt than to its own
-    "over_limit",  # the class had its fill
-)
+    "closer_to_another_class",  # closer to the label prompt of another class than to that of its own
+    "over_limit",  # the class has as many descriptions as it may keep
+]
+DROP_REASONS: tuple[str, ...] = get_args(DropReason)
+
+LABEL_PROMPT_POSITION = -1
 
 
 class Descriptions(dy.Schema):
@@ -18,7 +23,9 @@ class Descriptions(dy.Schema):
 
     class_name = dy.String(primary_key=True, min_length=1, description="name of the class, as given")
     position = dy.Int32(
-        primary_key=True, min=-1, description="place among the class's descriptions; -1 is the label prompt"
+        primary_key=True,
+        min=LABEL_PROMPT_POSITION,
+        description="place among the class's descriptions; -1 is the label prompt",
     )
     text = dy.String(description="the sentence that was embedded")
     tokens = dy.Int32(min=0, description="tokens of the text with its start and end, before truncation")

@@ -1,15 +1,18 @@
 """Contract of the label table."""
 
+from functools import cache
+
 import dataframely as dy
 import polars as pl
+import pyarrow as pa
 
 from laketag.schemas.failures import FAILURES
 
 LABELLED = "labelled"
-"""Outcome of an image that has a label; the other outcomes are the failure reasons."""
+"""The outcome of an image that has a label; the other outcomes are the failure reasons."""
 
 LABEL_SCHEMA_VERSION = 1
-"""Part of the classifier fingerprint: a change of meaning labels everything again."""
+"""Part of the classifier fingerprint: raise it when columns change their meaning, and every image is labelled again."""
 
 
 class Labels(dy.Schema):
@@ -65,3 +68,10 @@ class Labels(dy.Schema):
         """A label comes with its probability, score, margin, tags, evidence and the image's size."""
         parts = (cls.probability, cls.score, cls.margin, cls.tags, cls.evidence, cls.width_px, cls.height_px)
         return cls.label.col.is_null() | pl.all_horizontal(part.col.is_not_null() for part in parts)
+
+
+@cache
+def label_arrow_schema() -> pa.Schema:
+    """The columns of Labels as they travel between stages; ``failure`` is text there, as Ray merges blocks."""
+    columns = {**Labels.create_empty().schema, "failure": pl.String()}
+    return pl.Schema(columns).to_arrow(compat_level=pl.CompatLevel.oldest())

@@ -8,7 +8,12 @@ class EmbeddedSet:
     """A version of a description set, and the model whose text tower embedded it."""
 
     name: str
-    version: str
-    content_hash: str
+    version: str  # TIME-HASH: the newest version sorts last
     backbone: str
     backbone_sha256: str
+    label_prompt: str
+
+    @property
+    def content_hash(self) -> str:
+        """Names the content of the version, and goes into a classifier's fingerprint."""
+        return self.version.rpartition("-")[2]

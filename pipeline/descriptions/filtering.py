@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 from laketag.pipeline.config import DescriptionSettings
-from laketag.pipeline.descriptions.lint import DropReason
+from laketag.schemas import DropReason
 
 
 def choose_kept(

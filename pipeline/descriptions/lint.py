@@ -3,24 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from laketag.pipeline.config import DescriptionSettings
 from laketag.pipeline.descriptions.class_names import NameFinder
 from laketag.pipeline.descriptions.problems import refuse
 from laketag.pipeline.descriptions.reading import ClassSentences
 from laketag.pipeline.descriptions.sentences import fill_template, fold, has_content
+from laketag.schemas import LABEL_PROMPT_POSITION, DropReason
 
-DropReason = Literal[
-    "empty",
-    "exact_duplicate",
-    "near_duplicate",
-    "names_another_class",
-    "closer_to_another_class",
-    "over_limit",
-]
-"""The words of schemas.DROP_REASONS, where they are explained."""
-LABEL_PROMPT_POSITION = -1
 SWITCHES: dict[str, str] = {
     "exact_duplicate": "descriptions.drop_exact_duplicates",
     "near_duplicate": "descriptions.drop_near_duplicates",

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
@@ -15,16 +14,17 @@ from laketag.pipeline.cluster.ray_runtime import open_blocks, ray_runtime
 from laketag.pipeline.cluster.resources import Resources, decide_resources
 from laketag.pipeline.config import DescriptionSettings, Settings
 from laketag.pipeline.descriptions.content_hash import hash_content
+from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.descriptions.filtering import choose_kept
 from laketag.pipeline.descriptions.formats import Detected, Format, detect_format
-from laketag.pipeline.descriptions.lint import LABEL_PROMPT_POSITION, Description, lint, refuse_bare_classes
+from laketag.pipeline.descriptions.lint import Description, lint, refuse_bare_classes
 from laketag.pipeline.descriptions.reading import ClassSentences, group_rows, read_descriptions, read_names
 from laketag.pipeline.descriptions.strict_json import decode_text
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake.description_versions import (
-    DescribedWith,
     description_url,
     find_same_content,
+    new_version,
     read_descriptions_table,
     write_descriptions,
 )
@@ -32,7 +32,7 @@ from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.models.backbone_spec import BackboneSpec
 from laketag.pipeline.stages.description_files import read_description_file, read_parquet_rows
 from laketag.pipeline.stages.embed_descriptions import EmbedDescriptions
-from laketag.schemas import Descriptions
+from laketag.schemas import LABEL_PROMPT_POSITION, Descriptions
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,16 @@ def describe_classes(
     embedded = embed(rows, spec, settings, console)
     filtered = filter_embedded(embedded, settings.descriptions)
     refuse_bare_classes(_descriptions(filtered), file)
-    made = DescribedWith(
+    made = EmbeddedSet(
+        name=set_name,
+        version=new_version(content_hash),
         backbone=spec.name,
         backbone_sha256=str(spec.sha256),
         label_prompt=settings.descriptions.label_prompt,
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    version = write_descriptions(lake, set_name, content_hash, filtered, made.as_metadata())
-    return DescribedSet(set_name, version, description_url(lake, set_name, version), detected, True, filtered)
+    write_descriptions(lake, made, filtered)
+    url = description_url(lake, set_name, made.version)
+    return DescribedSet(set_name, made.version, url, detected, True, filtered)
 
 
 def read_file(

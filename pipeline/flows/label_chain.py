@@ -112,10 +112,10 @@ def label_chain(
             )
             .map_batches(
                 LabelImages,
-                fn_constructor_args=(classifier.pickled_spec, lake),
                 fn_constructor_kwargs={
-                    "collection": run.collection,
-                    "run_id": run.run_id,
+                    "lake": lake,
+                    "run": run,
+                    "pickled_spec": classifier.pickled_spec,
                     "device": resources.device,
                     "threads": resources.threads_per_actor,
                 },

@@ -19,8 +19,6 @@ from laketag.pipeline.lake.publish import Published, publish
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.snapshots import latest_snapshot
 from laketag.pipeline.lake.staging import Run, find_unfinished, freeze_plan, run_suffix
-from laketag.pipeline.store.errors import store_errors
-from laketag.pipeline.version import laketag_version
 from laketag.schemas import LABEL_SCHEMA_VERSION
 
 
@@ -56,9 +54,7 @@ def label_images(
 
         def finish(run: Run) -> None:
             images_per_s = label_pending(lake, run, classifier, settings, console, lease)
-            version = laketag_version()
-            with store_errors(lake.root):
-                published.append(publish(lake, run, lease, images_per_s=images_per_s, version=version))
+            published.append(publish(lake, run, lease, images_per_s))
 
         finished = read_runs(lake, collection, classifier.fingerprint)["run_id"]
         while unfinished := find_unfinished(lake, collection, classifier.fingerprint, finished):

@@ -1,4 +1,4 @@
-"""Which images a run has to do: the index minus what finished runs have done with the same classifier."""
+"""Which images a run has to label: the index minus what finished runs of the same classifier have done."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,21 +14,22 @@ from laketag.schemas import PERMANENT_FAILURES, Plan
 
 @dataclass(frozen=True)
 class Pending:
-    """The rows to do (schemas.Plan, in the order of the index), how many the index holds, and which of the rest failed."""
+    """What a run has to label."""
 
     rows: pl.DataFrame
+    """schemas.Plan, in the order of the index."""
     index_rows: int
     failed: dict[str, int]
-    """Images of the index that are done without a label, by reason, the most frequent first."""
+    """The images of the index that are done but have no label, by reason, the most frequent first."""
 
 
 def find_pending(
     lake: Lake, snapshot: Snapshot, collection: str, classifier: str, retry: Iterable[str] = ()
 ) -> Pending:
-    """The snapshot's rows that no finished run of this classifier has done in this version.
+    """The rows of the snapshot that no finished run of this classifier has done in this version of the image.
 
-    Done is an image whose newest row is of this version and has a label, or a permanent failure whose reason is not in
-    ``retry``; a transient failure is tried again. The work key is (image_id, etag, classifier).
+    An image is done if its newest row has this etag and either a label or a permanent failure whose reason is not in
+    ``retry``. Transient failures are always tried again.
     """
     final = set(PERMANENT_FAILURES) - set(retry)
     done = (
@@ -49,4 +50,4 @@ def find_pending(
     )
     with store_errors(lake.root):
         plan, counted, reasons = pl.collect_all([rows, index.select(pl.len()), failed])
-    return Pending(Plan.validate(plan, cast=True), counted.item(), dict(reasons.iter_rows()))
+    return Pending(plan, counted.item(), dict(reasons.iter_rows()))

@@ -1,5 +1,6 @@
-"""Moving a run's staged parts into the label table, and committing it."""
+"""Moving a run's staged parts into the label table, and committing the run."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,40 +13,54 @@ from laketag.pipeline.lake.lease import Lease
 from laketag.pipeline.lake.ledger import Ledger, balance, pick_outcomes
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.staging import Run, list_parts, scan_parts, scan_plan
-from laketag.pipeline.lake.tables import create_table, write_table
+from laketag.pipeline.lake.tables import create_table, encode_table
+from laketag.pipeline.store.atomic_write import write_bytes
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.folders import remove_folder
+from laketag.pipeline.version import laketag_version
 from laketag.schemas import Labels, Runs
 
 
 @dataclass(frozen=True)
 class Published:
-    """A committed run: its balanced ledger and where its rows lie."""
+    """A committed run, its balanced ledger, and the folder of its label files."""
 
     run: Run
     ledger: Ledger
     folder: str
 
 
-def publish(lake: Lake, run: Run, lease: Lease, *, images_per_s: float, version: str) -> Published:
+def publish(lake: Lake, run: Run, lease: Lease, images_per_s: float) -> Published:
     """The run's rows are in the label table, sorted by image_id, and the run is committed.
 
-    Files have deterministic names, so a publication that was killed is simply repeated. The run counts from the moment
-    its row is created, by one conditional write; before it nobody reads the files.
+    File names are deterministic, so a publication that was killed is repeated. The run exists for readers once its row
+    is created, by one conditional write; until then nobody reads its files.
     """
     lease.check()
-    parts = list_parts(lake, run.run_id)  # once: what is staged from now on is neither counted nor published
+    parts = list_parts(lake, run.run_id)  # once: a part staged later is neither counted nor published
     folder = lake.labels(run.collection, run.classifier, run.run_id)
     try:
         with store_errors(lake.root):
             ledger = balance(lake, run, parts)
-            files = _write_files(lake, run, parts, folder, lease)
+            files = _write_files(lake, run, parts, lease)
     except (StorageError, LedgerError):
-        lease.check()  # whoever took it over has published, and removed staging
+        lease.check()  # a process that took the run over has published it and removed its staged parts
         raise
-    row = _run_row(run, ledger, files, lease, images_per_s, version)
+    row = {
+        **dataclasses.asdict(run),  # also rows_per_file, which is not a column
+        "started_at": datetime.fromisoformat(run.started_at),
+        "labelled": ledger.labelled,
+        "failures": [{"reason": reason, "images": images} for reason, images in ledger.failures.items()],
+        "files": files,
+        "finished_at": datetime.now(UTC),
+        "images_per_s": images_per_s,
+        "writer": lease.writer,
+        "laketag_version": laketag_version(),
+    }
     lease.check()
-    if not create_table(row, lake.run(run.run_id), Runs, lake.storage):
+    if not create_table(
+        pl.DataFrame([row], schema=Runs.create_empty().schema), lake.run(run.run_id), Runs, lake.storage
+    ):
         raise BusyError(
             f"run {run.run_id} was finished by another process; its labels are complete, nothing is left to do"
         )
@@ -53,8 +68,9 @@ def publish(lake: Lake, run: Run, lease: Lease, *, images_per_s: float, version:
     return Published(run, ledger, folder)
 
 
-def _write_files(lake: Lake, run: Run, parts: Sequence[str], folder: str, lease: Lease) -> list[str]:
-    """The rows of the parts lie in the folder, ``run.rows_per_file`` to a file; returns the files' paths in the lake."""
+def _write_files(lake: Lake, run: Run, parts: Sequence[str], lease: Lease) -> list[str]:
+    """The rows of the parts are in label files of ``run.rows_per_file`` rows; returns the files' paths under the root."""
+    folder = lake.labels(run.collection, run.classifier, run.run_id)
     ids = scan_plan(lake, run.run_id).select("image_id").sort("image_id").collect()["image_id"]
     count = math.ceil(len(ids) / run.rows_per_file)
     files = []
@@ -63,37 +79,9 @@ def _write_files(lake: Lake, run: Run, parts: Sequence[str], folder: str, lease:
         rows = scan_parts(lake, run.run_id, parts).filter(
             pl.col("image_id").is_between(pl.lit(wanted[0]), pl.lit(wanted[-1]))
         )
-        outcomes = pick_outcomes(rows.collect())
+        data = encode_table(pick_outcomes(rows.collect()), Labels)  # checked when they were staged
         lease.check()
         url = f"{folder}/part-{number:05d}-of-{count:05d}.parquet"
-        write_table(outcomes, url, Labels, lake.storage)
+        write_bytes(url, data, lake.storage)
         files.append(url.removeprefix(lake.root + "/"))
     return files
-
-
-def _run_row(
-    run: Run, ledger: Ledger, files: list[str], lease: Lease, images_per_s: float, version: str
-) -> pl.DataFrame:
-    row = {
-        "run_id": run.run_id,
-        "collection": run.collection,
-        "snapshot": run.snapshot,
-        "classifier": run.classifier,
-        "description_set": run.description_set,
-        "description_version": run.description_version,
-        "method": run.method,
-        "index_rows": ledger.index_rows,
-        "already_done": ledger.already_done,
-        "planned": ledger.planned,
-        "labelled": ledger.labelled,
-        "failures": [{"reason": reason, "images": images} for reason, images in ledger.failures.items()],
-        "files": files,
-        "settings": run.settings,
-        "models": run.models,
-        "started_at": datetime.fromisoformat(run.started_at),
-        "finished_at": datetime.now(UTC),
-        "images_per_s": images_per_s,
-        "writer": lease.writer,
-        "laketag_version": version,
-    }
-    return Runs.validate(pl.DataFrame([row], schema=Runs.create_empty().schema), cast=True)

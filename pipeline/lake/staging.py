@@ -1,7 +1,7 @@
-"""Staging: a run's frozen plan and the parts it has labelled, until it is published.
+"""Staging: the frozen plan of a run and the parts that it has labelled, until the run is published.
 
-``staging/R/plan/*.parquet`` is written first, ``staging/R/run.json`` after it: a folder without ``run.json`` is a plan that
-was never frozen. ``staging/R/parts/*.parquet`` are the labelled parts, named by the images in them.
+Freezing a plan writes ``staging/R/plan/*.parquet`` first and ``staging/R/run.json`` last, so a folder without
+``run.json`` is a plan that was never frozen. ``staging/R/parts/*.parquet`` are the labelled parts.
 """
 
 import dataclasses
@@ -20,13 +20,11 @@ from laketag.pipeline.store.folders import list_files, list_folders, remove_fold
 from laketag.schemas import Labels, Plan
 
 PLAN_ROWS_PER_FILE = 100_000
-UNSAID_ROWS_PER_FILE = 100_000
-"""The default of run.rows_per_file, for runs that were planned before it was frozen with them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What a run froze when it was planned; its row in the runs table says the rest."""
+    """A run as its plan froze it. All fields but ``rows_per_file`` become columns of schemas.Runs under the same names."""
 
     run_id: str
     collection: str
@@ -46,16 +44,16 @@ class Run:
 
 def freeze_plan(lake: Lake, run: Run, pending: pl.DataFrame) -> None:
     """The run and its pending rows (schemas.Plan) are in staging."""
+    folder = lake.staging(run.run_id)
     for number, rows in enumerate(pending.iter_slices(PLAN_ROWS_PER_FILE)):
-        write_table(rows, f"{lake.staging(run.run_id)}/plan/part-{number:05d}.parquet", Plan, lake.storage)
-    frozen = json.dumps(dataclasses.asdict(run), indent=1).encode()
-    write_bytes(f"{lake.staging(run.run_id)}/run.json", frozen, lake.storage)
+        write_table(rows, f"{folder}/plan/part-{number:05d}.parquet", Plan, lake.storage)
+    write_bytes(f"{folder}/run.json", json.dumps(dataclasses.asdict(run), indent=1).encode(), lake.storage)
 
 
 def find_unfinished(lake: Lake, collection: str, classifier: str, finished: Iterable[str]) -> Run | None:
     """The oldest frozen run of this collection and classifier that is not finished.
 
-    Must be called under the lease on both: what finished runs and never frozen plans left in staging is removed on the way.
+    The caller holds the lease on both: staging folders of finished runs and of plans that were never frozen are removed.
     """
     done = set(finished)
     suffix = run_suffix(collection, classifier)
@@ -66,12 +64,12 @@ def find_unfinished(lake: Lake, collection: str, classifier: str, finished: Iter
         if run_id in done or frozen is None:
             remove_folder(lake.staging(run_id), lake.storage)
             continue
-        return Run(**{"rows_per_file": UNSAID_ROWS_PER_FILE} | frozen)
+        return Run(**frozen)
     return None
 
 
 def run_suffix(collection: str, classifier: str) -> str:
-    """The end of the ids of all runs with this collection and classifier."""
+    """The end of the id of every run with this collection and classifier."""
     return "-" + hashlib.blake2b(f"{collection}\n{classifier}".encode(), digest_size=6).hexdigest()
 
 
@@ -87,13 +85,17 @@ def list_parts(lake: Lake, run_id: str) -> list[str]:
 
 
 def scan_parts(lake: Lake, run_id: str, parts: Sequence[str] | None = None) -> pl.LazyFrame:
-    """All rows (schemas.Labels) of these parts, or of those that are there now, lazily; a row tried twice is there twice."""
+    """All rows (schemas.Labels) of these parts, or of those staged so far, lazily; one row for each try of an image."""
     files = list_parts(lake, run_id) if parts is None else parts
     return scan_table(files, Labels, lake.storage) if files else Labels.create_empty(lazy=True)
 
 
 def write_part(lake: Lake, run_id: str, rows: pl.DataFrame) -> None:
-    """The rows (schemas.Labels) are staged as one part; the same images with the same outcome write the same name again."""
+    """The rows (schemas.Labels) are staged as one part, whose name is a hash of its images and their outcomes.
+
+    So a task that Ray repeats writes the same file again. Label rows are checked against their contract here and nowhere
+    else: a bad row that was staged could never be published, and publishing only picks and sorts rows that were checked.
+    """
     content = rows.select("image_id", "label", "failure").sort("image_id").write_csv()
     name = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
     write_table(rows, f"{lake.staging(run_id)}/parts/{name}.parquet", Labels, lake.storage)

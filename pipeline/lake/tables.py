@@ -1,4 +1,4 @@
-"""Reading and writing tables under their contracts; one Parquet file is one atomic write."""
+"""Reading and writing Parquet tables under their contracts (laketag.schemas)."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -12,62 +12,67 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
 from laketag.pipeline.store.errors import store_errors
-from laketag.pipeline.store.schemes import polars_options
+from laketag.pipeline.store.schemes import open_filesystem, polars_options
 
 ROW_GROUP_ROWS = 65_536
+FOOTER_PREFIX = "laketag."
+"""Begins each of our keys in a Parquet footer."""
 
 
 def write_table(
-    frame: pl.DataFrame,
+    rows: pl.DataFrame,
     url: str,
     schema: type[dy.Schema],
     storage: StorageSettings,
-    metadata: Mapping[str, str] | None = None,
-) -> int:
-    """The frame, which keeps the contract, lies at the URL as one Parquet file; returns its bytes."""
-    data = encode_table(frame, schema, metadata)
-    write_bytes(url, data, storage)
-    return len(data)
+    footer: Mapping[str, str] | None = None,
+) -> None:
+    """The file at the URL holds the rows, which were checked against the contract, and these footer entries."""
+    write_bytes(url, encode_table(schema.validate(rows, cast=True), schema, footer), storage)
 
 
-def create_table(
-    frame: pl.DataFrame,
-    url: str,
-    schema: type[dy.Schema],
-    storage: StorageSettings,
-    metadata: Mapping[str, str] | None = None,
-) -> bool:
-    """As write_table, but only where nothing lies yet; whether what lies there is ours."""
-    return create_bytes(url, encode_table(frame, schema, metadata), storage)
+def create_table(rows: pl.DataFrame, url: str, schema: type[dy.Schema], storage: StorageSettings) -> bool:
+    """Like write_table, but a file that exists is left as it is; returns whether the file holds these rows."""
+    return create_bytes(url, encode_table(schema.validate(rows, cast=True), schema), storage)
 
 
 def encode_table(
-    frame: pl.DataFrame, schema: type[dy.Schema], metadata: Mapping[str, str] | None = None
+    checked_rows: pl.DataFrame, schema: type[dy.Schema], footer: Mapping[str, str] | None = None
 ) -> bytes:
-    """A Parquet file (zstd) of a frame that keeps the contract; the columns' meanings are in its footer."""
-    checked = schema.validate(frame, cast=True)
-    table = checked.to_arrow(compat_level=pl.CompatLevel.oldest())
+    """The rows, which must keep the contract already, as a Parquet file (zstd) that explains each of its columns."""
+    table = checked_rows.to_arrow(compat_level=pl.CompatLevel.oldest())
     columns = schema.columns()
     fields = [
         field.with_metadata({"description": columns[field.name].description or ""}) for field in table.schema
     ]
-    footer = {
-        "laketag.schema": schema.__name__,
-        "laketag.description": (schema.__doc__ or "").splitlines()[0],
-    }
-    table = table.cast(pa.schema(fields)).replace_schema_metadata(footer | dict(metadata or {}))
+    entries = {"schema": schema.__name__, "description": (schema.__doc__ or "").splitlines()[0]}
+    entries |= footer or {}
+    table = table.cast(pa.schema(fields)).replace_schema_metadata(
+        {f"{FOOTER_PREFIX}{key}": value for key, value in entries.items()}
+    )
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd", row_group_size=ROW_GROUP_ROWS)
     return sink.getvalue()
+
+
+def read_footer(url: str, storage: StorageSettings) -> dict[str, str]:
+    """Our entries in the file's footer."""
+    filesystem, path = open_filesystem(url, storage)
+    with store_errors(url), filesystem.open(path, "rb") as file:
+        entries = pq.read_metadata(file).metadata or {}
+    return {
+        key.decode().removeprefix(FOOTER_PREFIX): value.decode()
+        for key, value in entries.items()
+        if key.startswith(FOOTER_PREFIX.encode())
+    }
 
 
 def read_table(urls: str | Sequence[str], schema: type[dy.Schema], storage: StorageSettings) -> pl.DataFrame:
     """All rows of the files; an InputError if they break the contract."""
     files = [urls] if isinstance(urls, str) else list(urls)
     with store_errors(files[0]):
-        frame = scan_table(files, schema, storage).collect()
+        rows = scan_table(files, schema, storage).collect()
     try:
-        return schema.validate(frame, cast=True)
+        return schema.validate(rows, cast=True)
     except dy.exc.ValidationError as error:
         names = files[0] + (f" and {len(files) - 1} more" if len(files) > 1 else "")
         raise InputError(
@@ -77,11 +82,12 @@ def read_table(urls: str | Sequence[str], schema: type[dy.Schema], storage: Stor
 
 
 def scan_table(urls: Sequence[str], schema: type[dy.Schema], storage: StorageSettings) -> pl.LazyFrame:
-    """All rows of the files, lazily, with the contract's columns; an InputError if the first file has others.
+    """All rows of the files, lazily; an InputError if the first file lacks a column of the contract.
 
-    Always an explicit list of files: polars fails on a folder that holds anything but Parquet.
+    Columns get the contract's dtypes, but values are not checked: each was checked when it was written. The files are
+    listed one by one because polars fails on a folder that contains anything but Parquet.
     """
-    frame = pl.scan_parquet(
+    rows = pl.scan_parquet(
         list(urls),
         storage_options=polars_options(urls[0], storage),
         glob=False,
@@ -89,7 +95,7 @@ def scan_table(urls: Sequence[str], schema: type[dy.Schema], storage: StorageSet
         credential_provider=None,
     )
     with store_errors(urls[0]):
-        found = frame.collect_schema()
+        found = rows.collect_schema()
     wanted = schema.create_empty().schema
     if missing := [name for name in wanted if name not in found]:
         raise InputError(
@@ -98,5 +104,5 @@ def scan_table(urls: Sequence[str], schema: type[dy.Schema], storage: StorageSet
         )
     # only what differs is cast (enums, lists of structs): a cast would keep filters from reaching the file
     casts = {name: dtype for name, dtype in wanted.items() if found[name] != dtype}
-    frame = frame.select(list(wanted))
-    return frame.cast(casts) if casts else frame  # type: ignore[arg-type]  # polars asks for its own union of types
+    rows = rows.select(list(wanted))
+    return rows.cast(casts) if casts else rows  # type: ignore[arg-type]  # polars asks for its own union of types

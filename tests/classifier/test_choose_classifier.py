@@ -35,7 +35,7 @@ def pets(settings: Settings) -> EmbeddedSet:
     """A set that the model's own text tower embedded."""
     sha256 = str(BackboneSpec(settings.backbone, settings.storage).resolved().sha256)
     return EmbeddedSet(
-        name="pets", version="v", content_hash="a" * 16, backbone="tiny", backbone_sha256=sha256
+        name="pets", version="v-aaaa", backbone="tiny", backbone_sha256=sha256, label_prompt="a {}"
     )
 
 

@@ -14,7 +14,7 @@ from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.config import BackboneSettings, DescriptionSettings, Settings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.flows.describe_classes import DescribedSet, describe_classes, filter_embedded, read_file
-from laketag.pipeline.lake.description_versions import list_versions, read_described_with
+from laketag.pipeline.lake.description_versions import latest_embedded_set, list_versions
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.models.backbone_spec import BackboneSpec
 from laketag.pipeline.stages.class_texts import load_class_texts
@@ -80,7 +80,7 @@ def test_the_table_holds_every_text_kept_or_dropped_with_its_reason(kind, model,
     spec = BackboneSpec(BackboneSettings(pretrained=f"local-dir:{model}"), store.storage).resolved()
     expected = spec.load("cpu").encode_text(list(texts.descriptions))
     np.testing.assert_allclose(texts.embeddings.numpy(), expected.numpy(), atol=1e-6)
-    made = read_described_with(lake, "food", described.version)
+    made = latest_embedded_set(lake, "food")
     assert (made.backbone_sha256, made.label_prompt) == (spec.sha256, "a photo of a {}.")
 
     again = describe(store, model, batch_size=100)

@@ -1,14 +1,34 @@
-"""Finished runs for tests that need a lake but no model."""
+"""Runs for tests that need a lake but no model."""
 
 from collections import Counter
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 import polars as pl
 
 from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.staging import Run
 from laketag.pipeline.lake.tables import create_table, write_table
 from laketag.schemas import Labels, Runs
 from tests.lake.label_rows import EPOCH, label_frame
+
+RUN = Run(
+    run_id="20260101T000000.000000Z-f00d",
+    collection="photos",
+    snapshot="s",
+    classifier="f00d",
+    description_set="animals",
+    description_version="v",
+    method="abs",
+    index_rows=0,
+    already_done=0,
+    planned=0,
+    rows_per_file=100,
+    settings="{}",
+    models="{}",
+    started_at=EPOCH.isoformat(),
+)
+"""A run without images: tests replace what matters to them."""
 
 
 def write_run(
@@ -16,44 +36,29 @@ def write_run(
     number: int,
     rows: list[dict[str, object]],
     *,
-    collection: str = "photos",
-    classifier: str = "f00d",
-    description_set: str = "animals",
     files: int = 1,
     committed: bool = True,
+    **changes: str,
 ) -> str:
-    """The rows (of tests.lake.label_rows) are published as the number-th run, in so many files; returns its id.
+    """The rows (of tests.lake.label_rows) are published as the number-th run, in that many files; returns its id.
 
-    A run that is not committed has its label files but no row of its own, as one that was killed.
+    A run that is not committed has its label files but no row of its own, like a run that was killed.
     """
-    run_id = f"2026010{number}T000000.000000Z-{classifier}"
+    run_id = f"2026010{number}T000000.000000Z-{changes.get('classifier', RUN.classifier)}"
+    run = replace(RUN, run_id=run_id, index_rows=len(rows), planned=len(rows), **changes)  # type: ignore[arg-type]  # names of text fields
     frame = label_frame([row | {"run_id": run_id} for row in rows]).sort("image_id")
-    folder = lake.labels(collection, classifier, run_id)
-    size = max(1, -(-frame.height // files))
     names = []
-    for part, slice_ in enumerate(frame.iter_slices(size)):
-        url = f"{folder}/part-{part:05d}.parquet"
+    for part, slice_ in enumerate(frame.iter_slices(max(1, -(-frame.height // files)))):
+        url = f"{lake.labels(run.collection, run.classifier, run_id)}/part-{part:05d}.parquet"
         write_table(slice_, url, Labels, lake.storage)
         names.append(url.removeprefix(lake.root + "/"))
     if not committed:
         return run_id
     reasons = Counter(row["failure"] for row in rows if row["failure"])
-    row = {
-        "run_id": run_id,
-        "collection": collection,
-        "snapshot": "s",
-        "classifier": classifier,
-        "description_set": description_set,
-        "description_version": "v",
-        "method": "abs",
-        "index_rows": len(rows),
-        "already_done": 0,
-        "planned": len(rows),
+    row = asdict(run) | {
         "labelled": len(rows) - reasons.total(),
         "failures": [{"reason": reason, "images": images} for reason, images in reasons.items()],
         "files": names,
-        "settings": "{}",
-        "models": "{}",
         "started_at": EPOCH + timedelta(days=number),
         "finished_at": EPOCH + timedelta(days=number, hours=1),
         "images_per_s": 12.5,

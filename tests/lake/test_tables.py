@@ -21,9 +21,8 @@ def rows(*ids: str) -> pl.DataFrame:
 
 def test_a_table_is_read_back_as_it_was_written(store: Store) -> None:
     url = store.url("deep/er/table.parquet")
-    size_bytes = write_table(rows("a", "b"), url, ImageIndex, store.storage)
+    write_table(rows("a", "b"), url, ImageIndex, store.storage)
     assert read_table(url, ImageIndex, store.storage).equals(rows("a", "b"))
-    assert len(store.get("deep/er/table.parquet")) == size_bytes
 
 
 def test_writing_again_replaces_and_leaves_nothing_beside(store: Store) -> None:
@@ -37,7 +36,7 @@ def test_writing_again_replaces_and_leaves_nothing_beside(store: Store) -> None:
 
 def test_the_footer_says_what_columns_mean(store: Store) -> None:
     url = store.url("table.parquet")
-    write_table(rows("a"), url, ImageIndex, store.storage, {"laketag.extra": "x"})
+    write_table(rows("a"), url, ImageIndex, store.storage, {"extra": "x"})
     filesystem, path = open_filesystem(url, store.storage)
     with filesystem.open(path) as file:
         parquet = pq.ParquetFile(file)

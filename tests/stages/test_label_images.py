@@ -1,0 +1,133 @@
+"""One row out for each image in, with what the classifier said of the pixels that it was given."""
+
+import io
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from laketag.pipeline.classifier.class_texts import ClassTexts
+from laketag.pipeline.classifier.methods import ImageLabel
+from laketag.pipeline.config import DecodeSettings, StorageSettings
+from laketag.pipeline.errors import StorageError
+from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.stages.decode_images import decode_images
+from laketag.pipeline.stages.label_images import LabelImages, label_rows
+from laketag.schemas import Labels, label_arrow_schema
+from tests.lake.pets import write_pets
+from tests.lake.run_rows import RUN
+
+
+@dataclass
+class RedOrBlue:
+    """A classifier that needs no model: it names the colour of an image's corner, whose box is its evidence."""
+
+    def label(self, images: Sequence[np.ndarray], image_ids: Sequence[str]) -> list[ImageLabel]:
+        assert len(images) == len(image_ids)
+        return [
+            ImageLabel(
+                label="red" if image[0, 0, 0] else "blue",
+                probability=0.75,
+                score=2.0,
+                margin=1.0,
+                tags=(("red", 0.75), ("blue", 0.25)),
+                evidence_box_xyxy_px=(1, 1, image.shape[1] - 1, image.shape[0]),
+                evidence_description="a colour.",
+            )
+            for image in images
+        ]
+
+
+def decoded(*images: tuple[str, str | None], short_side_px: int = 10) -> pa.Table:
+    """Images of 45 × 30 pixels by id and colour, decoded at a third of their size; without a colour: a failed image."""
+    batch = pa.table(
+        {
+            "image_id": [image_id for image_id, _ in images],
+            "uri": [f"/{image_id}.png" for image_id, _ in images],
+            "etag": ["v1"] * len(images),
+            "data": pa.array([png(colour) if colour else None for _, colour in images], pa.large_binary()),
+            "failure": pa.array([None if colour else "timeout" for _, colour in images], pa.string()),
+            "failure_detail": pa.array([None if colour else "late" for _, colour in images], pa.string()),
+            "attempts": pa.array([2] * len(images), pa.int32()),
+            "fetched_bytes": pa.array([7] * len(images), pa.int64()),
+        }
+    )
+    return decode_images(batch, decode=DecodeSettings(short_side_px=short_side_px))
+
+
+def png(colour: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (45, 30), colour).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_each_image_has_its_own_label_and_a_failed_one_keeps_its_failure() -> None:
+    rows = label_rows(decoded(("a", "red"), ("b", None), ("c", "blue")), RedOrBlue())  # type: ignore[arg-type]  # no torch
+    assert [(row["image_id"], row.get("label"), row["failure"]) for row in rows] == [
+        ("a", "red", None),
+        ("b", None, "timeout"),
+        ("c", "blue", None),
+    ]
+
+
+def test_the_evidence_is_in_pixels_of_the_whole_image() -> None:
+    (row,) = label_rows(decoded(("a", "red")), RedOrBlue())  # type: ignore[arg-type]  # no torch
+    assert (row["bounded_width_px"], row["bounded_height_px"]) == (15, 10)
+    assert list(row["evidence"].values()) == [3, 3, 42, 30, "a colour."]
+    (row,) = label_rows(decoded(("a", "red"), short_side_px=28), RedOrBlue())  # type: ignore[arg-type]  # no torch
+    assert row["bounded_width_px"] == 42
+    assert list(row["evidence"].values()) == [
+        1,
+        1,
+        44,
+        30,
+        "a colour.",
+    ]  # from 1.07, 43.9: outward to whole pixels
+
+
+def test_a_batch_without_sound_images_is_not_given_to_the_classifier() -> None:
+    (row,) = label_rows(decoded(("a", None)), None)  # type: ignore[arg-type]  # it would fail
+    assert row["failure"] == "timeout"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A ClassifierSpec without models."""
+
+    description_set: str
+    description_version: str
+
+    def load(self, texts: ClassTexts, device: str, threads: int) -> RedOrBlue:
+        assert (texts.class_names, device, threads) == (("dog", "cat"), "cpu", 1)
+        return RedOrBlue()
+
+
+def test_the_actor_writes_rows_of_the_contract_and_the_bytes_that_were_read(tmp_path: Path) -> None:
+    lake = open_lake(str(tmp_path), StorageSettings())
+    spec = Spec("pets", write_pets(lake, "a" * 16).version)
+    actor = LabelImages(lake=lake, run=RUN, pickled_spec=pickle.dumps(spec), device="cpu", threads=1)
+    batch = decoded(("a", "red"), ("b", None))
+    table = actor(batch)
+    assert table.schema.names == [*label_arrow_schema().names, "fetched_bytes"]
+    assert table["fetched_bytes"].to_pylist() == [7, 7]
+    rows = Labels.validate(pl.DataFrame(table).drop("fetched_bytes"), cast=True)
+    assert rows.select("image_id", "label", "failure", "attempts", "run_id").rows() == [
+        ("a", "red", None, 2, RUN.run_id),
+        ("b", None, "timeout", 2, RUN.run_id),
+    ]
+    assert actor(batch.slice(0, 0)).num_rows == 0
+
+
+def test_what_cannot_be_loaded_is_raised_by_the_call(tmp_path: Path) -> None:
+    """Ray keeps only the text of what a constructor raises."""
+    lake = open_lake(str(tmp_path), StorageSettings())
+    missing = pickle.dumps(Spec("pets", "none"))
+    actor = LabelImages(lake=lake, run=RUN, pickled_spec=missing, device="cpu", threads=1)
+    with pytest.raises(StorageError, match="does not exist"):
+        actor(decoded(("a", "red")))

@@ -1,0 +1,38 @@
+import polars as pl
+import pyarrow as pa
+import pytest
+from dataframely.exc import ValidationError
+
+from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.lake.paths import Lake, open_lake
+from laketag.pipeline.lake.staging import list_parts, scan_parts
+from laketag.pipeline.stages.write_labels import write_labels
+from laketag.schemas import label_arrow_schema
+from tests.lake.label_rows import label_row
+
+
+@pytest.fixture
+def lake(tmp_path) -> Lake:
+    return open_lake(str(tmp_path), StorageSettings())
+
+
+def batch(*rows: dict[str, object]) -> pa.Table:
+    """Rows as they come from the label stage."""
+    schema = label_arrow_schema().append(pa.field("fetched_bytes", pa.int64()))
+    return pa.Table.from_pylist([row | {"fetched_bytes": 10} for row in rows], schema)
+
+
+def test_rows_are_staged_and_the_receipt_counts_them_by_outcome(lake) -> None:
+    failed = label_row("c", failure="timeout") | {"attempts": 4}
+    rows = batch(label_row("a"), label_row("b") | {"attempts": 0}, failed)
+    receipt = pl.DataFrame(write_labels(rows, lake=lake, run_id="r")).sort("outcome")
+    assert receipt.rows() == [("labelled", 2, 20, 0), ("timeout", 1, 10, 3)]
+    assert receipt.columns == ["outcome", "images", "fetched_bytes", "retries"]
+    assert scan_parts(lake, "r").sort("image_id").collect()["image_id"].to_list() == ["a", "b", "c"]
+
+
+def test_a_row_that_breaks_the_contract_is_not_staged(lake) -> None:
+    neither = label_row("a") | {"label": None}
+    with pytest.raises(ValidationError, match="labelled_or_failed"):
+        write_labels(batch(neither), lake=lake, run_id="r")
+    assert list_parts(lake, "r") == []
