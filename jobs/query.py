@@ -17,7 +17,7 @@ from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.queries import RowFilter
-from laketag.pipeline.lake.query_results import answer_errors, as_text, checked_output, write_result
+from laketag.pipeline.lake.query_results import as_text, checked_output, query_errors, write_result
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.settings_file import read_settings
 from laketag.schemas import Failure
@@ -243,7 +243,7 @@ def _show(table: str, root: str, frame: pl.LazyFrame, shown: Shown, storage: Sto
         write_result(_limited(frame, shown.limit).select(wanted), checked_output(shown.output), storage)
         console.print(f"written: {shown.output}", soft_wrap=True)
         return
-    with answer_errors(root):
+    with query_errors(root):
         if shown.format != "table":
             answer = _limited(frame, shown.limit).select(wanted).collect(engine="streaming")
             sys.stdout.write(as_text(answer, shown.format))

@@ -13,7 +13,6 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.paths import Lake, open_lake
-from laketag.pipeline.lake.query_results import flatten
 from tests.lake.label_rows import label_row
 from tests.lake.run_rows import write_run
 from tests.stores.store import Store
@@ -80,20 +79,6 @@ def test_a_written_file_holds_every_column_and_row_on_every_store(store: Store, 
         assert [json.loads(text)[0]["label"] for text in found["tags"]] == ["cat", "dog"]
     else:
         assert found["tags"].to_list() == expected["tags"].to_list()
-
-
-def test_nested_values_become_json_and_null_stays_null():
-    values = [[{"label": 'a "b"', "probability": 0.5}], [], None]
-    assert (
-        flatten(pl.LazyFrame({'t"x': values})).collect()['t"x'][0]
-        == '[{"label":"a \\"b\\"","probability":0.5}]'
-    )
-    frame = pl.LazyFrame({"tags": values, "n": [1, 2, 3]})
-    assert flatten(frame).collect().rows() == [
-        ('[{"label":"a \\"b\\"","probability":0.5}]', 1),
-        ("[]", 2),
-        (None, 3),
-    ]
 
 
 @pytest.mark.parametrize(
