@@ -15,7 +15,7 @@ from tests.models.tiny import HALF
 
 ARCHITECTURE = Architecture('{"embed_dim": 8}', Preprocessing(16, "shortest", "bicubic", HALF, HALF))
 BIRDS = EmbeddedSet(
-    name="birds", version="V", content_hash="0123456789abcdef", backbone="B", backbone_sha256="0" * 64
+    name="birds", version="V-0123456789abcdef", backbone="B", backbone_sha256="0" * 64, label_prompt="a {}"
 )
 CLIP = "method.name=clip"
 
@@ -55,7 +55,7 @@ def test_what_can_change_a_label_changes_the_fingerprint() -> None:
         fingerprint(weights="2"),
         fingerprint(schema=2),
         fingerprint(descriptions=replace(BIRDS, name="other")),
-        fingerprint(descriptions=replace(BIRDS, content_hash="f" * 16)),
+        fingerprint(descriptions=replace(BIRDS, version="V-" + "f" * 16)),
         *map(fingerprint, (CLIP, "method.seed=1", "method.crops=3", "backbone.precision=bf16")),
         *map(fingerprint, ("attention.preprocessing=timm", "decode.short_side_px=64", "method.tags=2")),
     ]
@@ -78,4 +78,4 @@ def test_what_cannot_change_a_label_does_not_change_the_fingerprint(base: list[s
 
 
 def test_another_version_of_equal_content_has_the_same_fingerprint() -> None:
-    assert fingerprint(descriptions=replace(BIRDS, version="W", backbone="elsewhere")) == fingerprint()
+    assert fingerprint(descriptions=replace(BIRDS, version="W-0123456789abcdef", backbone="elsewhere")) == fingerprint()

@@ -3,7 +3,7 @@
 import io
 import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from PIL import Image
 from laketag.pipeline.classifier.class_texts import ClassTexts
 from laketag.pipeline.classifier.methods import ImageLabel
 from laketag.pipeline.config import DecodeSettings, StorageSettings
+from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.errors import StorageError
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.stages.decode_images import decode_images
@@ -100,8 +101,7 @@ def test_a_batch_without_sound_images_is_not_given_to_the_classifier() -> None:
 class Spec:
     """A ClassifierSpec without models."""
 
-    description_set: str
-    description_version: str
+    descriptions: EmbeddedSet
 
     def load(self, texts: ClassTexts, device: str, threads: int) -> RedOrBlue:
         assert (texts.class_names, device, threads) == (("dog", "cat"), "cpu", 1)
@@ -110,7 +110,7 @@ class Spec:
 
 def test_the_actor_writes_rows_of_the_contract_and_the_bytes_that_were_read(tmp_path: Path) -> None:
     lake = open_lake(str(tmp_path), StorageSettings())
-    spec = Spec("pets", write_pets(lake, "a" * 16).version)
+    spec = Spec(write_pets(lake, "a" * 16))
     actor = LabelImages(lake=lake, run=RUN, pickled_spec=pickle.dumps(spec), device="cpu", threads=1)
     batch = decoded(("a", "red"), ("b", None))
     table = actor(batch)
@@ -127,7 +127,7 @@ def test_the_actor_writes_rows_of_the_contract_and_the_bytes_that_were_read(tmp_
 def test_what_cannot_be_loaded_is_raised_by_the_call(tmp_path: Path) -> None:
     """Ray keeps only the text of what a constructor raises."""
     lake = open_lake(str(tmp_path), StorageSettings())
-    missing = pickle.dumps(Spec("pets", "none"))
+    missing = pickle.dumps(Spec(replace(write_pets(lake, "a" * 16), version="none")))
     actor = LabelImages(lake=lake, run=RUN, pickled_spec=missing, device="cpu", threads=1)
     with pytest.raises(StorageError, match="does not exist"):
         actor(decoded(("a", "red")))
