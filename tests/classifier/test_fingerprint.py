@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from laketag.pipeline.classifier.fingerprint import classifier_fingerprint
-from laketag.pipeline.config import Settings, read_settings
+from laketag.pipeline.config import Settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.models.architecture import Architecture
 from laketag.pipeline.models.attention_spec import AttentionSpec
 from laketag.pipeline.models.backbone_spec import BackboneSpec
 from laketag.pipeline.models.preprocessing import Preprocessing
+from laketag.pipeline.settings_file import read_settings
 from tests.models.tiny import HALF
 
 ARCHITECTURE = Architecture('{"embed_dim": 8}', Preprocessing(16, "shortest", "bicubic", HALF, HALF))
@@ -78,4 +79,7 @@ def test_what_cannot_change_a_label_does_not_change_the_fingerprint(base: list[s
 
 
 def test_another_version_of_equal_content_has_the_same_fingerprint() -> None:
-    assert fingerprint(descriptions=replace(BIRDS, version="W-0123456789abcdef", backbone="elsewhere")) == fingerprint()
+    assert (
+        fingerprint(descriptions=replace(BIRDS, version="W-0123456789abcdef", backbone="elsewhere"))
+        == fingerprint()
+    )
