@@ -23,10 +23,10 @@ venv: $(STAMP)  ## build the environment in .venv
 demo: $(STAMP)  ## label a small generated lake and show the result
 	$(BIN)/laketag demo
 
-test: $(STAMP)  ## run the tests
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## run the tests that need no Ceph, no cluster of several nodes and kill no process (minutes)
+	$(BIN)/python -m pytest -m "not ceph and not cluster and not chaos"
 
-check: $(STAMP)  ## format, lint, types, layers, tests
+check: $(STAMP)  ## format, lint, types, layers, and all tests (half an hour with Ceph)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
