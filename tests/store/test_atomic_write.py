@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -63,28 +62,34 @@ def test_of_many_threads_exactly_one_creates(store: Store) -> None:
 
 
 RACER = """
-import sys, time
+import sys
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.store.atomic_write import create_bytes
-root, me, start = sys.argv[1], sys.argv[2].encode(), float(sys.argv[3])
+root, me = sys.argv[1], sys.argv[2].encode()
 create_bytes(f"{root}/warm-{me.decode()}", me, StorageSettings())
-time.sleep(max(0.0, start - time.time()))
+print("ready", flush=True)
+sys.stdin.readline()
 print([create_bytes(f"{root}/race-{n}", me * 500, StorageSettings()) for n in range(20)])
 """
 
 
 def test_of_many_processes_exactly_one_creates(store: Store) -> None:
-    start = str(time.time() + 3)
     racers = [
         subprocess.Popen(
-            [sys.executable, "-c", RACER, store.root, str(me), start],
+            [sys.executable, "-c", RACER, store.root, str(me)],
             env={**os.environ, **store.env},
             cwd=ROOT,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
         for me in range(2)
     ]
+    assert [racer.stdout.readline() for racer in racers if racer.stdout] == ["ready\n"] * 2
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
     answers = [racer.communicate(timeout=60)[0] for racer in racers]
     won = [[word == "True" for word in answer.strip("[]\n").split(", ")] for answer in answers]
     for race in range(20):
