@@ -10,4 +10,4 @@ install_import_hook(
     ["laketag.pipeline.classifier", "laketag.pipeline.models"], "beartype.beartype"
 )  # before they are imported
 
-pytest_plugins = ["tests.stores.fixtures", "tests.end_to_end.fixtures"]
+pytest_plugins = ["tests.stores.fixtures", "tests.end_to_end.shared_ray", "tests.end_to_end.fixtures"]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,7 @@ class Started:
     @property
     def title(self) -> str:
         """What it shows as its title, such as ray::MapWorker…; empty once it is gone."""
-        status = _read_status(self.pid)
-        if status is None or status[1] != self.began:
+        if not self._state:
             return ""
         with contextlib.suppress(OSError):
             return (
@@ -32,13 +32,22 @@ class Started:
         """It is told to go at once, if it still runs."""
         self._signal(signal.SIGKILL)
 
-    def pause(self) -> None:
-        """It does nothing until it is told to go on; who talks to it finds it slow, not gone."""
+    def pause(self, patience_s: float = 20.0) -> None:
+        """It has stopped, until ``go_on``; to other processes it seems slow, not gone."""
         self._signal(signal.SIGSTOP)
+        end = time.monotonic() + patience_s
+        while self._state not in ("T", "") and time.monotonic() < end:
+            time.sleep(0.01)  # the kernel stops its threads one by one
 
     def go_on(self) -> None:
         """It works again."""
         self._signal(signal.SIGCONT)
+
+    @property
+    def _state(self) -> str:
+        """One letter, as ps shows it; empty once it is gone."""
+        status = _read_status(self.pid)
+        return status.state if status is not None and status.began == self.began else ""
 
     def _signal(self, number: signal.Signals) -> None:
         if self.title:
@@ -51,7 +60,7 @@ def below(pid: int) -> list[Started]:
     children: dict[int, list[Started]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         if (status := _read_status(int(folder.name))) is not None:
-            children.setdefault(status[0], []).append(Started(int(folder.name), status[1]))
+            children.setdefault(status.parent, []).append(Started(int(folder.name), status.began))
     found = list(children.get(pid, []))
     for process in found:  # grows while it is walked
         found += children.get(process.pid, [])
@@ -68,10 +77,16 @@ def kill_all(processes: Iterable[Started], patience_s: float = 20.0) -> None:
         time.sleep(0.05)
 
 
-def _read_status(pid: int) -> tuple[int, int] | None:
-    """Number of its parent and its begin, or None if there is no such process; a zombie counts as gone."""
+class _Status(NamedTuple):
+    state: str
+    parent: int
+    began: int
+
+
+def _read_status(pid: int) -> _Status | None:
+    """What the kernel says of a process, or None if there is none; a zombie counts as gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     except OSError:
         return None
-    return None if fields[0] == "Z" else (int(fields[1]), int(fields[19]))
+    return None if fields[0] == "Z" else _Status(fields[0], int(fields[1]), int(fields[19]))

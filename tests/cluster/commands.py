@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from tests.cluster.ray_cluster import RayCluster
-from tests.end_to_end.command_line import Following, Outcome, run_laketag, start_laketag
+from tests.end_to_end.command_line import Following, Outcome, spawn_laketag, start_laketag
 
 
 def submit(cluster: RayCluster, *command: str, settings: Path | None = None, detach: bool = False) -> Outcome:
     """Submit a command and follow it to its end; the submitter has the token and no credentials."""
-    return run_laketag(*_arguments(cluster, command, settings, detach), env=cluster.submitter_env)
+    return spawn_laketag(*_arguments(cluster, command, settings, detach), env=cluster.submitter_env)
 
 
 def must_submit(cluster: RayCluster, *command: str, settings: Path | None = None) -> str:

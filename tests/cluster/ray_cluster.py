@@ -78,7 +78,7 @@ class RayCluster:
         """One more raylet has joined."""
         before = self.count_alive()
         node = self._start(f"--address=127.0.0.1:{self.gcs_port}", f"--num-cpus={cpus}", *options)
-        self._await(lambda: self.count_alive() > before, node)
+        self._await(before + 1, node)
         return node
 
     def start_head(self, *options: str) -> RayNode:
@@ -96,20 +96,20 @@ class RayCluster:
             f"--system-config={json.dumps(system)}",
             *options,
         )
-        self._await(lambda: self.count_alive() > 0, node)
+        self._await(1, node)
         return node
 
     def count_alive(self) -> int:
-        """How many nodes the head holds for alive."""
-        with contextlib.suppress(requests.RequestException, KeyError):
-            answer = requests.get(
-                f"{self.address}/nodes",
-                params={"view": "summary"},
-                headers={"Authorization": f"Bearer {self.token}"},
-                timeout=10,
-            ).json()
-            return sum(node["raylet"].get("state") == "ALIVE" for node in answer["data"]["summary"])
-        return 0
+        """How many nodes the head holds for alive; requests.RequestException if it does not answer."""
+        answer = requests.get(
+            f"{self.address}/nodes",
+            params={"view": "summary"},
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=10,
+        )
+        answer.raise_for_status()
+        nodes = answer.json()["data"]["summary"]
+        return sum(node["raylet"].get("state") == "ALIVE" for node in nodes)
 
     def read_metrics(self) -> str:
         """What all living nodes export to Prometheus now."""
@@ -154,11 +154,13 @@ class RayCluster:
         }
         return [f"{name}={value}" for name, value in (own | dict(self.env)).items()]
 
-    def _await(self, happened: Callable[[], bool], node: RayNode) -> None:
+    def _await(self, alive: int, node: RayNode) -> None:
+        """So many nodes are alive, this one among them."""
         end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end and node.process.poll() is None:
-            if happened():
-                return
+            with contextlib.suppress(requests.RequestException):  # a head that starts does not answer yet
+                if self.count_alive() >= alive:
+                    return
             time.sleep(0.3)
         raise RuntimeError(f"the node is not there: {node.log.read_text(errors='replace')[-3000:]}")
 

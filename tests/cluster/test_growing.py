@@ -10,9 +10,8 @@ import pytest
 
 from tests.cluster.commands import follow
 from tests.cluster.exported import exported
-from tests.cluster.label_actors import AT_WORK, hold, label_actors
 from tests.cluster.ray_cluster import RayCluster, serve_growing_ray
-from tests.end_to_end.command_line import one_line, wait_until
+from tests.end_to_end.command_line import one_line, overrides, wait_until
 from tests.end_to_end.lakes import (
     assert_same,
     index_named,
@@ -22,11 +21,12 @@ from tests.end_to_end.lakes import (
     put_described,
     table,
 )
+from tests.label_actors import hold_at_work
 from tests.stores.store import folder_store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 NODES = 2
-IMAGES = 60
+IMAGES = 40
 LULL_S = 12.0
 """Longer than Ray Data lets a new pool be before it may shrink (10 s)."""
 
@@ -39,7 +39,7 @@ def growing() -> Iterator[RayCluster]:
 
 
 def test_a_run_brings_all_its_nodes_at_once_and_leaves_none(
-    growing: RayCluster, tmp_path: Path, slow_settings: Path, described: Path, undisturbed: pl.DataFrame
+    growing: RayCluster, tmp_path: Path, small_blocks: Path, described: Path, undisturbed: pl.DataFrame
 ) -> None:
     store, images = folder_store(tmp_path), many_images(IMAGES)
     put_all(store, images)
@@ -54,13 +54,11 @@ def test_a_run_brings_all_its_nodes_at_once_and_leaves_none(
         "cpus_per_actor=2",
         "memory_per_actor_gib=0",  # the declared nodes have none, as real ones do
     )
-    chosen = [word for option in options for word in ("-o", f"run.{option}")]
+    chosen = overrides(*(f"run.{option}" for option in options))
     assert growing.count_alive() == 1
 
-    run = follow(growing, *label(lake), *chosen, settings=slow_settings)
-    with hold(
-        lambda: label_actors(growing.head, AT_WORK)
-    ) as held:  # whose autoscaler starts the others below it
+    run = follow(growing, *label(lake), *chosen, settings=small_blocks)
+    with hold_at_work(run, growing.head.process.pid) as held:  # its autoscaler starts the others below it
         held.until(lambda: exported(growing, "label_actors") == NODES, "every node has its label actor")
         time.sleep(LULL_S)  # a pool that may shrink would do so in this time
         assert exported(growing, "label_actors") == NODES, (

@@ -18,8 +18,9 @@ from laketag.pipeline.flows.label_pending import find_unlabelled
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.staging import Run
 from laketag.pipeline.settings_file import read_settings
-from tests.end_to_end.command_line import run_laketag
+from tests.end_to_end.command_line import spawn_laketag
 from tests.end_to_end.lakes import index_named, label, many_images, put_all, put_described
+from tests.end_to_end.shared_ray import SharedRay
 from tests.process_tree import below
 from tests.stores.store import Store, folder_store
 
@@ -28,8 +29,9 @@ IMAGES = many_images(24)
 
 
 @pytest.fixture(scope="module")
-def gpu_cluster() -> Iterator[Cluster]:
-    """A head without GPUs and two nodes with one each, that this process is connected to."""
+def gpu_cluster(described: Path, shared_ray: SharedRay) -> Iterator[Cluster]:
+    """A head without GPUs and two nodes with one each, that this process is connected to, once ``described`` is made."""
+    shared_ray.leave()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 0})
     for _ in range(2):
         cluster.add_node(num_cpus=2, num_gpus=1)
@@ -92,7 +94,7 @@ def test_a_gpu_that_is_not_there_is_a_model_error_and_no_hang(
     gpu_cluster: Cluster, lake: Store, tiny_settings: Path
 ) -> None:
     arguments = (*label(lake.url("lake")), "--settings", str(tiny_settings), "-o", "run.device=cuda")
-    outcome = run_laketag(*arguments, env={"RAY_ADDRESS": gpu_cluster.address})
+    outcome = spawn_laketag(*arguments, env={"RAY_ADDRESS": gpu_cluster.address})
     assert outcome.code == 3, outcome
     assert "torch sees no GPU in this process; set run.device=cpu" in " ".join(outcome.err.split())
     assert "Traceback" not in outcome.out + outcome.err

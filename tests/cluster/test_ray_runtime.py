@@ -4,6 +4,7 @@ import threading
 import time
 
 import pyarrow as pa
+import pytest
 import ray.data
 
 from laketag.pipeline.cluster.ray_runtime import open_blocks, ray_runtime
@@ -18,6 +19,7 @@ def python_threads() -> set[str]:
     return {name for name in names if not name.startswith(WITHOUT_RAY)}
 
 
+@pytest.mark.usefixtures("without_ray")
 def test_what_is_read_in_part_runs_on_no_longer() -> None:
     """Ray 2.60 ends the process, silently, when a thread of an execution reaches for it after ray.shutdown()."""
 

@@ -16,14 +16,21 @@ from laketag.pipeline.progress.metrics import METRICS
 from laketag.pipeline.store.folders import list_files
 from tests.cluster.commands import follow, must_submit, submit
 from tests.cluster.exported import exported, read_exported
-from tests.cluster.label_actors import AT_WORK, label_actors
 from tests.cluster.ray_cluster import RayCluster, RayNode, serve_ray
-from tests.end_to_end.command_line import Following, must_run, one_line, run_laketag, wait_until
-from tests.end_to_end.held import Held, hold_back
+from tests.end_to_end.command_line import (
+    Following,
+    must_spawn,
+    one_line,
+    overrides,
+    spawn_laketag,
+    wait_until,
+)
+from tests.end_to_end.held import BEGUN, FREE, Held, hold_back
 from tests.end_to_end.lakes import (
     DEMO_DESCRIPTIONS,
     DEMO_SETTINGS,
     MANY,
+    SOUND,
     assert_same,
     label,
     many_images,
@@ -32,6 +39,7 @@ from tests.end_to_end.lakes import (
     staged_parts,
     table,
 )
+from tests.label_actors import AT_WORK, hold_at_work, label_actors
 from tests.process_tree import kill_all
 from tests.stores.fault_proxy import Fault, serve_faults
 from tests.stores.store import Store
@@ -43,31 +51,36 @@ def living(cluster: RayCluster) -> list[RayNode]:
     return [node for node in cluster.nodes if node.process.poll() is None]
 
 
-def busiest(cluster: RayCluster, actors: int) -> RayNode:
+def busiest(cluster: RayCluster, run: Following, actors: int) -> RayNode:
     """A node on which so many label actors have loaded their models."""
-    found: list[RayNode] = []
 
-    def look() -> bool:
-        found.extend(node for node in living(cluster) if len(label_actors(node)) == actors)
-        return bool(found)
+    def found() -> list[RayNode]:
+        return [node for node in living(cluster) if len(label_actors(node.process.pid)) == actors]
 
-    wait_until(look, f"{actors} label actors of one node are ready")
-    return found[0]
+    run.until(found, f"{actors} label actors of one node are ready")
+    return found()[0]
 
 
 @contextmanager
 def labelling(
     cluster: RayCluster, store: Store, settings: Path, described: Path, *options: str
 ) -> Iterator[tuple[Held, Following]]:
-    """A run over a lake that is held back, which has staged its first parts."""
-    chosen = [word for option in options for word in ("-o", option)]
-    with hold_back(store, described) as held:
-        run = follow(cluster, *label(held.lake), *held.options, *chosen, settings=settings)
-        wait_until(
-            lambda: len(staged_parts(store, held.lake)) >= 3 or run.process.poll() is not None,
-            "three parts are staged",
-        )
+    """A run over a lake that is held back in two groups, which has staged its first parts."""
+    with hold_back(store, described, (FREE, FREE + 12)) as held:
+        run = follow(cluster, *label(held.lake), *held.options, *overrides(*options), settings=settings)
+        run.until(held.has_begun, BEGUN)
         yield held, run
+
+
+def kill_busiest(cluster: RayCluster, held: Held, run: Following, actors: int) -> None:
+    """The store has given more; a node with so many label actors, one of which was at work on it, is gone."""
+    node = busiest(cluster, run, actors)
+    with hold_at_work(run, node.process.pid) as at_work:
+        held.let_go()
+        at_work.until_caught(1)
+        alive = cluster.count_alive()
+        node.kill()  # with its label actors, and the blocks that they were given
+    run.until(lambda: cluster.count_alive() < alive, "the head knows that the node is gone")
 
 
 def test_the_demo_is_labelled_on_the_cluster_as_on_one_machine(
@@ -82,30 +95,35 @@ def test_the_demo_is_labelled_on_the_cluster_as_on_one_machine(
         cluster, "describe", str(DEMO_DESCRIPTIONS), "--root", lake, "-s", "s", settings=DEMO_SETTINGS
     )
 
-    retried = next(name for name in demo_images if "/hard-" in name)
+    expected = {
+        f"ray_{name}{'_count' if kind == 'histogram' else ''}" for name, (kind, _, _) in METRICS.items()
+    }
+    most: dict[str, float] = {}
+
+    def shown() -> bool:
+        """Whether each metric was there, also the gauges that are forgotten soon after their process has ended."""
+        for sample in read_exported(cluster):
+            most[sample.name] = max(sample.value, most.get(sample.name, 0.0))
+        moving = ("ray_laketag_images_per_second", "ray_laketag_rows_in_flight")
+        return expected <= most.keys() and all(most[name] > 0 for name in moving)
+
+    retried, *_, last = (re.escape(name) for name in demo_images if "/hard-" in name)
     with serve_faults(ceph.env["AWS_ENDPOINT_URL"]) as proxy:
-        proxy.add(Fault("status", path=re.escape(retried), method="GET", times=1))
-        options = ("-o", f"storage.endpoint_url={proxy.url}")
+        proxy.add(Fault("status", path=retried, method="GET", times=1))
+        held_back = proxy.add(Fault("hold", path=last, method="GET"))
+        options = overrides(f"storage.endpoint_url={proxy.url}", "fetch.deadline_s=600")
         run = follow(cluster, *label(lake, "watched"), *options, settings=DEMO_SETTINGS)
-        most: dict[str, float] = {}
-        while run.process.poll() is None:  # gauges are gone soon after the process that set them
-            for sample in read_exported(cluster):
-                most[sample.name] = max(sample.value, most.get(sample.name, 0.0))
+        run.until(shown, f"Prometheus is shown {', '.join(expected)}")
+        assert "label actor(s)" in run.text, "the log comes while the job runs"
+        held_back.over = True
         assert run.wait() == 0, run.text
-    arrived = next(when for when, line in run.lines if "label actor(s)" in line)
-    assert arrived < run.lines[-1][0] - 1, f"the log came all at once:\n{run.text}"
     assert f"planned {len(demo_images)}" in one_line(run.text)
 
     ours = table(ceph, lake)
     assert_same(demo_table, ours)
     after = [sample for sample in read_exported(cluster) if sample.tags["collection"] == "watched"]
-    names = most.keys() | {sample.name for sample in after}
-    expected = {
-        f"ray_{name}{'_count' if kind == 'histogram' else ''}" for name, (kind, _, _) in METRICS.items()
-    }
-    assert expected - names == set()
     ledger = Counter(ours["failure"].cast(pl.String).fill_null("labelled").to_list())
-    assert ledger == {"labelled": 200} | Counter(fault for fault in FAULTS if fault != "no_image")
+    assert ledger == {"labelled": SOUND} | Counter(fault for fault in FAULTS if fault != "no_image")
     assert {s.tags["outcome"]: s.value for s in after if s.name == "ray_laketag_images_total"} == ledger
     values: Counter[str] = Counter()
     for sample in after:  # each label actor exports its own
@@ -117,42 +135,40 @@ def test_the_demo_is_labelled_on_the_cluster_as_on_one_machine(
     assert most["ray_laketag_run_label_actors"] == int(actors[1])
     assert most["ray_laketag_run_label_actor_restarts"] == 0
     assert most["ray_laketag_run_planned_images"] == len(demo_images)
-    assert most["ray_laketag_images_per_second"] > 0
-    assert most["ray_laketag_rows_in_flight"] > 0
     assert values["ray_laketag_label_batch_seconds_sum"] > 0
     assert 0 < values["ray_laketag_model_seconds_total"] < 600
 
 
 def test_a_stopped_job_releases_its_lease_and_the_same_submission_goes_on(
-    cluster: RayCluster, ceph, slow_settings, described
+    cluster: RayCluster, ceph, small_blocks, described
 ) -> None:
     on = ("--address", cluster.address)
     with hold_back(ceph, described) as held:
         lake = held.lake
-        detached = submit(cluster, *label(lake), *held.options, settings=slow_settings, detach=True)
+        detached = submit(cluster, *label(lake), *held.options, settings=small_blocks, detach=True)
         job = detached.out.strip()
         assert (detached.code, job.startswith("laketag-label-"), job.count("\n")) == (0, True, 0), detached
         wait_until(
-            lambda: f"{job} │ running" in one_line(must_run("jobs", *on, env=cluster.submitter_env)),
+            lambda: f"{job} │ running" in one_line(must_spawn("jobs", *on, env=cluster.submitter_env)),
             "the job is listed as running",
         )
-        wait_until(lambda: len(staged_parts(ceph, lake)) >= 3, "three parts are staged")
-        stopped = must_run("jobs", "stop", job, *on, env=cluster.submitter_env)
-        followed = run_laketag("jobs", "follow", job, *on, env=cluster.submitter_env)
+        wait_until(held.has_begun, BEGUN)
+        stopped = must_spawn("jobs", "stop", job, *on, env=cluster.submitter_env)
+        followed = spawn_laketag("jobs", "follow", job, *on, env=cluster.submitter_env)
     assert "submit the same command again" in stopped
     assert followed.code == 130, followed
     assert "what was done is kept" in followed.out
     assert [url for url in list_files(f"{lake}/staging", ceph.storage, suffix="") if "/leases/" in url] == []
     kept = len(staged_parts(ceph, lake))
-    assert 0 < kept < MANY // 4
+    assert 0 < kept <= FREE // 4
 
-    said = must_submit(cluster, *label(lake), settings=slow_settings)
+    said = must_submit(cluster, *label(lake), settings=small_blocks)
     assert "going on with run" in said
     ours = table(ceph, lake)
     assert ours["image_id"].to_list() == sorted(many_images())
     assert ours["label"].null_count() == 0
-    assert "nothing to do" in must_submit(cluster, *label(lake), settings=slow_settings)
-    assert "has ended already" in must_run("jobs", "stop", job, *on, env=cluster.submitter_env)
+    assert "nothing to do" in must_submit(cluster, *label(lake), settings=small_blocks)
+    assert "has ended already" in must_spawn("jobs", "stop", job, *on, env=cluster.submitter_env)
 
 
 def test_a_failing_job_ends_with_its_own_sentence_and_exit_code(cluster: RayCluster, ceph) -> None:
@@ -175,19 +191,19 @@ def test_a_failing_job_ends_with_its_own_sentence_and_exit_code(cluster: RayClus
     "command", [("submit", "--", "query", "runs", "--root", "s3://b/l"), ("jobs",)], ids=["submit", "jobs"]
 )
 def test_a_wrong_or_missing_token_is_refused(cluster: RayCluster, env, said, command) -> None:
-    outcome = run_laketag(*command[:1], "--address", cluster.address, *command[1:], env=env)
+    outcome = spawn_laketag(*command[:1], "--address", cluster.address, *command[1:], env=env)
     assert outcome.code == 8, outcome
     assert said in one_line(outcome.err)
     assert "RAY_AUTH_TOKEN" in outcome.err
     assert "Traceback" not in outcome.err
 
 
-def test_a_job_without_credentials_on_the_cluster_says_where_they_belong(ceph, slow_settings) -> None:
+def test_a_job_without_credentials_on_the_cluster_says_where_they_belong(ceph, small_blocks) -> None:
     """The submitter has them in its environment; they stay there."""
     public = {name: value for name, value in ceph.env.items() if "KEY" not in name}
     with serve_ray(public, workers=0) as bare:
         arguments = ("submit", "--address", bare.address, "--", *label(ceph.url("lake")))
-        outcome = run_laketag(*arguments, env=bare.submitter_env | dict(ceph.env))
+        outcome = spawn_laketag(*arguments, env=bare.submitter_env | dict(ceph.env))
     assert outcome.code == 4, outcome
     assert "no usable credentials" in one_line(outcome.out)
     assert "laketag submit never sends any" in one_line(outcome.out)
@@ -196,14 +212,13 @@ def test_a_job_without_credentials_on_the_cluster_says_where_they_belong(ceph, s
 
 
 def test_a_node_that_leaves_and_one_that_joins_change_nothing(
-    cluster: RayCluster, ceph, slow_settings, described, undisturbed
+    cluster: RayCluster, ceph, small_blocks, described, undisturbed
 ) -> None:
-    with labelling(cluster, ceph, slow_settings, described, "run.actors=3") as (held, run):
-        busiest(cluster, actors=2).kill()  # with its label actors, and the blocks that they were given
-        wait_until(lambda: cluster.count_alive() == 2, "the head knows that the node is gone")
+    with labelling(cluster, ceph, small_blocks, described, "run.actors=3") as (held, run):
+        kill_busiest(cluster, held, run, actors=2)
         joined = cluster.add_worker()
-        wait_until(lambda: label_actors(joined), "a label actor has come to the node that joined")
-        wait_until(lambda: exported(cluster, "label_actor_restarts") >= 1, "the restart is exported")
+        run.until(lambda: label_actors(joined.process.pid), "a label actor has come to the node that joined")
+        run.until(lambda: exported(cluster, "label_actor_restarts") >= 1, "the restart is exported")
         held.let_go()
         assert run.wait() == 0, run.text
     assert f"labelled {MANY}" in one_line(run.text)
@@ -212,14 +227,12 @@ def test_a_node_that_leaves_and_one_that_joins_change_nothing(
 
 
 def test_a_run_goes_on_with_fewer_actors_when_a_node_is_gone_for_good(
-    cluster: RayCluster, ceph, slow_settings, described, undisturbed
+    cluster: RayCluster, ceph, small_blocks, described, undisturbed
 ) -> None:
     options = ("run.actors=3", "run.missing_nodes_s=5")
-    with labelling(cluster, ceph, slow_settings, described, *options) as (held, run):
-        alive = cluster.count_alive()
-        busiest(cluster, actors=2).kill()
-        wait_until(lambda: cluster.count_alive() < alive, "the head knows that the node is gone")
-        wait_until(lambda: "going on with" in run.text, "the run begins again")
+    with labelling(cluster, ceph, small_blocks, described, *options) as (held, run):
+        kill_busiest(cluster, held, run, actors=2)
+        run.until(lambda: "going on with" in run.text, "the run begins again")
         held.let_go()
         assert run.wait() == 0, run.text
     cluster.add_worker()  # for the tests that follow
@@ -234,18 +247,18 @@ def test_a_run_goes_on_with_fewer_actors_when_a_node_is_gone_for_good(
 
 
 def test_a_label_actor_that_dies_again_and_again_ends_the_run_with_a_sentence(
-    cluster: RayCluster, ceph, slow_settings, described, tmp_path
+    cluster: RayCluster, ceph, small_blocks, described, tmp_path
 ) -> None:
     """As one does that outgrows its memory; what was done before is kept."""
-    slower = tmp_path / "slower.toml"  # a call takes seconds
-    slower.write_text(slow_settings.read_text().replace("crops = 20", "crops = 1000"))
-    with labelling(cluster, ceph, slower, described, "run.actors=1") as (held, run):
+    longer = tmp_path / "longer.toml"  # a batch takes many looks
+    longer.write_text(small_blocks.read_text().replace("crops = 4", "crops = 1000"))
+    with labelling(cluster, ceph, longer, described, "run.actors=1") as (held, run):
         kept = len(staged_parts(ceph, held.lake))
         held.let_go()
-        while run.process.poll() is None:
-            kill_all([actor for node in living(cluster) for actor in label_actors(node, AT_WORK)])
+        while not run.ended:
+            kill_all([actor for node in living(cluster) for actor in label_actors(node.process.pid, AT_WORK)])
             time.sleep(0.1)  # each look walks all of /proc
-    assert run.wait() == 8, run.text
+        assert run.wait() == 8, run.text
     assert "what was done is kept" in one_line(run.text)
     assert "Traceback" not in run.text
     assert len(staged_parts(ceph, held.lake)) >= kept >= 3

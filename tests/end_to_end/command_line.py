@@ -1,14 +1,20 @@
-"""Running laketag as a user does: another process, its exit code, what it prints."""
+"""Running laketag commands: in this process, or as a process of their own that can be watched and disturbed."""
 
+import io
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
+
+from laketag.jobs.cli import main
 
 PROJECT = Path(__file__).parent.parent.parent
 LAKETAG = (sys.executable, "-c", "from laketag.jobs.cli import main; main()")
@@ -24,12 +30,41 @@ class Outcome:
     err: str
 
 
-def run_laketag(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = PROJECT) -> Outcome:
-    """Run a laketag command to its end."""
+def run_laketag(*arguments: str, env: Mapping[str, str] | None = None) -> Outcome:
+    """Run a laketag command in this process, which saves the seconds that a new one needs for its imports.
+
+    Everything else is as in a process of its own: arguments, environment, output and exit code pass through ``main``. A
+    command that needs Ray uses the one that this process is connected to (see tests/end_to_end/shared_ray.py).
+    """
+    out, err = io.StringIO(), io.StringIO()
+    sigterm = signal.getsignal(signal.SIGTERM)
+    with (
+        patch.dict(os.environ, command_env(env), clear=True),
+        patch.object(sys, "argv", ["laketag", *arguments]),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            main()
+            code = 0
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        finally:
+            signal.signal(signal.SIGTERM, sigterm)
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def must_run(*arguments: str, env: Mapping[str, str] | None = None) -> str:
+    """What a laketag command prints; the test fails if the command does."""
+    return _must(arguments, run_laketag(*arguments, env=env))
+
+
+def spawn_laketag(*arguments: str, env: Mapping[str, str] | None = None) -> Outcome:
+    """Run a laketag command in a process of its own, as a user does, to its end."""
     done = subprocess.run(
         [*LAKETAG, *arguments],
         env=command_env(env),
-        cwd=cwd,
+        cwd=PROJECT,
         capture_output=True,
         text=True,
         timeout=LIMIT_S,
@@ -38,9 +73,12 @@ def run_laketag(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-def must_run(*arguments: str, env: Mapping[str, str] | None = None) -> str:
-    """What a laketag command prints; the test fails if the command does."""
-    outcome = run_laketag(*arguments, env=env)
+def must_spawn(*arguments: str, env: Mapping[str, str] | None = None) -> str:
+    """What a laketag command in a process of its own prints; the test fails if the command does."""
+    return _must(arguments, spawn_laketag(*arguments, env=env))
+
+
+def _must(arguments: tuple[str, ...], outcome: Outcome) -> str:
     assert outcome.code == 0, (
         f"laketag {' '.join(arguments)} ended with {outcome.code}\n{outcome.out}\n{outcome.err}"
     )
@@ -49,7 +87,7 @@ def must_run(*arguments: str, env: Mapping[str, str] | None = None) -> str:
 
 @dataclass
 class Following:
-    """A command that runs; each line of its output with the time at which it came."""
+    """A command that runs in a process of its own; each line of its output with the time at which it came."""
 
     process: "subprocess.Popen[str]"
     lines: list[tuple[float, str]] = field(default_factory=list)
@@ -59,8 +97,25 @@ class Following:
         """What it has printed so far."""
         return "".join(line for _, line in self.lines)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended."""
+        return self.process.poll() is not None
+
+    def until(self, happened: Callable[[], object], what: str) -> None:
+        """It has happened; the test fails with the output as soon as the command has ended without it."""
+
+        def look() -> bool:
+            ended = self.ended  # before the look, so that what the command did last counts
+            if happened():
+                return True
+            assert not ended, f"the command ended before this happened: {what}\n{self.text}"
+            return False
+
+        wait_until(look, what, output=lambda: self.text)
+
     def wait(self) -> int:
-        """Its exit code."""
+        """Its exit code, once it has ended."""
         code = self.process.wait(LIMIT_S)
         self.reader.join(10)
         if self.process.stdout is not None:
@@ -78,7 +133,7 @@ class Following:
 
 
 def start_laketag(*arguments: str, env: Mapping[str, str] | None = None) -> Following:
-    """Start a laketag command and go on while it runs."""
+    """Start a laketag command in a process of its own and go on while it runs."""
     return Following(
         subprocess.Popen(
             [*LAKETAG, *arguments],
@@ -91,12 +146,19 @@ def start_laketag(*arguments: str, env: Mapping[str, str] | None = None) -> Foll
     )
 
 
-def wait_until(happened: Callable[[], object], what: str, patience_s: float = LIMIT_S) -> None:
-    """It has happened, or the test fails and says what did not."""
+def wait_until(
+    happened: Callable[[], object], what: str, patience_s: float = LIMIT_S, output: Callable[[], str] = str
+) -> None:
+    """It has happened, or the test fails with what did not, and with the output."""
     end = time.monotonic() + patience_s
     while not happened():
-        assert time.monotonic() < end, f"waited {patience_s:.0f} s in vain: {what}"
+        assert time.monotonic() < end, f"waited {patience_s:.0f} s in vain: {what}\n{output()}"
         time.sleep(0.2)  # between two looks: what is waited for runs on the same two cores
+
+
+def overrides(*settings: str) -> list[str]:
+    """The command line's words for these settings, each written as ``key=value``."""
+    return [word for setting in settings for word in ("-o", setting)]
 
 
 def one_line(text: str) -> str:

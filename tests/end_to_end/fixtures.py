@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 
 from tests.end_to_end.command_line import must_run
-from tests.end_to_end.lakes import VARIED, index_named, label, many_images, put_all, put_described, table
+from tests.end_to_end.lakes import VARIED, label_in_folder, many_images
+from tests.end_to_end.shared_ray import SharedRay
 from tests.models.tiny import save_local_dir
-from tests.stores.store import Store, folder_store
+from tests.stores.store import folder_store
 
 
 @pytest.fixture(scope="session")
@@ -43,49 +44,49 @@ def descriptions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def slow_settings(tmp_path_factory: pytest.TempPathFactory, tiny_settings: Path) -> Path:
-    """Settings for runs that take long enough to be watched and disturbed: small blocks, more crops."""
-    file = tmp_path_factory.mktemp("settings") / "slow.toml"
-    text = tiny_settings.read_text().replace("crops = 4", "crops = 20")
+def small_blocks(tmp_path_factory: pytest.TempPathFactory, tiny_settings: Path) -> Path:
+    """The same settings with blocks of four images, so that a small lake is many of them."""
+    file = tmp_path_factory.mktemp("settings") / "small-blocks.toml"
+    text = tiny_settings.read_text()
     file.write_text(text.replace("batch_size = 7\nrows_per_block = 8", "batch_size = 4\nrows_per_block = 4"))
     return file
 
 
 @pytest.fixture(scope="session")
-def described(tmp_path_factory: pytest.TempPathFactory, tiny_settings: Path, descriptions: Path) -> Path:
+def described(
+    tmp_path_factory: pytest.TempPathFactory,
+    shared_ray: SharedRay,
+    tiny_settings: Path,
+    descriptions: Path,
+) -> Path:
     """A folder with these descriptions as set ``s``, which any lake may be given: made once, as it takes long."""
     root = tmp_path_factory.mktemp("described")
+    shared_ray.join()
     must_run("describe", str(descriptions), "--root", str(root), "-s", "s", "--settings", str(tiny_settings))
     return root
 
 
 @pytest.fixture(scope="session")
-def many_in_a_folder(tmp_path_factory: pytest.TempPathFactory, described: Path) -> Store:
-    """A folder with many images, indexed and described."""
-    store = folder_store(tmp_path_factory.mktemp("many"))
-    put_all(store, many_images())
-    index_named(store, store.url("lake"), many_images())
-    put_described(store, store.url("lake"), described)
-    return store
-
-
-@pytest.fixture(scope="session")
-def undisturbed(many_in_a_folder: Store, slow_settings: Path) -> pl.DataFrame:
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory,
+    shared_ray: SharedRay,
+    described: Path,
+    small_blocks: Path,
+) -> pl.DataFrame:
     """The table of many images that were labelled on one machine, and nothing happened."""
-    lake = many_in_a_folder.url("lake")
-    must_run(*label(lake), "--settings", str(slow_settings))
-    return table(many_in_a_folder, lake)
+    shared_ray.join()
+    return label_in_folder(
+        folder_store(tmp_path_factory.mktemp("many")), many_images(), described, small_blocks
+    )
 
 
 @pytest.fixture(scope="session")
 def varied_table(
-    tmp_path_factory: pytest.TempPathFactory, described: Path, tiny_settings: Path
+    tmp_path_factory: pytest.TempPathFactory,
+    shared_ray: SharedRay,
+    described: Path,
+    tiny_settings: Path,
 ) -> pl.DataFrame:
     """The table of the varied images that were labelled on one machine: 7 in a batch, 8 in a block, one actor."""
-    store = folder_store(tmp_path_factory.mktemp("varied"))
-    put_all(store, VARIED)
-    lake = store.url("lake")
-    index_named(store, lake, VARIED)
-    put_described(store, lake, described)
-    must_run(*label(lake), "--settings", str(tiny_settings))
-    return table(store, lake)
+    shared_ray.join()
+    return label_in_folder(folder_store(tmp_path_factory.mktemp("varied")), VARIED, described, tiny_settings)

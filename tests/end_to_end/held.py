@@ -3,17 +3,23 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
-from tests.end_to_end.lakes import index_named, many_images, put_all, put_described
+from tests.end_to_end.command_line import overrides
+from tests.end_to_end.lakes import MANY, index_named, many_images, put_all, put_described, staged_parts
 from tests.stores.fault_proxy import Fault, serve_faults
 from tests.stores.store import Store
+
+FREE = 16
+"""Images that are given at once: four blocks of small_blocks."""
 
 
 @dataclass
 class Held:
-    """The lake's URL, the options with which a run waits for what is held back, and what holds it."""
+    """The lake, the options with which a run waits for what is held back, and what holds it."""
 
+    store: Store
     lake: str
     options: list[str]
     faults: list[Fault]
@@ -22,19 +28,29 @@ class Held:
         """The store gives the next group of the images that it holds back."""
         self.faults.pop(0).over = True
 
+    def has_begun(self) -> bool:
+        """Whether a run has staged parts of what it was given at once."""
+        return len(staged_parts(self.store, self.lake)) >= 3
+
+
+BEGUN = "three parts are staged"
+
 
 @contextmanager
-def hold_back(store: Store, described: Path, names: tuple[str, ...] = (r"0[3-9]\d|1\d\d",)) -> Iterator[Held]:
-    """Many images, indexed and described; those with such names are not given before ``let_go``, one pattern a call."""
+def hold_back(store: Store, described: Path, groups: tuple[int, ...] = (FREE,)) -> Iterator[Held]:
+    """Many images, indexed and described; those of a group, named by its first image, are given after a ``let_go``."""
     images = many_images()
     put_all(store, images)
     lake = store.url("lake")
     index_named(store, lake, images)
     put_described(store, lake, described)
     with serve_faults(store.env["AWS_ENDPOINT_URL"]) as proxy:
-        faults = [proxy.add(Fault("hold", path=rf"many/({name})\.png", method="GET")) for name in names]
-        options = (f"storage.endpoint_url={proxy.url}", "fetch.deadline_s=600", "run.fetch_slots=2")
-        held = Held(lake, [word for option in options for word in ("-o", option)], faults)
+        faults = []
+        for first, end in pairwise((*groups, MANY)):
+            names = "|".join(f"{number:03}" for number in range(first, end))
+            faults.append(proxy.add(Fault("hold", path=rf"many/({names})\.png", method="GET")))
+        waiting = overrides(f"storage.endpoint_url={proxy.url}", "fetch.deadline_s=600", "run.fetch_slots=2")
+        held = Held(store, lake, waiting, faults)
         try:
             yield held
         finally:

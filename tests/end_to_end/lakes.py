@@ -20,9 +20,11 @@ VARIED = (
     }
 )
 """Images of many sizes and forms, and one for each fault."""
-MANY = 120
+MANY = 48
 DEMO_SETTINGS = PROJECT / "demo" / "settings.toml"
 """Names the model by a path below the folder that the command, or the job, runs in."""
+SOUND = 32
+"""Images of the demo, beside those broken on purpose, where their number proves nothing."""
 DEMO_DESCRIPTIONS = PROJECT / "demo" / "descriptions.json"
 
 EXACT = ["image_id", "label", "failure", "width_px", "height_px"]
@@ -77,7 +79,7 @@ def put_described(store: Store, lake: str, described: Path) -> None:
         store.put(key, file.read_bytes())
 
 
-def index_named(store: Store, lake: str, images: dict[str, bytes]) -> None:
+def index_named(store: Store, lake: str, images: Mapping[str, bytes]) -> None:
     """Index with names as ids, so that two stores hold the same rows."""
     must_run("index", put_names(store, images), "--root", lake, "-c", "c", "--id-column", "id", env=store.env)
 
@@ -87,7 +89,7 @@ def staged_parts(store: Store, lake: str) -> list[str]:
     return [url for url in list_files(f"{lake}/staging", store.storage) if "/parts/" in url]
 
 
-def put_names(store: Store, images: dict[str, bytes]) -> str:
+def put_names(store: Store, images: Mapping[str, bytes]) -> str:
     names = io.BytesIO()
     pl.DataFrame({"id": sorted(images), "uri": sorted(images)}).write_parquet(names)
     return store.put("images/index.parquet", names.getvalue())
@@ -95,3 +97,15 @@ def put_names(store: Store, images: dict[str, bytes]) -> str:
 
 def many_images(number: int = MANY) -> dict[str, bytes]:
     return {f"many/{seed:03}.png": encoded(picture(100 + seed), "PNG") for seed in range(number)}
+
+
+def label_in_folder(
+    store: Store, images: Mapping[str, bytes], described: Path, settings: Path
+) -> pl.DataFrame:
+    """The table of the images, labelled in a folder on the Ray that this process is connected to."""
+    put_all(store, images)
+    lake = store.url("lake")
+    index_named(store, lake, images)
+    put_described(store, lake, described)
+    must_run(*label(lake), "--settings", str(settings))
+    return table(store, lake)

@@ -1,25 +1,12 @@
 """However a lake is labelled, its table says the same."""
 
-import io
-from pathlib import Path
-
 import polars as pl
-from rich.console import Console
+import pytest
 
-from laketag.pipeline.cluster.ray_runtime import ray_runtime
-from laketag.pipeline.flows.label_images import label_images
-from laketag.pipeline.lake.paths import open_lake
-from laketag.pipeline.settings_file import read_settings
-from tests.end_to_end.lakes import (
-    VARIED,
-    assert_same,
-    index_named,
-    put_all,
-    put_described,
-    table,
-)
+from tests.end_to_end.command_line import must_run, overrides
+from tests.end_to_end.lakes import VARIED, assert_same, index_named, label, put_all, put_described, table
 from tests.end_to_end.pictures import BROKEN, GOOD
-from tests.stores.store import Store, folder_store
+from tests.stores.store import folder_store
 
 VARIANTS = {
     "one by one": ("run.batch_size=1", "run.rows_per_block=8"),
@@ -28,25 +15,19 @@ VARIANTS = {
 }
 
 
-def label_here(store: Store, lake: str, settings: Path, overrides: tuple[str, ...] = ()) -> pl.DataFrame:
-    """The table of a run on the Ray that this process is connected to."""
-    chosen = read_settings(settings, overrides)
-    opened = open_lake(lake, store.storage)
-    label_images(opened, "c", "s", chosen, Console(file=io.StringIO()))
-    return table(store, lake)
-
-
+@pytest.mark.usefixtures("joined_ray")
 def test_batch_size_actors_and_store_change_nothing(
-    moto: Store, tmp_path: Path, tiny_settings: Path, described: Path, varied_table: pl.DataFrame
+    moto, tmp_path, tiny_settings, described, varied_table: pl.DataFrame
 ) -> None:
     assert varied_table["label"].is_not_null().sum() == len(GOOD) + 15
     assert varied_table["failure"].is_not_null().sum() == len(BROKEN)
-    places = [(folder_store(tmp_path), f"{tmp_path}/{name}", chosen) for name, chosen in VARIANTS.items()]
-    places.append((moto, moto.url("lake"), ()))
-    put_all(folder_store(tmp_path), VARIED)
+    folder = folder_store(tmp_path)
+    places = [(folder, folder.url(name), overrides(*chosen)) for name, chosen in VARIANTS.items()]
+    places.append((moto, moto.url("lake"), moto.options))
+    put_all(folder, VARIED)
     put_all(moto, VARIED)
-    with ray_runtime():  # one for all, which saves a minute
-        for store, lake, overrides in places:
-            index_named(store, lake, VARIED)
-            put_described(store, lake, described)
-            assert_same(varied_table, label_here(store, lake, tiny_settings, overrides))
+    for store, lake, options in places:
+        index_named(store, lake, VARIED)
+        put_described(store, lake, described)
+        must_run(*label(lake), "--settings", str(tiny_settings), *options, env=store.env)
+        assert_same(varied_table, table(store, lake))

@@ -6,9 +6,10 @@ import polars as pl
 import pytest
 
 from laketag.pipeline.store.folders import list_files
-from tests.end_to_end.command_line import must_run, run_laketag
+from tests.end_to_end.command_line import must_run, must_spawn, spawn_laketag
 from tests.end_to_end.lakes import label, put_all, put_described
 from tests.end_to_end.pictures import BROKEN, GOOD, encoded, picture
+from tests.end_to_end.shared_ray import SharedRay
 from tests.stores.store import STRANGER, Store, folder_store
 
 C = "pets"
@@ -26,7 +27,19 @@ def failures_by_name(store: Store) -> dict[str, object]:
     return {str(row["uri"]).rpartition("images/")[2]: row["failure"] for row in read_json(store, "failures")}
 
 
-def test_a_lake_is_indexed_described_labelled_and_asked(store, tiny_settings, descriptions) -> None:
+def label_first(store: Store, shared_ray: SharedRay, *labelling: str) -> str:
+    """What the command prints, run on each store in another of the ways in which a command finds its Ray."""
+    if store.name == "moto":  # starts its own, with nothing but the environment to reach the store
+        return must_spawn(*labelling, env=store.env)
+    if store.name == "folder":  # is told where one runs
+        return must_spawn(*labelling, env={**store.env, **shared_ray.env})
+    return must_run(*labelling, *store.options, env=store.env)
+
+
+@pytest.mark.usefixtures("joined_ray")
+def test_a_lake_is_indexed_described_labelled_and_asked(
+    store, shared_ray, tiny_settings, descriptions
+) -> None:
     root, images = store.url("lake"), store.url("images")
     put_all(
         store, GOOD | {name: data for name, (data, _) in BROKEN.items()} | {"cats/notes.txt": b"no image"}
@@ -34,27 +47,18 @@ def test_a_lake_is_indexed_described_labelled_and_asked(store, tiny_settings, de
     put_all(store, {"gone/later.jpg": encoded(picture(30)), "gone/changed.jpg": encoded(picture(31))})
     put_all(store, {"elsewhere/stray.jpg": encoded(picture(33))})
 
-    said = must_run("index", images, "--root", root, "-c", C, "--class-from-folder", env=store.env)
+    indexing = ("index", images, "--root", root, "-c", C, "--class-from-folder")
+    said = must_run(*indexing, env=store.env)
     assert f"{len(GOOD) + len(BROKEN) + 3}" in said
     assert "left out, .txt" in said
-    must_run(
-        "describe",
-        str(descriptions),
-        "--root",
-        root,
-        "-s",
-        "pets",
-        "--settings",
-        str(tiny_settings),
-        env=store.env,
-    )
+    chosen = ("--root", root, "-s", "pets", "--settings", str(tiny_settings))
+    must_run("describe", str(descriptions), *chosen, *store.options, env=store.env)
 
     store.delete("images/gone/later.jpg")
     store.put("images/gone/changed.jpg", encoded(picture(32)))
     allowed = json.dumps([f"{images}/{folder}" for folder in ("cats", "dogs", "birds", "gone")])
-    labelling = ("label", "--root", root, "-c", C, "-s", "pets", "--settings", str(tiny_settings))
-    labelling += ("-o", f"fetch.allowed_roots={allowed}")
-    said = must_run(*labelling, env=store.env)
+    labelling = ("label", *chosen, "-c", C, "-o", f"fetch.allowed_roots={allowed}")
+    said = label_first(store, shared_ray, *labelling)
     expected = {name: reason for name, (_, reason) in BROKEN.items()}
     expected |= {"gone/later.jpg": "not_found", "gone/changed.jpg": "changed"}
     expected |= {"elsewhere/stray.jpg": "outside_policy"}
@@ -68,11 +72,11 @@ def test_a_lake_is_indexed_described_labelled_and_asked(store, tiny_settings, de
 
     # nothing new: nothing to do, except what may pass, and that is what the run says
     store.put("images/gone/changed.jpg", encoded(picture(32)))
-    must_run("index", images, "--root", root, "-c", C, "--class-from-folder", env=store.env)
-    said = must_run(*labelling, env=store.env)
+    must_run(*indexing, env=store.env)
+    said = must_run(*labelling, *store.options, env=store.env)
     assert f"already done {len(GOOD) + len(BROKEN) + 1}" in " ".join(said.split())
     assert "labelled 1" in " ".join(said.split())
-    assert "nothing to do" in must_run(*labelling, env=store.env)
+    assert "nothing to do" in must_run(*labelling, *store.options, env=store.env)
 
     summary = read_json(store, "summary")
     assert sum(int(str(row["images"])) for row in summary) == len(GOOD) + 1
@@ -88,6 +92,7 @@ def test_a_lake_is_indexed_described_labelled_and_asked(store, tiny_settings, de
 
 
 @pytest.mark.ceph
+@pytest.mark.usefixtures("joined_ray")
 def test_images_that_the_credentials_may_not_read_fail_by_name_and_the_run_stops_itself(
     ceph, tiny_settings, described, tmp_path
 ) -> None:
@@ -104,11 +109,11 @@ def test_images_that_the_credentials_may_not_read_fail_by_name_and_the_run_stops
         "AWS_ACCESS_KEY_ID": STRANGER.access_key,
         "AWS_SECRET_ACCESS_KEY": STRANGER.secret_key,
     }
-    stopped = run_laketag(*label(lake, C), *run, env=stranger)
+    stopped = spawn_laketag(*label(lake, C), *run, env=stranger)
     assert stopped.code == 6
     assert "failed as 'forbidden'" in stopped.err
     assert "Traceback" not in stopped.err
-    said = must_run(*label(lake, C), *run, env=ceph.env)
+    said = must_run(*label(lake, C), *run, *ceph.options, env=ceph.env)
     assert "going on with run" in said
     assert "labelled 12" in " ".join(said.split())
     assert pl.read_parquet(f"{lake}/labels/**/*.parquet")["failure"].null_count() == 12

@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.config import BackboneSettings, DescriptionSettings, Settings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.flows.describe_classes import DescribedSet, describe_classes, filter_embedded, read_file
@@ -33,12 +31,6 @@ def model(tmp_path_factory) -> Path:
     return save_local_dir(tmp_path_factory.mktemp("models") / "tiny")
 
 
-@pytest.fixture(scope="module")
-def one_ray() -> Iterator[None]:
-    with ray_runtime():
-        yield
-
-
 def describe(store: Store, model: Path, **descriptions) -> DescribedSet:
     options = {"drop_near_duplicates": False, "batch_size": 3, **descriptions}  # several blocks, any order
     settings = Settings(
@@ -51,7 +43,7 @@ def describe(store: Store, model: Path, **descriptions) -> DescribedSet:
     return describe_classes(lake, file, "food", settings, Console(file=io.StringIO()))
 
 
-@pytest.mark.usefixtures("one_ray")
+@pytest.mark.usefixtures("joined_ray")
 @pytest.mark.parametrize(
     "kind", ["folder", "moto"]
 )  # Ceph: tests/storage writes and reads the same table there

@@ -17,7 +17,7 @@ import ray
 from laketag.jobs.submit import job_variables, submit
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.version import laketag_version
-from tests.end_to_end.command_line import one_line, run_laketag
+from tests.end_to_end.command_line import one_line, run_laketag, spawn_laketag
 from tests.jobs.submission.fake_dashboard import FakeDashboard, serve_dashboard
 from tests.jobs.submission.fake_job import End, FakeJob
 
@@ -53,7 +53,7 @@ def test_credentials_never_travel_though_the_submitter_has_them(
         f'# {SECRETS["AWS_SECRET_ACCESS_KEY"]}\n[method]\ncrops = 8\n[storage]\nprofile = "p"\n'
     )
     options = ("--address", dashboard.url, "--settings", str(settings), "--detach", "--")
-    outcome = run_laketag("submit", *options, *LABEL, env=SECRETS | TOKEN)
+    outcome = spawn_laketag("submit", *options, *LABEL, env=SECRETS | TOKEN)
     assert outcome.code == 0, outcome
     files = shipped_files(dashboard)
     sent = dashboard.everything + b"\n".join(files.values())
@@ -86,7 +86,7 @@ def test_credentials_never_travel_though_the_submitter_has_them(
 
 def test_a_job_is_followed_to_its_own_exit_code(dashboard: FakeDashboard) -> None:
     dashboard.job = FakeJob([["labelled 1\n", End("FAILED", 6)], ["labelled 1\n", "too many fail\n"]])
-    outcome = run_laketag("submit", "--address", dashboard.url, "--", *LABEL)
+    outcome = spawn_laketag("submit", "--address", dashboard.url, "--", *LABEL)
     assert (outcome.code, outcome.out) == (6, "labelled 1\ntoo many fail\n")
     assert f"job {dashboard.submitted['submission_id']} failed with exit code 6" in one_line(outcome.err)
 

@@ -30,6 +30,12 @@ class Store:
         """The URL of a key below the root."""
         return f"{self.root}/{key}"
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Words for a command whose Ray was started with the owner's credentials and no endpoint."""
+        url = self.storage.endpoint_url
+        return ("-o", f"storage.endpoint_url={url}") if url else ()
+
     def put(self, key: str, data: bytes) -> str:
         """The bytes lie under the key; returns their URL."""
         filesystem, path = open_filesystem(self.url(key), self.storage)
@@ -64,6 +70,13 @@ def s3_env(endpoint_url: str, user: User = OWNER) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_ENDPOINT_URL_S3": endpoint_url,
+        **credentials_env(user),
+    }
+
+
+def credentials_env(user: User = OWNER) -> dict[str, str]:
+    """The usual AWS variables for a user, without an endpoint."""
+    return {
         "AWS_ACCESS_KEY_ID": user.access_key,
         "AWS_SECRET_ACCESS_KEY": user.secret_key,
         "AWS_REGION": REGION,

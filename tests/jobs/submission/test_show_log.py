@@ -15,7 +15,7 @@ from tests.end_to_end.command_line import (
     PROJECT,
     command_env,
     one_line,
-    run_laketag,
+    spawn_laketag,
     start_laketag,
     wait_until,
 )
@@ -64,7 +64,7 @@ def test_ctrl_c_before_there_is_a_job_is_an_end_as_of_any_command() -> None:
 
 def test_a_job_that_was_stopped_elsewhere_can_be_gone_on_with(dashboard: FakeDashboard) -> None:
     dashboard.job = FakeJob([["one\n", End("STOPPED", None)], ["one\n"]])
-    outcome = run_laketag(*follow_command(dashboard))
+    outcome = spawn_laketag(*follow_command(dashboard))
     assert (outcome.code, outcome.out) == (130, "one\n")
     assert "job job-1 stopped with exit code 130; submit the same command again to go on" in one_line(
         outcome.err
@@ -128,5 +128,5 @@ def test_a_full_disk_is_named_and_no_network_error(dashboard: FakeDashboard) -> 
 
 def test_a_terminal_of_another_encoding_loses_no_more_than_the_characters(dashboard: FakeDashboard) -> None:
     dashboard.job = FakeJob([["10 €\n", End()], ["10 €\n", "done\n"]])
-    outcome = run_laketag(*follow_command(dashboard), env={"PYTHONIOENCODING": "ascii"})
+    outcome = spawn_laketag(*follow_command(dashboard), env={"PYTHONIOENCODING": "ascii"})
     assert (outcome.code, outcome.out) == (0, "10 ?\ndone\n")

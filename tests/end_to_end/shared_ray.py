@@ -1,0 +1,59 @@
+"""One embedded Ray for all tests of a process that do not disturb it: to start one takes as long as to label a small lake."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+import ray
+
+from laketag.jobs.environment import environment
+from laketag.pipeline.cluster.ray_runtime import ray_runtime
+from tests.stores.store import credentials_env
+
+CPUS = 2
+"""Logical ones: a label actor and what fetches and decodes for it, as on a machine of two cores."""
+
+
+class SharedRay:
+    """The Ray that this process starts when a test needs it first, and after a test that needed to be without."""
+
+    def __init__(self) -> None:
+        self._running: ExitStack | None = None
+
+    def join(self) -> None:
+        """This process is connected to it; its workers know the credentials of the stores' owner, and no endpoint."""
+        if self._running is None:
+            self._running = ExitStack()
+            with environment(credentials_env()):
+                self._running.enter_context(ray_runtime(logical_cpus=CPUS))
+
+    @property
+    def env(self) -> dict[str, str]:
+        """With which another process of this user joins it too; the token is in a file of the user's."""
+        return {"RAY_ADDRESS": ray.get_runtime_context().gcs_address, "RAY_AUTH_MODE": "token"}
+
+    def leave(self) -> None:
+        """This process is connected to no Ray."""
+        if self._running is not None:
+            self._running.close()
+            self._running = None
+
+
+@pytest.fixture(scope="session")
+def shared_ray() -> Iterator[SharedRay]:
+    """For fixtures that label or describe: call ``join`` before."""
+    shared = SharedRay()
+    yield shared
+    shared.leave()
+
+
+@pytest.fixture
+def joined_ray(shared_ray: SharedRay) -> None:
+    """Commands of this test that run in this process find a Ray that runs."""
+    shared_ray.join()
+
+
+@pytest.fixture
+def without_ray(shared_ray: SharedRay) -> None:
+    """This process is connected to no Ray when the test begins."""
+    shared_ray.leave()
