@@ -1,4 +1,4 @@
-"""Rows of the label and plan tables for tests that need a lake but no model."""
+"""Rows of the index and label tables for tests that need a lake but no model."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,16 +9,10 @@ from laketag.schemas import ImageIndex, Labels
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def index_rows(ids: list[str], etag: str = "v1") -> pl.DataFrame:
-    """One row of schemas.ImageIndex for each id."""
-    return (
-        pl.DataFrame(
-            {"image_id": ids, "uri": [f"/images/{i}.png" for i in ids], "etag": [etag] * len(ids)},
-            schema_overrides={"image_id": pl.String, "uri": pl.String, "etag": pl.String},
-        )
-        .with_columns(size_bytes=pl.lit(10, pl.Int64), true_class=pl.lit(None, pl.String))
-        .select(ImageIndex.column_names())
-    )
+def index_rows(ids: str | list[str], etag: str = "v1") -> pl.DataFrame:
+    """One row of schemas.ImageIndex for each id, or for each letter."""
+    rows = [(image_id, f"/images/{image_id}.png", etag, 10, None) for image_id in ids]
+    return pl.DataFrame(rows, schema=ImageIndex.create_empty().schema, orient="row")
 
 
 def label_row(
@@ -31,32 +25,28 @@ def label_row(
     age_s: int = 0,
 ) -> dict[str, object]:
     """One row of schemas.Labels: a label, or a failure where one is named."""
-    good = failure is None
-    label = label if good else None
-    return {
+    row: dict[str, object] = dict.fromkeys(Labels.column_names()) | {
         "image_id": image_id,
         "uri": f"/images/{image_id}.png",
         "etag": etag,
-        "label": label,
-        "probability": 0.75 if good else None,
-        "score": 12.5 if good else None,
-        "margin": 1.5 if good else None,
-        "tags": [{"label": label, "probability": 0.75}, {"label": "other", "probability": 0.25}]
-        if good
-        else None,
-        "evidence": {"x0_px": 0, "y0_px": 0, "x1_px": 4, "y1_px": 4, "description": "a photo of a cat."}
-        if good
-        else None,
-        "width_px": 4 if good else None,
-        "height_px": 4 if good else None,
-        "failure": failure,
-        "failure_detail": None if good else "made for a test",
         "attempts": 1,
         "run_id": run_id,
         "labelled_at": EPOCH - timedelta(seconds=age_s),
     }
+    if failure is not None:
+        return row | {"failure": failure, "failure_detail": "made for a test"}
+    return row | {
+        "label": label,
+        "probability": 0.75,
+        "score": 12.5,
+        "margin": 1.5,
+        "tags": [{"label": label, "probability": 0.75}, {"label": "other", "probability": 0.25}],
+        "evidence": {"x0_px": 0, "y0_px": 0, "x1_px": 4, "y1_px": 4, "description": "a photo of a cat."},
+        "width_px": 4,
+        "height_px": 4,
+    }
 
 
 def label_frame(rows: list[dict[str, object]]) -> pl.DataFrame:
-    """The rows as a frame that keeps the contract."""
-    return Labels.validate(pl.DataFrame(rows, schema=Labels.create_empty().schema))
+    """The rows as a frame of schemas.Labels."""
+    return pl.DataFrame(rows, schema=Labels.create_empty().schema)

@@ -2,7 +2,6 @@
 
 import pytest
 
-from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake.description_versions import (
     FOOTER_ENTRIES,
@@ -12,16 +11,11 @@ from laketag.pipeline.lake.description_versions import (
     list_versions,
     read_descriptions_table,
 )
-from laketag.pipeline.lake.paths import Lake, open_lake
+from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.tables import read_footer, write_table
 from laketag.schemas import Descriptions
 from tests.lake.pets import pets_frame, write_pets
 from tests.stores.store import Store
-
-
-@pytest.fixture
-def lake(tmp_path) -> Lake:
-    return open_lake(str(tmp_path), StorageSettings())
 
 
 def test_a_version_is_read_back_with_what_embedded_it(store: Store) -> None:

@@ -6,17 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import BusyError, StorageError
 from laketag.pipeline.lake.lease import LeaseTimes, hold_lease
-from laketag.pipeline.lake.paths import Lake, open_lake
+from laketag.pipeline.lake.paths import Lake
 
 QUICK = LeaseTimes(heartbeat_s=0.1, expires_after_s=0.5)
-
-
-@pytest.fixture
-def lake(tmp_path) -> Lake:
-    return open_lake(str(tmp_path), StorageSettings())
 
 
 def write_holder(lake: Lake, **changes: object) -> Path:

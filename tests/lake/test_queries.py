@@ -10,16 +10,11 @@ from hypothesis import strategies as st
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake import queries
-from laketag.pipeline.lake.paths import Lake, open_lake
+from laketag.pipeline.lake.paths import open_lake
 from laketag.schemas import Labels
 from tests.lake.label_rows import EPOCH, label_row
 from tests.lake.run_rows import write_run
 from tests.stores.store import Store
-
-
-@pytest.fixture
-def lake(tmp_path) -> Lake:
-    return open_lake(str(tmp_path), StorageSettings())
 
 
 def ids(frame: pl.LazyFrame) -> list[str]:

@@ -1,16 +1,9 @@
 import pytest
 
 import laketag.pipeline.lake.snapshots as snapshots
-from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
-from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot, write_snapshot
 from tests.lake.label_rows import index_rows
-
-
-@pytest.fixture
-def lake(tmp_path) -> Lake:
-    return open_lake(str(tmp_path), StorageSettings())
 
 
 def test_a_snapshot_holds_all_rows_in_order_whatever_the_batches(lake, monkeypatch) -> None:

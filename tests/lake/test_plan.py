@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from laketag.pipeline.errors import StorageError
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.plan import Pending, find_pending
+from laketag.pipeline.lake.runs import label_files, read_runs
+from laketag.pipeline.lake.snapshots import write_snapshot
+from laketag.schemas import FAILURES, PERMANENT_FAILURES, Plan
+from tests.lake.label_rows import index_rows, label_row
+from tests.lake.run_rows import RUN, write_run
+
+
+def find(lake: Lake, rows: pl.DataFrame, *retry: str, classifier: str = RUN.classifier) -> Pending:
+    """What a run over an index with these rows has to do."""
+    snapshot = write_snapshot(lake, RUN.collection, [rows])
+    return find_pending(lake, snapshot, RUN.collection, classifier, retry)
+
+
+def pending(lake: Lake, rows: pl.DataFrame, *retry: str) -> str:
+    return "".join(find(lake, rows, *retry).rows["image_id"])
+
+
+def test_pending_images_keep_the_order_of_the_index(lake) -> None:
+    write_run(lake, 1, [label_row("b")])
+    found = find(lake, index_rows("cba"))
+    assert Plan.is_valid(found.rows)
+    assert (found.rows["image_id"].to_list(), found.index_rows, found.failed) == (["c", "a"], 3, {})
+
+
+def test_what_was_labelled_is_not_planned_again_until_it_changes(lake) -> None:
+    write_run(lake, 1, [label_row("a"), label_row("b")])
+    assert pending(lake, index_rows("ab")) == ""
+    assert pending(lake, index_rows("abc")) == "c"
+    assert pending(lake, index_rows("ab", etag="v2")) == "ab"
+
+
+def test_a_version_that_comes_back_is_labelled_again_as_another_row_is_newer(lake) -> None:
+    write_run(lake, 1, [label_row("a")])
+    write_run(lake, 2, [label_row("a", etag="v2", failure="truncated")])
+    assert pending(lake, index_rows("a", etag="v2")) == ""
+    assert pending(lake, index_rows("a")) == "a"
+
+
+def test_permanent_failures_are_counted_and_tried_again_when_asked(lake) -> None:
+    reasons = {"a": "too_large", "b": "empty", "c": "empty", "d": None}
+    write_run(lake, 1, [label_row(image, failure=reason) for image, reason in reasons.items()])
+    assert pending(lake, index_rows("abcd")) == ""
+    assert pending(lake, index_rows("abcd"), "empty") == "bc"
+    found = find(lake, index_rows("abc"), "too_large")
+    assert (found.rows["image_id"].to_list(), found.failed) == (["a"], {"empty": 2})
+
+
+@pytest.mark.parametrize("reason", FAILURES)
+def test_a_transient_failure_is_planned_again_and_a_permanent_one_only_when_the_image_changes(
+    lake, reason
+) -> None:
+    write_run(lake, 1, [label_row("a", failure=reason)])
+    assert pending(lake, index_rows("a")) == ("" if reason in PERMANENT_FAILURES else "a")
+    assert pending(lake, index_rows("a", etag="v2")) == "a"
+
+
+def test_another_classifier_has_everything_to_do(lake) -> None:
+    write_run(lake, 1, [label_row("a")])
+    assert find(lake, index_rows("a"), classifier="beef").rows.height == 1
+
+
+def test_a_label_file_that_is_missing_is_named(lake) -> None:
+    write_run(lake, 1, [label_row("a")])
+    write_run(lake, 2, [label_row("b")])
+    Path(label_files(lake, read_runs(lake))[1]).unlink()
+    with pytest.raises(StorageError, match="does not exist"):
+        pending(lake, index_rows("ab"))
