@@ -1,10 +1,10 @@
-"""A lease: at most one process at a time works on a collection with a classifier.
+"""A lease: one process at a time works on a collection with a classifier.
 
-The lease is a file under staging. Its holder rewrites it every ``heartbeat_s``. Another process takes it over after
-watching it stay unchanged for ``expires_after_s``, or at once if the holder ran on this machine and is dead.
+The lease is a file under staging. Its holder rewrites it every HEARTBEAT_S. Another process takes it over after watching
+it stay unchanged for EXPIRES_AFTER_S, or at once if the holder ran on this machine and has ended.
 
-The lease saves double work; it is not what keeps a run from being published twice, which is the conditional PUT that
-commits a run.
+The lease saves double work. If two processes take it over together, the first one finds that out at its next heartbeat.
+What keeps a run from being published twice is the conditional PUT that commits it.
 """
 
 import json
@@ -24,21 +24,9 @@ from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
 from laketag.pipeline.store.files import read_json, remove_file
 
+HEARTBEAT_S = 10.0
+EXPIRES_AFTER_S = 45.0
 POLL_S = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class LeaseTimes:
-    """How often a holder shows that it is alive, and how long other processes wait for that."""
-
-    heartbeat_s: float = 10.0
-    expires_after_s: float = 45.0
-    settle_s: float = (
-        1.0  # a lease taken over is read again after this: the last of several processes holds it
-    )
-
-
-DEFAULT_TIMES = LeaseTimes()
 
 
 @dataclass
@@ -51,7 +39,7 @@ class Lease:
     lost: threading.Event = field(default_factory=threading.Event)
 
     def check(self) -> None:
-        """The lease is still held by this process, or BusyError."""
+        """This process still holds the lease; otherwise BusyError."""
         if self.lost.is_set() or not self._is_ours():
             raise BusyError(
                 f"the lease {self.url} was taken over by another process because this one stood still for too long; "
@@ -59,14 +47,14 @@ class Lease:
             )
 
     def beat(self) -> None:
-        """The lease file has a new heartbeat; if another process holds it by now, ``lost`` is set instead."""
+        """The file has a new heartbeat; if another process has taken it over, ``lost`` is set instead."""
         if self._is_ours():
             write_bytes(self.url, _content(self.writer), self.lake.storage)
         else:
             self.lost.set()
 
     def release(self) -> None:
-        """The lease file is gone, unless another process holds it."""
+        """The file is gone, unless another process has taken it over."""
         if self._is_ours():
             remove_file(self.url, self.lake.storage)
 
@@ -80,18 +68,17 @@ def hold_lease(
     lake: Lake,
     name: str,
     show: Callable[[str], None] = lambda _message: None,
-    times: LeaseTimes = DEFAULT_TIMES,
+    heartbeat_s: float = HEARTBEAT_S,
+    expires_after_s: float = EXPIRES_AFTER_S,
 ) -> Iterator[Lease]:
-    """This process holds the lease of that name, or BusyError if the holder is alive.
+    """This process holds the lease of that name; BusyError if its holder is alive.
 
-    ``show`` gets a sentence if it takes time to find out whether the holder is alive.
+    ``show`` is called with a sentence before the holder is watched.
     """
     lease = Lease(lake.path("staging", "leases", f"{name}.json"), uuid.uuid4().hex, lake)
-    _acquire(lease, show, times)
+    _acquire(lease, show, expires_after_s)
     stop = threading.Event()
-    heart = threading.Thread(
-        target=_keep_beating, args=(lease, stop, times.heartbeat_s), name="lease", daemon=True
-    )
+    heart = threading.Thread(target=_keep_beating, args=(lease, stop, heartbeat_s), name="lease", daemon=True)
     heart.start()
     try:
         yield lease
@@ -101,34 +88,27 @@ def hold_lease(
         lease.release()
 
 
-def _acquire(lease: Lease, show: Callable[[str], None], times: LeaseTimes) -> None:
+def _acquire(lease: Lease, show: Callable[[str], None], expires_after_s: float) -> None:
     storage = lease.lake.storage
     watched: dict[str, Any] | None = None
-    expires_s = 0.0
+    began_s = time.monotonic()
     while not create_bytes(lease.url, _content(lease.writer), storage):
         holder = read_json(lease.url, storage)
         if holder is None:  # released since
             continue
-        if holder["writer"] == lease.writer:
-            return
         who = f"process {holder['pid']} on {holder['host']}"
-        is_dead = _is_dead(holder)
-        if watched is None:
-            watched, expires_s = holder, time.monotonic() + times.expires_after_s
-            if not is_dead:
-                show(
-                    f"{who} holds the lease; checking for up to {times.expires_after_s:.0f} s whether it is alive"
-                )
-        elif holder != watched:
+        if watched not in (None, holder):
             raise BusyError(
                 f"{who} works on the same collection and classifier (lease {lease.url}, heartbeat {holder['beat']}); "
                 "wait until it is done, or stop it and run the same command again"
             )
-        if is_dead or time.monotonic() > expires_s:
+        if _has_ended(holder) or time.monotonic() - began_s > expires_after_s:
             write_bytes(lease.url, _content(lease.writer), storage)
-            time.sleep(times.settle_s)
-        else:
-            time.sleep(POLL_S)
+            return
+        if watched is None:
+            show(f"{who} holds the lease; watching for up to {expires_after_s:.0f} s whether it is alive")
+        watched = holder
+        time.sleep(POLL_S)
 
 
 def _keep_beating(lease: Lease, stop: threading.Event, heartbeat_s: float) -> None:
@@ -150,21 +130,19 @@ def _content(writer: str) -> bytes:
     return json.dumps(holder).encode()
 
 
-def _is_dead(holder: dict[str, Any]) -> bool:
-    """Whether the holder's process has ended, as far as this process can see it."""
+def _has_ended(holder: dict[str, Any]) -> bool:
+    """Whether the holder's process is known to have ended; false if it runs where this process cannot see it."""
     if not holder["namespace"] or holder["namespace"] != _pid_namespace():
         return False
     try:
         os.kill(holder["pid"], 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:  # it is alive and belongs to another user
-        return False
+    except OSError as error:  # a PermissionError: it is alive and belongs to another user
+        return isinstance(error, ProcessLookupError)
     return False
 
 
 def _pid_namespace() -> str:
-    """Boot and PID namespace, within which a process id is unique; empty where the system does not name them (macOS)."""
+    """The boot and PID namespace in which a process id means one process; empty where the system does not name them."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return boot + str(Path("/proc/self/ns/pid").readlink())
