@@ -1,4 +1,4 @@
-"""The tables as contracts: every writer and every reader of a lake checks them."""
+"""The tables as contracts: what is written is checked against them, and what is read must have their columns."""
 
 from laketag.schemas.descriptions import DROP_REASONS, LABEL_PROMPT_POSITION, Descriptions, DropReason
 from laketag.schemas.failures import (

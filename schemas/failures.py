@@ -7,19 +7,19 @@ PermanentFailure = Literal[
     "forbidden",  # the credentials may not read it
     "empty",  # zero bytes
     "truncated",  # the file ends before the picture does
-    "undecodable",  # an image format that we read, but broken
-    "unsupported",  # not an image in a format that we read
+    "undecodable",  # an image in a supported format, but broken
+    "unsupported",  # not an image, or in a format that is not supported
     "too_large",  # more bytes than fetch.max_bytes
     "too_many_pixels",  # more pixels than decode.max_pixels
-    "outside_policy",  # the URI lies outside fetch.allowed_roots
-    "poison",  # killed its worker, alone
+    "outside_policy",  # the URI is not under fetch.allowed_roots
+    "poison",  # killed the worker that decoded it alone
 ]
-"""Tried again only when the image's etag changes, or when asked for."""
+"""Tried again only when the image's etag changes, or with --retry."""
 
 TransientFailure = Literal[
-    "throttled",  # the store asked to slow down until the tries ran out
+    "throttled",  # the store still asked to slow down at the last attempt
     "timeout",  # not read within fetch.deadline_s
-    "store_error",  # any other answer of the store that may pass
+    "store_error",  # any other temporary error of the store
     "changed",  # the object is no longer the version that was indexed
 ]
 """Tried again by the next run."""

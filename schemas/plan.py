@@ -4,7 +4,7 @@ import dataframely as dy
 
 
 class Plan(dy.Schema):
-    """One row for each image that a run will label, or fail by name."""
+    """One row for each image that a run has to label."""
 
     image_id = dy.String(primary_key=True, description="id of the image in the index")
     uri = dy.String(min_length=1, description="where the image is")

@@ -1,4 +1,4 @@
-"""Where everything lies under a lake's root.
+"""Where the tables are under the root of a lake.
 
 =============  =====================================================
 image index    ``index/collection=C/snapshot=T/*.parquet``

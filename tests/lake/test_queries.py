@@ -1,4 +1,4 @@
-"""What queries say of lakes whose runs are known."""
+"""What queries return from lakes whose runs are known."""
 
 from datetime import timedelta
 
@@ -127,8 +127,10 @@ def test_rows_are_filtered_by_class_probability_reason_and_time(lake):
 
 
 def test_an_unknown_filter_is_a_mistake_and_not_ignored(lake):
-    with pytest.raises(TypeError, match="colection"):
+    with pytest.raises(TypeError, match="no filter colection; choose from classifier, collection"):
         queries.labels(lake.root, colection="photos")
+    with pytest.raises(TypeError, match="no filter label"):
+        queries.failures(lake.root, label="cat")
 
 
 def test_the_summary_shows_the_most_probable_images_first(lake):

@@ -1,0 +1,20 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.lake.runs import read_runs
+from laketag.schemas import Runs
+from tests.lake.label_rows import label_row
+from tests.lake.run_rows import write_run
+
+
+@pytest.mark.parametrize("count", ["index_rows", "already_done", "planned", "labelled"])
+def test_a_run_whose_ledger_does_not_balance_breaks_the_contract(tmp_path: Path, count: str) -> None:
+    lake = open_lake(str(tmp_path), StorageSettings())
+    write_run(lake, 1, [label_row("a"), label_row("b", failure="empty")])
+    run = read_runs(lake)
+    assert Runs.is_valid(run)
+    assert not Runs.is_valid(run.with_columns(pl.col(count) + 1))
