@@ -1,10 +1,10 @@
 """A lease: one process at a time works on a collection with a classifier.
 
-The lease is a file under staging. Its holder rewrites it every HEARTBEAT_S. Another process takes it over after watching
-it stay unchanged for EXPIRES_AFTER_S, or at once if the holder ran on this machine and has ended.
+The lease is a file under staging. Its holder rewrites it at every heartbeat. Another process takes it over after watching
+it stay unchanged until it expires, or at once if the holder ran on this machine and has ended.
 
-The lease saves double work. If two processes take it over together, the first one finds that out at its next heartbeat.
-What keeps a run from being published twice is the conditional PUT that commits it.
+The lease saves double work: without it, two processes would plan two runs over the same images. What keeps one run from
+being published twice is the conditional PUT that commits it.
 """
 
 import json
@@ -24,9 +24,19 @@ from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
 from laketag.pipeline.store.files import read_json, remove_file
 
-HEARTBEAT_S = 10.0
-EXPIRES_AFTER_S = 45.0
 POLL_S = 1.0
+
+
+@dataclass(frozen=True)
+class LeaseTimes:
+    """When a lease is rewritten, and when it may be taken over."""
+
+    heartbeat_s: float = 10.0
+    expires_after_s: float = 45.0
+    settle_s: float = 1.0  # of several processes that take it over within this time, the last one holds it
+
+
+DEFAULT_TIMES = LeaseTimes()
 
 
 @dataclass
@@ -40,25 +50,26 @@ class Lease:
 
     def check(self) -> None:
         """This process still holds the lease; otherwise BusyError."""
-        if self.lost.is_set() or not self._is_ours():
+        if self.lost.is_set() or not self.is_ours():
             raise BusyError(
-                f"the lease {self.url} was taken over by another process because this one stood still for too long; "
-                "nothing was published, the same command goes on from there"
+                f"the lease {self.url} was taken over by another process because this one did not renew it in time; "
+                "nothing was published; run the same command again to continue"
             )
 
     def beat(self) -> None:
         """The file has a new heartbeat; if another process has taken it over, ``lost`` is set instead."""
-        if self._is_ours():
+        if self.is_ours():
             write_bytes(self.url, _content(self.writer), self.lake.storage)
         else:
             self.lost.set()
 
     def release(self) -> None:
         """The file is gone, unless another process has taken it over."""
-        if self._is_ours():
+        if self.is_ours():
             remove_file(self.url, self.lake.storage)
 
-    def _is_ours(self) -> bool:
+    def is_ours(self) -> bool:
+        """Whether the file names this process as the holder."""
         holder = read_json(self.url, self.lake.storage)
         return holder is not None and holder["writer"] == self.writer
 
@@ -68,17 +79,17 @@ def hold_lease(
     lake: Lake,
     name: str,
     show: Callable[[str], None] = lambda _message: None,
-    heartbeat_s: float = HEARTBEAT_S,
-    expires_after_s: float = EXPIRES_AFTER_S,
+    times: LeaseTimes = DEFAULT_TIMES,
 ) -> Iterator[Lease]:
     """This process holds the lease of that name; BusyError if its holder is alive.
 
     ``show`` is called with a sentence before the holder is watched.
     """
     lease = Lease(lake.path("staging", "leases", f"{name}.json"), uuid.uuid4().hex, lake)
-    _acquire(lease, show, expires_after_s)
+    _acquire(lease, show, times)
     stop = threading.Event()
-    heart = threading.Thread(target=_keep_beating, args=(lease, stop, heartbeat_s), name="lease", daemon=True)
+    arguments = (lease, stop, times.heartbeat_s)
+    heart = threading.Thread(target=_keep_beating, args=arguments, name="lease", daemon=True)
     heart.start()
     try:
         yield lease
@@ -88,7 +99,7 @@ def hold_lease(
         lease.release()
 
 
-def _acquire(lease: Lease, show: Callable[[str], None], expires_after_s: float) -> None:
+def _acquire(lease: Lease, show: Callable[[str], None], times: LeaseTimes) -> None:
     storage = lease.lake.storage
     watched: dict[str, Any] | None = None
     began_s = time.monotonic()
@@ -102,11 +113,15 @@ def _acquire(lease: Lease, show: Callable[[str], None], expires_after_s: float) 
                 f"{who} works on the same collection and classifier (lease {lease.url}, heartbeat {holder['beat']}); "
                 "wait until it is done, or stop it and run the same command again"
             )
-        if _has_ended(holder) or time.monotonic() - began_s > expires_after_s:
+        if _has_ended(holder) or time.monotonic() - began_s > times.expires_after_s:
             write_bytes(lease.url, _content(lease.writer), storage)
-            return
-        if watched is None:
-            show(f"{who} holds the lease; watching for up to {expires_after_s:.0f} s whether it is alive")
+            time.sleep(times.settle_s)
+            if lease.is_ours():
+                return
+        elif watched is None:
+            show(
+                f"{who} holds the lease; watching for up to {times.expires_after_s:.0f} s whether it is alive"
+            )
         watched = holder
         time.sleep(POLL_S)
 

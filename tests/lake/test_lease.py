@@ -1,12 +1,13 @@
 import json
 import multiprocessing
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from laketag.pipeline.errors import BusyError, StorageError
-from laketag.pipeline.lake.lease import hold_lease
+from laketag.pipeline.lake.lease import LeaseTimes, hold_lease
 from laketag.pipeline.lake.paths import Lake
 
 
@@ -38,7 +39,7 @@ def test_a_released_lease_can_be_held_again(lake) -> None:
 
 def test_a_holder_that_is_alive_keeps_the_lease(lake) -> None:
     with (
-        hold_lease(lake, "x", heartbeat_s=0.1) as held,
+        hold_lease(lake, "x", times=LeaseTimes(heartbeat_s=0.1)) as held,
         pytest.raises(BusyError, match=f"process {os.getpid()} on .* works on the same"),
         hold_lease(lake, "x"),
     ):
@@ -63,7 +64,7 @@ def test_a_holder_that_died_on_this_machine_is_replaced_without_watching_it(lake
 def test_a_holder_elsewhere_is_replaced_when_its_lease_has_expired(lake) -> None:
     write_holder(lake)
     shown: list[str] = []
-    with hold_lease(lake, "x", shown.append, expires_after_s=0.5) as held:
+    with hold_lease(lake, "x", shown.append, LeaseTimes(expires_after_s=0.5, settle_s=0)) as held:
         held.check()
     assert len(shown) == 1
     assert "process 1 on elsewhere" in shown[0]
@@ -77,6 +78,25 @@ def test_a_holder_whose_lease_was_taken_over_may_not_publish(lake) -> None:
         held.beat()
         assert held.lost.is_set()
     assert json.loads(file.read_text())["writer"] == "another", "a holder releases only its own lease"
+
+
+def test_of_two_that_take_over_together_only_the_last_holds_the_lease(lake) -> None:
+    file = write_dead_holder(lake)
+
+    def overtake() -> None:
+        while json.loads(file.read_text())["writer"] == "dead":
+            pass
+        write_holder(lake, writer="rival")
+
+    rival = threading.Thread(target=overtake)
+    rival.start()
+    with (
+        pytest.raises(BusyError, match="process 1 on elsewhere works on the same"),
+        hold_lease(lake, "x", times=LeaseTimes(settle_s=2)),
+    ):
+        pass
+    rival.join()
+    assert json.loads(file.read_text())["writer"] == "rival"
 
 
 def test_a_lease_that_is_no_json_is_named_with_the_fix(lake) -> None:
