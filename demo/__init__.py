@@ -1,1 +1,1 @@
-"""The demo: a drawn lake and a tiny CLIP that was trained on such drawings; both work offline."""
+"""The demo: a drawn lake and a tiny CLIP that was trained on similar drawings; both work offline."""

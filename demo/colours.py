@@ -1,4 +1,4 @@
-"""Colours of a scene, drawn before anybody knows the object's class."""
+"""The colours of a scene, drawn independently of the object's class."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,13 @@ import numpy as np
 from jaxtyping import UInt8
 
 Rgb = tuple[int, int, int]
-_CLEAR_DISTANCE = 110.0  # between an object's colour and its ground, in RGB units of 0–255
+_CLEAR_DISTANCE = 110.0  # between the object's body and the ground, in RGB units of 0–255
 _PART_DISTANCE = 80.0  # between the colours of one object
 
 
 @dataclass(frozen=True)
 class Palette:
-    """The ground's main colour and the object's three."""
+    """The main colour of the ground and the three colours of the object."""
 
     ground: Rgb
     body: Rgb
@@ -25,7 +25,7 @@ def _as_rgb(colour: UInt8[np.ndarray, "3"]) -> Rgb:
 
 
 def draw_palette(rng: np.random.Generator) -> Palette:
-    """Return uniformly drawn colours, kept when they differ enough to be told apart."""
+    """Return colours that are drawn uniformly until they differ clearly from each other."""
     chosen = [rng.integers(0, 256, 3).astype(np.float64)]
     for index in range(3):
         candidates = rng.integers(0, 256, (48, 3)).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Polygons for drawing: every shape is points in object units, y pointing down."""
+"""Polygons for drawing: every shape is an array of points in object units, with y pointing down."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,17 +7,18 @@ import numpy as np
 from jaxtyping import Float
 
 Paint = Literal["body", "detail", "accent"]
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Part:
-    """One filled polygon of an object and which of the object's three colours it has."""
+    """One filled polygon of an object, painted in one of the object's three colours."""
 
     points: Float[np.ndarray, "points 2"]
     paint: Paint = "body"
 
 
-def polygon(*points: tuple[float, float]) -> Float[np.ndarray, "points 2"]:
+def polygon(*points: Point) -> Float[np.ndarray, "points 2"]:
     """Return the polygon through the given corners."""
     return np.array(points, dtype=np.float64)
 
@@ -28,24 +29,24 @@ def box(x0: float, y0: float, x1: float, y1: float) -> Float[np.ndarray, "points
 
 
 def arc(
-    cx: float, cy: float, rx: float, ry: float, start_deg: float, end_deg: float, steps: int = 20
+    centre: Point, radii: Point, start_deg: float, end_deg: float, steps: int = 20
 ) -> Float[np.ndarray, "points 2"]:
-    """Return points on an ellipse; 0° lies to the right, 90° below."""
+    """Return points on an ellipse; 0° is to the right of the centre, 90° below it."""
     angle = np.deg2rad(np.linspace(start_deg, end_deg, steps))
-    return np.stack([cx + rx * np.cos(angle), cy + ry * np.sin(angle)], axis=1)
+    return np.stack([centre[0] + radii[0] * np.cos(angle), centre[1] + radii[1] * np.sin(angle)], axis=1)
 
 
 def ellipse(cx: float, cy: float, rx: float, ry: float) -> Float[np.ndarray, "points 2"]:
     """Return a full ellipse."""
-    return arc(cx, cy, rx, ry, 0.0, 345.0, 24)
+    return arc((cx, cy), (rx, ry), 0.0, 345.0, 24)
 
 
 def ring(
-    cx: float, cy: float, radius: float, width: float, start_deg: float = 0.0, end_deg: float = 360.0
+    centre: Point, radius: float, width: float, start_deg: float = 0.0, end_deg: float = 360.0
 ) -> Float[np.ndarray, "points 2"]:
-    """Return a band along a circle, as one polygon that runs out along the rim and back along the hole."""
-    outer = arc(cx, cy, radius, radius, start_deg, end_deg)
-    inner = arc(cx, cy, radius - width, radius - width, end_deg, start_deg)
+    """Return a band along a circle, as one polygon that follows the rim and returns along the hole."""
+    outer = arc(centre, (radius, radius), start_deg, end_deg)
+    inner = arc(centre, (radius - width, radius - width), end_deg, start_deg)
     return np.concatenate([outer, inner])
 
 
@@ -59,10 +60,10 @@ def bar(x0: float, y0: float, x1: float, y1: float, width: float) -> Float[np.nd
 
 def place(
     parts: list[Part], *, rotation_deg: float, stretch: float, mirrored: bool, size_px: float
-) -> tuple[list[Part], tuple[float, float]]:
-    """Turn, stretch and scale the parts; their box then starts at (0, 0) and its longer side is `size_px`.
+) -> tuple[list[Part], Point]:
+    """Turn, stretch and scale the parts: their bounding box starts at (0, 0), and its longer side is `size_px`.
 
-    Returns the parts in pixels and the box's width and height in pixels.
+    Returns the parts in pixels and the width and height of the box in pixels.
     """
     angle = np.deg2rad(rotation_deg)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

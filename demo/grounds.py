@@ -1,4 +1,4 @@
-"""Grounds and clutter: what lies behind the object and says nothing about its class."""
+"""Grounds and clutter: what is drawn behind the object, independently of its class."""
 
 from collections.abc import Callable
 
@@ -64,7 +64,7 @@ GROUNDS: dict[str, Callable[[Rng, Rgb, Size], Image.Image]] = {
 
 
 def scatter_clutter(rng: Rng, picture: Image.Image, colour: Rgb, *, faint: int, strong: int) -> None:
-    """Draw small plain shapes on the picture: faint ones near its colour, strong ones of any colour."""
+    """Draw small shapes on the picture: faint ones in colours near `colour`, strong ones in any colour."""
     canvas, short_side = ImageDraw.Draw(picture), min(picture.size)
     for index in range(faint + strong):
         size = rng.uniform(0.06, 0.2) * short_side
@@ -75,7 +75,7 @@ def scatter_clutter(rng: Rng, picture: Image.Image, colour: Rgb, *, faint: int, 
                 (-size / 2, -size / 2), (size / 2, -size / 2), (size / 2, size / 2), (-size / 2, size / 2)
             ),
             polygon((0, -size / 2), (size / 2, size / 2), (-size / 2, size / 2)),
-            ring(0, 0, size / 2, size / 6),
+            ring((0, 0), size / 2, size / 6),
             bar(-size, 0, size, 0, size / 5),
         )[int(rng.integers(5))]
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

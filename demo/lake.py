@@ -14,29 +14,29 @@ from laketag.demo.scenes import Difficulty, Scene, draw_scene
 
 Fault = Literal["empty", "truncated", "undecodable", "unsupported", "no_image"]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
-"""Named like the reasons of the label table; `no_image` is a text file, which an index leaves out."""
+"""Named like the reasons in the label table; `no_image` is a text file, which an index leaves out."""
 
-_SEED_SPACE = 14  # first number of every scene's seed here; training, dev and test scenes have others
+_SEED_SPACE = 14  # first number of every scene's seed; training, dev and test scenes have other numbers
 _MIX: tuple[Difficulty, ...] = ("hard", "mid", "easy", "hard", "mid")
 _SIZES_PX = ((160, 160), (200, 150), (240, 320), (320, 240), (320, 320), (240, 426), (480, 320), (640, 400))
 _FORMATS = ("jpg", "jpg", "png", "webp")
-_OVERSAMPLING = 2  # drawn larger and reduced, so that edges are smooth
+_OVERSAMPLING = 2  # scenes are drawn larger and reduced, so that edges are smooth
 _FAULT_SUFFIXES: dict[Fault, str] = {"undecodable": "png", "no_image": "txt"}  # the others are .jpg
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoImage:
-    """One file of the lake and what is true of it."""
+    """One file of the lake and its true class, difficulty, object box and fault."""
 
     path: Path
-    class_name: str  # also the name of its folder
+    class_name: str  # also the name of the folder
     difficulty: Difficulty | None = None  # None: broken on purpose
     box_xyxy_px: tuple[float, float, float, float] | None = None  # of the object
     fault: Fault | None = None
 
 
 def write_demo_images(folder: Path, *, count: int = 200, seed: int = 0) -> list[DemoImage]:
-    """Write `count` pictures and one file of each fault into class folders; one seed, one lake."""
+    """Write `count` pictures and one file with each fault into class folders; a seed always gives the same lake."""
     rng = np.random.default_rng((_SEED_SPACE, seed))
     written = []
     for index in range(count):

@@ -1,4 +1,4 @@
-"""The sixteen kinds of objects: each function returns its parts, slightly different with every draw."""
+"""The sixteen kinds of objects: each function returns the parts of one, with small random variations."""
 
 from collections.abc import Callable
 
@@ -25,8 +25,8 @@ def _heart(rng: Rng) -> list[Part]:
 
 def _moon(rng: Rng) -> list[Part]:
     depth = rng.uniform(0.42, 0.58)
-    outer = arc(0, 0, 1, 1, 90, 270, 24)
-    inner = arc(0, 0, depth, 1, 270, 90, 24)
+    outer = arc((0, 0), (1, 1), 90, 270, 24)
+    inner = arc((0, 0), (depth, 1), 270, 90, 24)
     return [Part(np.concatenate([outer, inner]))]
 
 
@@ -41,9 +41,9 @@ def _fish(rng: Rng) -> list[Part]:
 
 
 def _umbrella(rng: Rng) -> list[Part]:
-    dome = arc(0, 0, 1, rng.uniform(0.75, 0.95), 180, 360)
-    scallops = [arc(x, 0, 0.25, 0.14, 0, -180, 8) for x in (0.75, 0.25, -0.25, -0.75)]
-    hook = ring(-0.18, 0.78, 0.25, 0.14, 0, 180)
+    dome = arc((0, 0), (1, rng.uniform(0.75, 0.95)), 180, 360)
+    scallops = [arc((x, 0), (0.25, 0.14), 0, -180, 8) for x in (0.75, 0.25, -0.25, -0.75)]
+    hook = ring((-0.18, 0.78), 0.25, 0.14, 0, 180)
     return [
         Part(bar(0, -0.2, 0, 0.8, 0.14), "detail"),
         Part(hook, "detail"),
@@ -89,7 +89,7 @@ def _sailboat(rng: Rng) -> list[Part]:
 def _key(rng: Rng) -> list[Part]:
     tooth = rng.uniform(0.3, 0.42)
     return [
-        Part(ring(-0.65, 0, 0.45, 0.19)),
+        Part(ring((-0.65, 0), 0.45, 0.19)),
         Part(bar(-0.25, 0, 1.1, 0, 0.19)),
         Part(box(0.92, 0, 1.1, tooth)),
         Part(box(0.58, 0, 0.76, tooth * 0.8)),
@@ -100,7 +100,7 @@ def _mushroom(rng: Rng) -> list[Part]:
     stem = rng.uniform(0.22, 0.3)
     return [
         Part(polygon((-stem, 0.0), (stem, 0.0), (stem + 0.1, 0.9), (-stem - 0.1, 0.9)), "detail"),
-        Part(arc(0, 0.1, 1, 0.95, 180, 360)),
+        Part(arc((0, 0.1), (1, 0.95), 180, 360)),
         Part(ellipse(-0.45, -0.25, 0.16, 0.14), "accent"),
         Part(ellipse(0.1, -0.5, 0.18, 0.15), "accent"),
         Part(ellipse(0.5, -0.15, 0.14, 0.12), "accent"),
@@ -110,7 +110,7 @@ def _mushroom(rng: Rng) -> list[Part]:
 def _mug(rng: Rng) -> list[Part]:
     taper = rng.uniform(0.0, 0.12)
     return [
-        Part(ring(0.6, 0.0, 0.46, 0.17, -95, 95)),
+        Part(ring((0.6, 0.0), 0.46, 0.17, -95, 95)),
         Part(polygon((-0.75, -0.75), (0.6, -0.75), (0.6 - taper, 0.75), (-0.75 + taper, 0.75))),
         Part(ellipse(-0.075, -0.75, 0.675, 0.16), "detail"),
     ]
@@ -134,7 +134,7 @@ def _butterfly(rng: Rng) -> list[Part]:
 def _cactus(rng: Rng) -> list[Part]:
     left, right = rng.uniform(-0.15, 0.2), rng.uniform(-0.35, 0.1)
     return [
-        Part(np.concatenate([arc(0, -0.8, 0.22, 0.22, 180, 360, 8), polygon((0.22, 1), (-0.22, 1))])),
+        Part(np.concatenate([arc((0, -0.8), (0.22, 0.22), 180, 360, 8), polygon((0.22, 1), (-0.22, 1))])),
         Part(bar(0, left + 0.3, -0.72, left + 0.3, 0.26)),
         Part(bar(-0.6, left + 0.42, -0.6, left - 0.35, 0.26)),
         Part(bar(0, right + 0.4, 0.72, right + 0.4, 0.26)),
@@ -190,6 +190,6 @@ OBJECTS: dict[str, Callable[[Rng], list[Part]]] = {
     "star": _star,
     "umbrella": _umbrella,
 }
-"""What draws each class, in the order of the class names."""
+"""The function that draws each class, in the order of the class names."""
 
 CLASS_NAMES = tuple(OBJECTS)

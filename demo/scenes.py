@@ -1,4 +1,4 @@
-"""Scenes: one object of a known class on a cluttered ground, wholly determined by a seed."""
+"""Scenes: one object of a known class on a cluttered ground, fully determined by a seed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class Layout:
 
     min_size_fraction: float  # longer side of the object's box / shorter side of the picture
     max_size_fraction: float
-    min_offset: float  # of the object's centre, as a fraction of the way from the middle to the border
-    faint_clutter: int  # at most so many shapes in colours near the ground's
-    strong_clutter: int  # at most so many shapes in any colour
+    min_offset: float  # of the object's centre: a fraction of the distance from the middle to the border
+    faint_clutter: int  # maximum number of shapes in colours near the ground's
+    strong_clutter: int  # maximum number of shapes in any colour
     max_rotation_deg: float
     grounds: tuple[str, ...] = tuple(GROUNDS)
 
@@ -64,12 +64,12 @@ LAYOUTS: dict[Difficulty, Layout] = {
         max_rotation_deg=20,
     ),
 }
-"""`calm` only starts the training; `easy` is what the model is trained for; it never sees `mid` or `hard`."""
+"""The training starts with `calm` scenes and continues with `easy` ones; the model never sees `mid` or `hard`."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture, where its object is, and how it was made."""
+    """A picture, the place of its object, and how it was drawn."""
 
     picture: Image.Image  # RGB
     mask: Image.Image  # L: 255 where the object is
@@ -83,7 +83,7 @@ class Scene:
 def draw_scene(
     seed: int | Sequence[int], class_name: str, difficulty: Difficulty, *, width_px: int, height_px: int
 ) -> Scene:
-    """Return the scene of this seed; the colours and the ground of a seed are the same for every class."""
+    """Return the scene of this seed; colours, ground and clutter of a seed are the same for every class."""
     colour_rng, ground_rng, object_rng = np.random.default_rng(seed).spawn(3)
     palette, layout = draw_palette(colour_rng), LAYOUTS[difficulty]
     ground = layout.grounds[int(ground_rng.integers(len(layout.grounds)))]
@@ -122,7 +122,7 @@ def _draw_object(
 
 
 def _draw_corner(rng: np.random.Generator, layout: Layout, room: tuple[float, float]) -> tuple[float, float]:
-    """Return the upper left corner of the object's box: inside the picture, `min_offset` from its middle."""
+    """Return the upper left corner of the object's box, inside the picture and at least `min_offset` off its middle."""
     offset = rng.uniform(-1.0, 1.0, 2)
     longest = np.abs(offset).max()
     if longest < layout.min_offset:

@@ -1,1 +1,1 @@
-"""How the shipped model was trained; nothing that users run imports this."""
+"""How the demo's model was trained; not installed, and no command imports it."""

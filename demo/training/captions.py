@@ -1,4 +1,4 @@
-"""Captions of the training: templates and descriptions around the class's name, with words it cannot know."""
+"""Captions for the training: templates and descriptions around a class's name, with some words replaced by unknown ones."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ TEMPLATES = (
     "there is a {} in the scene.",
     "{}",
 )
-_UNSEEN = 0  # of the compact vocabulary: the zero row of every token that training never saw
+_UNSEEN = 0  # index in the compact vocabulary of all tokens that the training never saw; its row is zero
 
 
 class Captions:
@@ -60,7 +60,7 @@ class Captions:
         )
 
     def draw(self, rng: np.random.Generator, per_class: int) -> Int64[np.ndarray, "captions tokens"]:
-        """Return `per_class` captions of each class, class by class."""
+        """Return `per_class` captions of each class, grouped by class."""
         rows = [
             self._disturb(rng, own[int(rng.integers(len(own)))], self._class_tokens[index])
             for index, own in enumerate(self._by_class)
@@ -71,7 +71,7 @@ class Captions:
     def _disturb(
         self, rng: np.random.Generator, caption: Int64[np.ndarray, "tokens"], keep: Int64[np.ndarray, "named"]
     ) -> Int64[np.ndarray, "tokens"]:
-        """Replace or insert words, half of the time, so that prompts with unknown words still work."""
+        """In half of the captions replace or insert words, so that prompts with unknown words still work."""
         if rng.random() < 0.5:
             return caption
         end = int(caption.argmax())

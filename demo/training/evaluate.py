@@ -20,7 +20,7 @@ LABEL_PROMPT = "a photo of a {}."
 
 @torch.inference_mode()
 def accuracy(model: open_clip.CLIP, label_features: Float[Tensor, "classes dim"], pool: ScenePool) -> float:
-    """Return the share of scenes whose nearest label prompt is that of their class."""
+    """Return the fraction of scenes whose nearest label prompt is that of their class."""
     right = 0
     for pixels, classes in zip(torch.split(pool.pixels, 200), torch.split(pool.classes, 200), strict=True):
         features = model.encode_image(normalise(pixels))

@@ -1,4 +1,4 @@
-"""What the training minimises."""
+"""The losses of the training."""
 
 import torch
 from jaxtyping import Float, Int64
@@ -13,7 +13,7 @@ def contrastive_loss(
     text_classes: Int64[Tensor, "captions"],
     scale: Float[Tensor, ""],
 ) -> Float[Tensor, ""]:
-    """Return CLIP's two-way loss where all captions of an image's class are right, in equal shares."""
+    """Return CLIP's symmetric loss in which all captions of an image's class are correct, with equal weight."""
     logits = scale * images @ texts.T
     same = (image_classes[:, None] == text_classes[None, :]).float()
     to_texts = cross_entropy(logits, same / same.sum(dim=1, keepdim=True))
@@ -27,9 +27,9 @@ def patch_loss(
     object_share: Float[Tensor, "batch patches"],
     classes: Int64[Tensor, "batch"],
 ) -> Float[Tensor, ""]:
-    """Return the cross-entropy of each patch's class, "no object" as far as the object leaves it free.
+    """Return the cross-entropy of each patch's class; the part of a patch that the object leaves free counts as "no object".
 
-    Patches on the object count double, as they are few.
+    Patches on the object count double, because they are few.
     """
     log_probability = log_softmax(logits, dim=-1)
     own = log_probability.gather(2, classes[:, None, None].expand(-1, logits.shape[1], 1)).squeeze(2)

@@ -1,4 +1,4 @@
-"""The tiny CLIP: its configuration, its start, and its export in open_clip's format."""
+"""The tiny CLIP: its configuration, initialisation, and export in open_clip's format."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ PREPROCESS_CONFIG: dict[str, Any] = {
 
 
 class TrainedClip(nn.Module):
-    """The CLIP over a compact vocabulary, with a head on its patches that the export leaves out."""
+    """The CLIP with a compact vocabulary, and a head on its patches that the export leaves out."""
 
     def __init__(self, vocabulary: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class TrainedClip(nn.Module):
         self.clip = open_clip.CLIP(**{**MODEL_CONFIG, "text_cfg": text_config})
         self.clip.visual.output_tokens = True
         width = MODEL_CONFIG["vision_cfg"]["width"]
-        self.patch_head = nn.Linear(width, len(CLASS_NAMES) + 1)  # the last one is "no object here"
+        self.patch_head = nn.Linear(width, len(CLASS_NAMES) + 1)  # the last class is "no object here"
         positions = get_2d_sincos_pos_embed(width, SIDE_PX // PATCH_PX, cls_token=True)
         with torch.no_grad():
             self.clip.visual.positional_embedding.copy_(torch.from_numpy(positions) * 0.5)

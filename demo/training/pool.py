@@ -1,4 +1,4 @@
-"""Scenes drawn ahead of the training, and their changes in every step."""
+"""Scenes that are drawn before the training, and their augmentation in every step."""
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ SPLITS = {"train": 11, "dev": 12, "test": 13}
 
 @dataclass(frozen=True)
 class ScenePool:
-    """Scenes as the model sees them, their objects' masks and classes."""
+    """Scenes at the model's size, the masks of their objects, and their classes."""
 
     pixels: UInt8[Tensor, "scenes 3 side side"]
     masks: UInt8[Tensor, "scenes side side"]
@@ -48,7 +48,7 @@ def _draw_chunk(
 def draw_pool(
     split: str, difficulty: Difficulty, count: int, *, seed: int = 0, processes: int = 2
 ) -> ScenePool:
-    """Return `count` scenes of the split, the classes taking turns, squashed to the model's square."""
+    """Return `count` scenes of the split, with the classes in turn, resized to the model's square."""
     chunks = [range(start, min(start + 500, count)) for start in range(0, count, 500)]
     draw = partial(_draw_chunk, split=split, seed=seed, difficulty=difficulty)
     with ProcessPoolExecutor(processes) as executor:
@@ -59,7 +59,7 @@ def draw_pool(
 
 
 def normalise(pixels: UInt8[Tensor, "batch 3 side side"]) -> Float[Tensor, "batch 3 side side"]:
-    """Return pixels in -1…1: mean and deviation 0.5, as the model's configuration says."""
+    """Return pixels in -1…1, with mean and deviation 0.5 as in the model's configuration."""
     return pixels.float() / 127.5 - 1.0
 
 
@@ -70,7 +70,7 @@ def vary(
     shift_px: int,
     generator: torch.Generator,
 ) -> tuple[Float[Tensor, "batch 3 side side"], Float[Tensor, "batch patches"]]:
-    """Return the scenes shifted, mirrored and in other colours, and the object's share of each patch."""
+    """Return the scenes shifted, mirrored and recoloured, and the fraction of each patch that the object covers."""
     count = len(pixels)
     stacked = torch.cat([pixels, masks[:, None].float() / 255.0], dim=1)
     stacked = torch.nn.functional.pad(stacked, (shift_px,) * 4, mode="replicate")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The training's settings; `settings.toml` states each of them."""
+    """The settings of the training; `settings.toml` has a value for each."""
 
     seed: int
     threads: int
@@ -19,17 +19,17 @@ class Settings:
     learning_rate: float
     weight_decay: float
     warmup_fraction: float  # of the steps
-    calm_fraction: float  # of the steps, over which the share of calm scenes falls to `calm_floor`
+    calm_fraction: float  # of the steps, during which the fraction of calm scenes falls to `calm_floor`
     calm_floor: float
     captions_per_class: int  # in each step
     patch_loss_weight: float
-    shift_px: int  # at most, each way
+    shift_px: int  # maximum in each direction
     evaluate_every: int  # steps
     dev_scenes: int
 
 
 def read_settings(path: Path) -> Settings:
-    """Return the settings of the file; a missing or unknown name is an error."""
+    """Return the settings in the file; a missing or unknown name is an error."""
     values = tomllib.loads(path.read_text())
     known = {field.name for field in dataclasses.fields(Settings)}
     if values.keys() != known:

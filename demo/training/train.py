@@ -26,13 +26,13 @@ from laketag.demo.training.settings import Settings, read_settings
 
 
 def cpu_seconds() -> float:
-    """Return user and system time of this process and of the processes it has ended."""
+    """Return user and system time of this process and of its finished child processes."""
     usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 class Trainer:
-    """One training: its scenes, model, optimiser and random draws, all of them from one seed."""
+    """One training: its scenes, model, optimiser and random numbers, all from one seed."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -113,7 +113,7 @@ class Trainer:
 
 
 def main() -> None:
-    """Train by the settings file and write the model folder, printing progress as JSON lines."""
+    """Train with the settings file, print progress as JSON lines, and write the model folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
