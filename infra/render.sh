@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes ray_cluster.yaml and infra/ to a folder, with the values of an env file (infra/values.example.env) put in.
+# Writes copies of ray_cluster.yaml and infra/ to a folder, with the values of an env file (see infra/values.example.env).
 set -euo pipefail
 
 if [[ $# -ne 2 || ! -f ${1-} ]]; then
@@ -14,13 +14,13 @@ value_of() {  # NAME FILE: its value; the file is read, never run
   line=$(grep -E "^$1=" "$2" | tail -n 1) || { echo "$2 has no value for $1; add the line $1=…" >&2; exit 2; }
   line=${line#*=}
   if [[ ! $line =~ ^[A-Za-z0-9][A-Za-z0-9./_:-]*$ ]]; then
-    echo "$2: $1='$line' is empty or has other signs than letters, digits and . / _ : -; correct that line" >&2
+    echo "$2: $1='$line' is empty or has other characters than letters, digits and . / _ : -; correct that line" >&2
     exit 2
   fi
   printf '%s' "$line"
 }
 
-# Two steps, through marks that no manifest contains: a new value that looks like another one's example stays as it is.
+# In two steps, through marks that no manifest contains, so that a new value that equals another example is not replaced again.
 mark=() ; fill=()
 for name in "${names[@]}"; do
   example=$(value_of "$name" "$here/values.example.env")

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes the roles and bucket rules of this folder, or brings them up to date; run it from a rendered copy (infra/render.sh).
+# Creates or updates the roles and bucket rules of this folder; run it from a rendered copy (infra/render.sh).
 #   apply.sh ec2   roles laketag-head and laketag-worker with instance profiles, for ray_cluster.yaml
 #   apply.sh eks   role laketag-pod, for the pods of infra/kubernetes
-#   apply.sh buckets   bucket policies and the lifecycle of staging. These calls REPLACE what the buckets have.
+#   apply.sh buckets   bucket policies and the lifecycle of staging. These calls REPLACE the rules that the buckets have.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 

@@ -1,11 +1,11 @@
 #!/bin/sh
-# After this, the programs that tests start are installed (Debian): Ceph as an S3 store with real authentication, Prometheus
-# and its promtool for the alert rules, kubectl to build the kustomization. What is there, from wherever, is left as it is.
+# Installs the programs that tests start (Debian): Ceph as an S3 store with real authentication, Prometheus and promtool for the alert
+# rules, kubectl to build the kustomization. Programs that exist already, from any source, are left as they are.
 set -eu
 
 missing=
 packages=
-need() {  # PACKAGE PROGRAM…: the package is asked for unless all its programs are there
+need() {  # PACKAGE PROGRAM…: the package will be installed unless all its programs exist
     package=$1
     shift
     for program in "$@"; do

@@ -1,7 +1,7 @@
 """Starts one RayJob from a manifest and waits until it has ended; runs in the pod of the nightly CronJob.
 
-The RayJob is named after the Kubernetes Job that this pod belongs to, so that a pod that takes over from a lost one finds
-the run that is under way instead of starting a second. It needs only the rights to create and to get RayJobs.
+The RayJob is named after the Kubernetes Job that this pod belongs to, so that a pod that replaces a lost one finds the existing
+run instead of starting a second. The pod needs only the rights to create and to get RayJobs.
 
 Exit codes: 0 the run succeeded, 3 it failed or was deleted, 1 anything else (Kubernetes then starts the pod again).
 """
@@ -21,15 +21,15 @@ import yaml
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 SUFFIX = "-run"
-"""KubeRay gives the Kubernetes Job of a RayJob's submitter the RayJob's own name, so this pod's Job must have another."""
+"""KubeRay gives the Kubernetes Job of a RayJob's submitter the RayJob's own name, so the RayJob must not be named like this pod's Job."""
 LONGEST_NAME = 47  # of a RayJob: MaxRayJobNameLength in KubeRay's utils/constant.go
 ENDED = ("Complete", "Failed", "ValidationFailed")
 RUN_FAILED = 3
-UNREACHABLE_S = 900.0  # an API server is away for minutes while a control plane is upgraded
+UNREACHABLE_S = 900.0  # an API server may be unreachable for minutes while a control plane is upgraded
 
 
 class Api:
-    """The RayJobs of one namespace, as the pod's service account sees them."""
+    """The RayJobs of one namespace, with the rights of the pod's service account."""
 
     def __init__(self, server: str, namespace: str, account: Path) -> None:
         self._url = f"{server}/apis/ray.io/v1/namespaces/{namespace}/rayjobs"
@@ -38,17 +38,17 @@ class Api:
         self._tls = ssl.create_default_context(cafile=str(authority)) if server.startswith("https:") else None
 
     def create(self, rayjob: dict[str, Any]) -> bool:
-        """The RayJob exists; whether this call made it."""
+        """The RayJob exists; returns whether this call created it."""
         try:
             self._ask("POST", self._url, rayjob)
         except urllib.error.HTTPError as error:
-            if error.code == 409:  # a pod before this one, or an answer that got lost
+            if error.code == 409:  # created by an earlier pod, or by a request whose response was lost
                 return False
             raise
         return True
 
     def status(self, name: str) -> dict[str, Any]:
-        """What the operator says of the RayJob; empty before it has looked at it."""
+        """The status that the operator has written; empty before the first time."""
         answer: dict[str, Any] = self._ask("GET", f"{self._url}/{name}").get("status") or {}
         return answer
 
@@ -65,7 +65,7 @@ class Api:
 
 
 def tonights_rayjob(manifest: Path, job: str, uid: str) -> dict[str, Any]:
-    """The manifest's RayJob, named after the Kubernetes Job and owned by it, so that it is cleaned up with it."""
+    """The manifest's RayJob, named after the Kubernetes Job and owned by it, so that it is deleted with it."""
     rayjob: dict[str, Any] = yaml.safe_load(manifest.read_text())
     metadata = rayjob["metadata"]
     metadata.pop("generateName", None)
@@ -75,14 +75,14 @@ def tonights_rayjob(manifest: Path, job: str, uid: str) -> dict[str, Any]:
 
 
 def wait_for_end(api: Api, name: str, poll_s: float) -> int:
-    """The exit code, once the run has ended; each change of its status is printed."""
+    """Wait until the run has ended and return the exit code; each change of its status is printed."""
     seen, reached = "", time.monotonic()
     while True:
         try:
             status = api.status(name)
             reached = time.monotonic()
         except urllib.error.HTTPError as error:
-            if error.code == 404:  # somebody has ended this night; to create it anew would begin it again
+            if error.code == 404:  # a person has ended this night; creating the RayJob again would restart it
                 say(f"{name}: deleted, this night is over")
                 return RUN_FAILED
             if error.code < 500 and error.code != 429:
@@ -106,21 +106,21 @@ def wait_for_end(api: Api, name: str, poll_s: float) -> int:
 
 
 def say(line: str) -> None:
-    """The line is in the pod's log."""
+    """Write the line to the pod's log."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
 def main() -> int:
-    """Start, wait, and tell how it ended."""
+    """Start the run, wait for its end, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("manifest", type=Path, help="YAML of one RayJob")
-    parser.add_argument("--poll-s", type=float, default=15.0, help="seconds between two looks")
+    parser.add_argument("--poll-s", type=float, default=15.0, help="seconds between two requests")
     arguments = parser.parse_args()
     job = os.environ["JOB_NAME"]
     if len(job + SUFFIX) > LONGEST_NAME:
         say(
-            f"{job}: KubeRay takes names of {LONGEST_NAME} signs, so a Job's may have {LONGEST_NAME - len(SUFFIX)}"
+            f"{job}: KubeRay accepts names of {LONGEST_NAME} characters, so a Job's may have {LONGEST_NAME - len(SUFFIX)}; shorten it"
         )
         return RUN_FAILED
     account = Path(os.environ.get("SERVICE_ACCOUNT_FOLDER", str(ACCOUNT)))

@@ -132,5 +132,5 @@ def test_a_second_night_says_that_the_first_is_under_way(night: Night, tmp_path:
         result = night()
         holder.terminate()
     assert result.returncode == 1
-    assert "an earlier night is still under way" in result.stderr
+    assert "an earlier night is still running" in result.stderr
     assert calls(tmp_path) == []
