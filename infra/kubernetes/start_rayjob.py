@@ -21,7 +21,7 @@ import yaml
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 SUFFIX = "-run"
-"""KubeRay gives the Kubernetes Job of a RayJob's submitter the RayJob's own name, so the RayJob must not be named like this pod's Job."""
+"""KubeRay names the Kubernetes Job of a RayJob's submitter after the RayJob, so its name must differ from this pod's Job."""
 LONGEST_NAME = 47  # of a RayJob: MaxRayJobNameLength in KubeRay's utils/constant.go
 ENDED = ("Complete", "Failed", "ValidationFailed")
 RUN_FAILED = 3
@@ -120,7 +120,7 @@ def main() -> int:
     job = os.environ["JOB_NAME"]
     if len(job + SUFFIX) > LONGEST_NAME:
         say(
-            f"{job}: KubeRay accepts names of {LONGEST_NAME} characters, so a Job's may have {LONGEST_NAME - len(SUFFIX)}; shorten it"
+            f"{job}: KubeRay accepts names of {LONGEST_NAME} characters, so a Job's may have {LONGEST_NAME - len(SUFFIX)}"
         )
         return RUN_FAILED
     account = Path(os.environ.get("SERVICE_ACCOUNT_FOLDER", str(ACCOUNT)))

@@ -20,7 +20,9 @@ def _size_px(path: Path) -> tuple[int, int]:
         return picture.size
 
 
-def test_two_hundred_pictures_and_one_file_with_each_fault_are_in_class_folders(lake: list[DemoImage]) -> None:
+def test_two_hundred_pictures_and_one_file_with_each_fault_are_in_class_folders(
+    lake: list[DemoImage],
+) -> None:
     assert Counter(image.fault for image in lake) == {None: 200, **dict.fromkeys(FAULTS, 1)}
     assert {image.path.parent.name for image in lake} == set(CLASS_NAMES)
     assert all(image.path.parent.name == image.class_name for image in lake)
