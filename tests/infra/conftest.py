@@ -1,8 +1,5 @@
 """Fixtures of these tests: an account of moto's for the aws command line."""
 
-import os
-import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.infra.manifests import need
+from tests.infra.programs import PATH, need_program
 
 BUCKETS = ("my-photos", "my-lake")
 ROLES = ("laketag-worker", "laketag-head", "laketag-pod")
@@ -19,10 +16,10 @@ ROLES = ("laketag-worker", "laketag-head", "laketag-pod")
 @pytest.fixture
 def aws_env(moto_url: str, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment in which ``aws`` reaches an account with two buckets; what apply.sh makes there is removed again."""
-    need("the aws command line is not installed", shutil.which("aws") is not None)
+    need_program("aws")
     env = {
         "HOME": str(tmp_path),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": PATH,
         "AWS_ENDPOINT_URL": moto_url,
         "AWS_ACCESS_KEY_ID": "x",
         "AWS_SECRET_ACCESS_KEY": "x",

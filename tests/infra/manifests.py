@@ -1,19 +1,18 @@
-"""Reading manifests the way their readers do, but stricter: a key that is written twice or that nobody knows is an error."""
+"""Reading manifests as their readers do, but stricter: a key that is written twice is an error."""
 
-import os
 from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 PROJECT = Path(__file__).parents[2]
 INFRA = PROJECT / "infra"
+KUBERNETES = INFRA / "kubernetes"
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML 1.1 as PyYAML reads it, without its silence about a key that is there twice."""
+    """YAML 1.1 as PyYAML reads it, but a key that is written twice is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -39,6 +38,23 @@ def kubernetes_files() -> list[Path]:
     return sorted(file for file in files if file.name != "kustomization.yaml")
 
 
+def kubernetes_documents() -> list[dict[str, Any]]:
+    """All documents of these manifests."""
+    return [document for file in kubernetes_files() for document in read_documents(file)]
+
+
+def ray_cluster() -> dict[str, Any]:
+    """The cluster of rayjob.yaml."""
+    cluster: dict[str, Any] = read_document(KUBERNETES / "rayjob.yaml")["spec"]["rayClusterSpec"]
+    return cluster
+
+
+def ray_groups() -> list[dict[str, Any]]:
+    """The node groups of that cluster: the head's, then the workers'."""
+    cluster = ray_cluster()
+    return [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+
+
 def walk(node: Any) -> Iterator[dict[str, Any]]:
     """Every mapping in a document."""
     if isinstance(node, dict):
@@ -53,12 +69,3 @@ def walk(node: Any) -> Iterator[dict[str, Any]]:
 def containers(document: dict[str, Any]) -> list[dict[str, Any]]:
     """Every container of a document's pods."""
     return [container for node in walk(document) for container in node.get("containers", ())]
-
-
-def need(what: str, present: bool) -> None:
-    """Skip without ``what``, or fail where everything must be checked."""
-    if present:
-        return
-    if os.environ.get("LAKETAG_REQUIRE_ALL") == "1":
-        pytest.fail(what)
-    pytest.skip(what)

@@ -1,13 +1,13 @@
 """apply.sh against an account: what it makes, what it leaves after a change, and that it may run again."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.infra.conftest import client
-from tests.infra.manifests import INFRA, PROJECT
+from tests.infra.manifests import INFRA
+from tests.infra.programs import output_of
 
 
 @pytest.fixture
@@ -16,20 +16,12 @@ def rendered(tmp_path: Path) -> Path:
     values = (INFRA / "values.example.env").read_text()
     values = values.replace("example-images", "my-photos").replace("example-lake", "my-lake")
     (tmp_path / "my.env").write_text(values)
-    subprocess.run([INFRA / "render.sh", tmp_path / "my.env", tmp_path / "out"], check=True, timeout=60)
+    output_of(INFRA / "render.sh", tmp_path / "my.env", tmp_path / "out")
     return tmp_path / "out/infra/aws"
 
 
 def apply(what: str, folder: Path, env: dict[str, str]) -> str:
-    return subprocess.run(
-        [folder / "apply.sh", what],
-        env=env,
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    ).stdout
+    return output_of(folder / "apply.sh", what, env=env)
 
 
 def test_a_role_has_its_files_policies_and_no_older_one(rendered: Path, aws_env: dict[str, str]) -> None:

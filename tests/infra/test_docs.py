@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ from laketag.jobs.submission.typed_command import read_command
 from laketag.pipeline.config import Settings
 from tests.infra.console_blocks import GUIDE, console_steps
 from tests.infra.manifests import INFRA, PROJECT
+from tests.infra.programs import BIN, output_of
 from tests.infra.sizing import PAGE, flop, read_stated, speed_table
 
 PAGES = sorted([PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", INFRA / "README.md"])
@@ -67,12 +66,5 @@ def test_commands_of_the_guide_pass_shellcheck(tmp_path: Path) -> None:
     """All commands are checked as one script, because they share variables."""
     commands = [step.command for step in console_steps()]
     (tmp_path / "script.sh").write_text("\n".join(["#!/bin/bash", *commands, ""]))
-    checker = Path(sys.executable).with_name("shellcheck")
     excluded = "SC1091,SC2154,SC2174"  # my.env is the reader's; of ~/.laketag any mode will do
-    result = subprocess.run(
-        [str(checker), f"--exclude={excluded}", str(tmp_path / "script.sh")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout
+    output_of(BIN / "shellcheck", f"--exclude={excluded}", tmp_path / "script.sh")

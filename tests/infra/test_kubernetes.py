@@ -1,8 +1,6 @@
-"""Kubernetes' own kinds against their schemas, and all pods against what the project promises of them."""
+"""Kubernetes' own kinds: they fit its schemas, and pods, accounts and policies are as strict as the project promises."""
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,35 +13,41 @@ from laketag.pipeline.descriptions.lint import lint
 from laketag.pipeline.flows.describe_classes import read_file
 from laketag.pipeline.settings_file import read_settings
 from tests.infra.manifests import (
-    INFRA,
+    KUBERNETES,
     containers,
+    kubernetes_documents,
     kubernetes_files,
-    need,
+    ray_groups,
     read_document,
     read_documents,
     walk,
 )
+from tests.infra.programs import need_program, output_of
 
 VERSION = "1.34"
 OTHERS = ("ray.io/", "monitoring.coreos.com/")  # checked in test_kuberay.py and test_monitoring.py
+DOCUMENTS = kubernetes_documents()
+CORE = [document for document in DOCUMENTS if not document["apiVersion"].startswith(OTHERS)]
+PODS = [document for document in DOCUMENTS if containers(document)]
+KUSTOMIZATION = read_document(KUBERNETES / "kustomization.yaml")
+CONFIG_MAPS = {made["name"]: made["files"] for made in KUSTOMIZATION["configMapGenerator"]}
+POLICIES = {
+    policy["metadata"]["name"]: policy["spec"]
+    for policy in read_documents(KUBERNETES / "network-policy.yaml")
+}
 
-FOLDER = INFRA / "kubernetes"
-DOCUMENTS = [
-    pytest.param(document, id=f"{file.name}:{document['kind']}:{document['metadata'].get('name', '')}")
-    for file in kubernetes_files()
-    for document in read_documents(file)
-]
-PODS = [parameter for parameter in DOCUMENTS if containers(parameter.values[0])]  # type: ignore[arg-type]  # pytest types a parameter's values as objects
-CORE = [parameter for parameter in DOCUMENTS if not parameter.values[0]["apiVersion"].startswith(OTHERS)]  # type: ignore[index]  # same
+
+def name_of(document: dict[str, Any]) -> str:
+    return f"{document['kind']}:{document['metadata'].get('name', '')}"
 
 
-@pytest.mark.parametrize("document", CORE)
+@pytest.mark.parametrize("document", CORE, ids=name_of)
 def test_a_manifest_fits_kubernetes_schema(document: dict[str, Any]) -> None:
     kubernetes_validate.validate(document, VERSION, strict=True)
 
 
 def test_the_schema_refuses_a_field_that_kubernetes_does_not_know() -> None:
-    (job,) = read_documents(FOLDER / "nightly.yaml")
+    job = read_document(KUBERNETES / "nightly.yaml")
     job["spec"]["concurrencyPolice"] = "Forbid"
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(job, VERSION, strict=True)
@@ -56,52 +60,44 @@ def test_a_key_that_is_written_twice_is_refused(tmp_path: Path) -> None:
         read_documents(file)
 
 
-@pytest.mark.parametrize("document", [d for d in DOCUMENTS if d.values[0]["kind"] != "Namespace"])  # type: ignore[index]  # same
-def test_everything_is_in_one_namespace(document: dict[str, Any]) -> None:
-    assert document["metadata"]["namespace"] == "laketag"
+def test_everything_is_in_one_namespace() -> None:
+    others = [document for document in DOCUMENTS if document["kind"] != "Namespace"]
+    assert {document["metadata"]["namespace"] for document in others} == {"laketag"}
 
 
-@pytest.mark.parametrize("document", PODS)
+@pytest.mark.parametrize("document", PODS, ids=name_of)
 def test_pods_meet_the_restricted_standard_of_their_namespace(document: dict[str, Any]) -> None:
     for pod in (node for node in walk(document) if "containers" in node):
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         for volume in pod.get("volumes", ()):
             assert set(volume) - {"name"} <= {"emptyDir", "configMap", "secret"}
-        for container in pod["containers"]:
-            assert container["securityContext"]["allowPrivilegeEscalation"] is False
-            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    for container in containers(document):
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
-@pytest.mark.parametrize("document", PODS)
-def test_every_container_says_what_it_needs_and_may_use(document: dict[str, Any]) -> None:
+@pytest.mark.parametrize("document", PODS, ids=name_of)
+def test_every_container_has_requests_and_limits_and_no_written_secret(document: dict[str, Any]) -> None:
     for container in containers(document):
         for part in ("requests", "limits"):
-            assert {"cpu", "memory", "ephemeral-storage"} <= set(container["resources"][part]), container[
-                "name"
-            ]
-
-
-@pytest.mark.parametrize("document", PODS)
-def test_no_secret_is_written_into_a_manifest(document: dict[str, Any]) -> None:
-    words = ("token", "secret", "password", "access_key")
-    for container in containers(document):
-        for variable in container.get("env", ()):
-            assert "value" not in variable or not any(word in variable["name"].lower() for word in words)
+            assert {"cpu", "memory", "ephemeral-storage"} <= set(container["resources"][part])
+        written = [variable["name"].lower() for variable in container.get("env", ()) if "value" in variable]
+        assert not [name for name in written if re.search("token|secret|password|access_key", name)]
 
 
 def test_the_nightly_may_create_and_get_rayjobs_and_nothing_else() -> None:
-    documents = read_documents(FOLDER / "access.yaml")
-    (role,) = [document for document in documents if document["kind"] == "Role"]
-    assert role["rules"] == [{"apiGroups": ["ray.io"], "resources": ["rayjobs"], "verbs": ["create", "get"]}]
-    (binding,) = [document for document in documents if document["kind"] == "RoleBinding"]
-    assert binding["roleRef"]["name"] == role["metadata"]["name"]
-    assert [subject["name"] for subject in binding["subjects"]] == ["laketag-nightly"]
-    assert not [document for document in documents if document["kind"].startswith("Cluster")]
+    access = {document["kind"]: document for document in read_documents(KUBERNETES / "access.yaml")}
+    assert set(access) == {"ServiceAccount", "Role", "RoleBinding"}  # nothing for the whole cluster
+    assert access["Role"]["rules"] == [
+        {"apiGroups": ["ray.io"], "resources": ["rayjobs"], "verbs": ["create", "get"]}
+    ]
+    assert access["RoleBinding"]["roleRef"]["name"] == access["Role"]["metadata"]["name"]
+    assert [subject["name"] for subject in access["RoleBinding"]["subjects"]] == ["laketag-nightly"]
 
 
-def test_the_nightly_runs_once_at_a_time_with_a_deadline_and_a_limit_of_tries() -> None:
-    job = read_document(FOLDER / "nightly.yaml")["spec"]
+def test_the_nightly_runs_once_at_a_time_with_a_deadline_and_a_limit_of_attempts() -> None:
+    job = read_document(KUBERNETES / "nightly.yaml")["spec"]
     assert job["concurrencyPolicy"] == "Forbid"
     assert job["startingDeadlineSeconds"] > 0
     assert job["jobTemplate"]["spec"]["activeDeadlineSeconds"] > 0
@@ -109,121 +105,81 @@ def test_the_nightly_runs_once_at_a_time_with_a_deadline_and_a_limit_of_tries() 
 
 
 def test_service_accounts_that_pods_name_exist() -> None:
-    documents = [document for file in kubernetes_files() for document in read_documents(file)]
-    known = {document["metadata"]["name"] for document in documents if document["kind"] == "ServiceAccount"}
-    named = {
-        node["serviceAccountName"]
-        for document in documents
-        for node in walk(document)
-        if "serviceAccountName" in node
-    }
-    assert named == known
+    known = {document["metadata"]["name"] for document in DOCUMENTS if document["kind"] == "ServiceAccount"}
+    nodes = (node for document in DOCUMENTS for node in walk(document))
+    assert {node["serviceAccountName"] for node in nodes if "serviceAccountName" in node} == known
 
 
 def test_network_policies_select_pods_by_labels_that_pods_carry() -> None:
-    carried = set()
-    for file in kubernetes_files():
-        for document in read_documents(file):
-            for node in walk(document):
-                if "containers" in node.get("spec", {}) and "metadata" in node:
-                    carried.add(node["metadata"]["labels"]["app.kubernetes.io/name"])
-    selected = {
-        policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/name"]
-        for policy in read_documents(FOLDER / "network-policy.yaml")
-        if policy["spec"]["podSelector"]
-    }
-    assert selected == carried
+    label = "app.kubernetes.io/name"
+    pods = (node for document in DOCUMENTS for node in walk(document) if "containers" in node.get("spec", ()))
+    carried = {pod["metadata"]["labels"][label] for pod in pods if "metadata" in pod}
+    selectors = (policy["podSelector"] for policy in POLICIES.values())
+    assert {selector["matchLabels"][label] for selector in selectors if selector} == carried
 
 
-def test_without_a_rule_no_pod_speaks_or_listens() -> None:
-    (deny,) = [p for p in read_documents(FOLDER / "network-policy.yaml") if p["spec"]["podSelector"] == {}]
-    assert deny["spec"]["policyTypes"] == ["Ingress", "Egress"]
-    assert not {"ingress", "egress"} & set(deny["spec"])
+def test_without_a_rule_no_pod_connects_or_listens() -> None:
+    assert POLICIES["deny-all"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
 
 def test_no_rule_leads_to_the_metadata_service_of_the_node() -> None:
-    for policy in read_documents(FOLDER / "network-policy.yaml"):
-        for block in (node["ipBlock"] for node in walk(policy) if "ipBlock" in node):
-            assert block["cidr"] == "169.254.170.23/32" or "169.254.0.0/16" in block["except"]
+    for block in (node["ipBlock"] for node in walk(POLICIES) if "ipBlock" in node):
+        assert block["cidr"] == "169.254.170.23/32" or "169.254.0.0/16" in block["except"]
 
 
-def test_configmaps_that_pods_mount_are_made_by_the_kustomization() -> None:
-    kustomization = read_document(FOLDER / "kustomization.yaml")
-    made = {generator["name"]: generator["files"] for generator in kustomization["configMapGenerator"]}
-    documents = [document for file in kubernetes_files() for document in read_documents(file)]
-    mounted = {
-        node["configMap"]["name"] for document in documents for node in walk(document) if "configMap" in node
-    }
-    assert mounted == set(made)
-    for name in [*kustomization["resources"], *(file for files in made.values() for file in files)]:
-        assert (FOLDER / name).is_file()
+@pytest.mark.parametrize("name", ["ray", "nightly"])
+def test_the_head_and_the_nightly_reach_the_api_on_both_of_its_ports(name: str) -> None:
+    (ports,) = [
+        {port["port"] for port in rule["ports"]}
+        for rule in POLICIES[name]["egress"]
+        if any(to.get("ipBlock", {}).get("cidr") == "0.0.0.0/0" for to in rule["to"])
+    ]
+    assert ports == {443, 6443}  # of a service address, and of the API's servers themselves
 
 
-def test_files_that_commands_and_variables_name_are_in_the_configmaps_that_are_mounted_there() -> None:
-    made = {g["name"]: g["files"] for g in read_document(FOLDER / "kustomization.yaml")["configMapGenerator"]}
+def test_the_kustomization_makes_the_configmaps_that_pods_mount() -> None:
+    nodes = (node for document in DOCUMENTS for node in walk(document))
+    assert {node["configMap"]["name"] for node in nodes if "configMap" in node} == set(CONFIG_MAPS)
+
+
+def test_files_that_commands_and_variables_name_are_in_the_mounted_configmaps() -> None:
     folders = {"/etc/laketag/": "laketag-settings", "/etc/laketag-nightly/": "laketag-nightly"}
-    text = "\n".join(file.read_text() for file in [*kubernetes_files(), FOLDER / "nightly.sh"])
+    text = "\n".join(file.read_text() for file in [*kubernetes_files(), KUBERNETES / "nightly.sh"])
     named = re.findall(r"(/etc/laketag(?:-nightly)?/)(\w+\.\w+)", text)
     assert {name for _, name in named} >= {"nightly.sh", "settings.toml", "classes.json", "start_rayjob.py"}
-    assert [name for folder, name in named if name not in made[folders[folder]]] == []
+    assert [name for folder, name in named if name not in CONFIG_MAPS[folders[folder]]] == []
 
 
-def test_the_variables_that_the_night_needs_are_the_heads() -> None:
-    cluster = read_document(FOLDER / "rayjob.yaml")["spec"]["rayClusterSpec"]
-    (head,) = containers(cluster["headGroupSpec"])
-    needed = set(re.findall(r"\$\{(LAKETAG_\w+):\?\}", (FOLDER / "nightly.sh").read_text()))
+def test_the_head_has_the_variables_that_the_night_needs() -> None:
+    (head,) = containers(ray_groups()[0])
+    needed = set(re.findall(r"\$\{(LAKETAG_\w+):\?\}", (KUBERNETES / "nightly.sh").read_text()))
     assert needed == {"LAKETAG_COLLECTION", "LAKETAG_SET", "LAKETAG_CLASSES"}
     assert needed <= {variable["name"] for variable in head["env"]}
 
 
-def test_the_mounted_classes_are_descriptions_that_laketag_takes_whole() -> None:
-    file = FOLDER / "classes.json"
-    assert file.stat().st_size < 2**20  # of a ConfigMap
+def test_laketag_keeps_every_text_of_the_mounted_classes() -> None:
+    file = KUBERNETES / "classes.json"
+    assert file.stat().st_size < 2**20  # the limit of a ConfigMap
     sentences, detected = read_file(str(file), Settings(), None, None)
     assert detected.format == "cupl"
     assert [row.text for row in lint(sentences, DescriptionSettings(), str(file)) if row.drop_reason] == []
 
 
 def test_the_mounted_settings_are_laketags() -> None:
-    settings = read_settings(FOLDER / "settings.toml")
-    (gpu,) = [
-        group
-        for group in read_document(FOLDER / "rayjob.yaml")["spec"]["rayClusterSpec"]["workerGroupSpecs"]
-        if group["groupName"] == "gpu"
-    ]
-    assert settings.run.device == "cuda"
-    assert settings.run.autoscaling
-    assert settings.run.max_actors == gpu["maxReplicas"]
+    run = read_settings(KUBERNETES / "settings.toml").run
+    (gpu,) = [group for group in ray_groups() if group.get("groupName") == "gpu"]
+    assert (run.device, run.autoscaling, run.max_actors) == ("cuda", True, gpu["maxReplicas"])
 
 
-def test_the_api_is_reached_by_the_head_and_by_the_nightly_on_both_of_its_ports() -> None:
-    policies = {
-        policy["metadata"]["name"]: policy for policy in read_documents(FOLDER / "network-policy.yaml")
-    }
-    for name in ("ray", "nightly"):
-        (ports,) = [
-            {port["port"] for port in rule["ports"]}
-            for rule in policies[name]["spec"]["egress"]
-            if any(to.get("ipBlock", {}).get("cidr") == "0.0.0.0/0" for to in rule["to"])
-        ]
-        assert ports == {443, 6443}  # of a service address, and of the API's servers themselves
-
-
-def test_kustomize_builds_what_is_to_be_applied() -> None:
-    need("kubectl is not installed; infra/ci/install-system-packages.sh", shutil.which("kubectl") is not None)
-    built = subprocess.run(
-        ["kubectl", "kustomize", str(FOLDER)], capture_output=True, text=True, check=True, timeout=60
-    )
-    made = {
-        (document["kind"], document["metadata"]["name"]): document
-        for document in yaml.safe_load_all(built.stdout)
-    }
-    resources = read_document(FOLDER / "kustomization.yaml")["resources"]
-    written = [document for name in resources for document in read_documents(FOLDER / name)]
-    for document in written:
-        assert made.pop((document["kind"], document["metadata"]["name"])) == document
-    assert set(made) == {("ConfigMap", "laketag-settings"), ("ConfigMap", "laketag-nightly")}
+def test_kustomize_builds_every_resource_and_configmap() -> None:
+    need_program("kubectl")
+    built = yaml.safe_load_all(output_of("kubectl", "kustomize", KUBERNETES))
+    made = {name_of(document): document for document in built}
+    for name in KUSTOMIZATION["resources"]:
+        for document in read_documents(KUBERNETES / name):
+            assert made.pop(name_of(document)) == document
+    assert set(made) == {f"ConfigMap:{name}" for name in CONFIG_MAPS}
     for document in made.values():
         kubernetes_validate.validate(document, VERSION, strict=True)
         for name, text in document["data"].items():
-            assert text == (FOLDER / name).read_text()
+            assert text == (KUBERNETES / name).read_text()

@@ -3,8 +3,6 @@
 import json
 import os
 import shlex
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,7 +17,8 @@ import ray._private.services as services
 from ray._private.ray_constants import PROMETHEUS_SERVICE_DISCOVERY_FILE
 
 from tests.end_to_end.command_line import wait_until
-from tests.infra.manifests import INFRA, PROJECT, need, read_document
+from tests.infra.manifests import INFRA, PROJECT, ray_groups, read_document
+from tests.infra.programs import PATH, need_program, output_of
 from tests.stores.processes import free_port, start, stop
 
 pytestmark = pytest.mark.cluster
@@ -60,7 +59,7 @@ def head() -> Iterator[Head]:
             **{key: value for key, value in os.environ.items() if not key.startswith("RAY_")},
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(folder / "auth_token"),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": PATH,
         }
         others = (
             f"--temp-dir={folder}/ray",
@@ -110,9 +109,8 @@ def test_the_dashboard_is_on_loopback_only(head: Head) -> None:
 
 def test_every_probe_of_the_pods_answers_without_a_token(head: Head) -> None:
     """Ports of a pod are Ray's defaults: 8265 the dashboard's, 52365 the agent's."""
-    cluster = read_document(INFRA / "kubernetes/rayjob.yaml")["spec"]["rayClusterSpec"]
-    for node in [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]:
-        (container,) = node["template"]["spec"]["containers"]
+    for group in ray_groups():
+        (container,) = group["template"]["spec"]["containers"]
         for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
             probe = container[kind]["httpGet"]
             host = {8265: f"127.0.0.1:{head.dashboard}", 52365: f"{head.ip}:{head.agent}"}[probe["port"]]
@@ -140,7 +138,7 @@ def test_rays_list_of_nodes_is_a_link_that_only_the_same_path_can_follow(head: H
 
 
 def test_prometheus_as_it_is_configured_reads_the_head(head: Head, tmp_path: Path) -> None:
-    need("prometheus is not installed", shutil.which("prometheus") is not None)
+    need_program("prometheus")
     for name in ("prometheus.yml", "alerts.yml"):
         text = (INFRA / "monitoring" / name).read_text().replace("/tmp/ray/", f"{head.folder}/")
         (tmp_path / name).write_text(text.replace("scrape_interval: 15s", "scrape_interval: 1s"))
@@ -175,9 +173,5 @@ def test_the_head_offers_no_cpu_for_tasks(head: Head) -> None:
     program = "import ray; ray.init(log_to_driver=False); print(ray.cluster_resources().get('CPU', 0.0))"
     address = (head.folder / "ray_current_cluster").read_text().strip()
     env = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_ADDRESS": address}
-    command = [sys.executable, "-c", program]
-    result = subprocess.run(
-        command, env={**os.environ, **env}, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    assert float(result.stdout.split()[-1]) == 0
+    printed = output_of(sys.executable, "-c", program, env={**os.environ, **env})
+    assert float(printed.split()[-1]) == 0

@@ -1,13 +1,13 @@
 """The shell scripts: what shellcheck says of them, and what rendering does."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from tests.infra.manifests import INFRA, PROJECT
+from tests.infra.programs import BIN, output_of, run_program
 
 VALUES = {
     "AWS_ACCOUNT": "999988887777",
@@ -26,10 +26,9 @@ EXAMPLES = dict(
 )
 
 
-def render(folder: Path, values: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+def render(folder: Path, values: dict[str, str]) -> "CompletedProcess[str]":
     (folder / "my.env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
-    command = ["bash", str(INFRA / "render.sh"), str(folder / "my.env"), str(folder / "out")]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return run_program(INFRA / "render.sh", folder / "my.env", folder / "out")
 
 
 def text_of(folder: Path) -> dict[str, str]:
@@ -49,15 +48,8 @@ def manifests() -> dict[str, str]:
     "script", sorted(INFRA.rglob("*.sh")), ids=lambda script: str(script.relative_to(INFRA))
 )
 def test_shellcheck_finds_nothing(script: Path) -> None:
-    checker = Path(sys.executable).with_name("shellcheck")
-    command = [
-        str(checker),
-        "--enable=require-variable-braces,check-unassigned-uppercase",
-        "--exclude=SC2250",
-        str(script),
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout
+    checks = "--enable=require-variable-braces,check-unassigned-uppercase"
+    output_of(BIN / "shellcheck", checks, "--exclude=SC2250", script)
 
 
 def test_the_examples_are_what_the_manifests_hold() -> None:

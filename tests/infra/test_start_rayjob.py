@@ -1,15 +1,16 @@
 """The nightly's script, run as its pod runs it, against a server that speaks the API's words."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
 from tests.infra.api_server import TOKEN, RayJobs, serve_rayjobs
-from tests.infra.manifests import INFRA, read_document
+from tests.infra.manifests import KUBERNETES, read_document
+from tests.infra.programs import run_program
 
 JOB = "laketag-nightly-29384756"
 NAME = f"{JOB}-run"
@@ -17,9 +18,7 @@ SUCCEEDED = {"jobDeploymentStatus": "Complete", "jobStatus": "SUCCEEDED"}
 RUNNING = {"jobDeploymentStatus": "Running", "jobStatus": "RUNNING"}
 
 
-def start(
-    server: RayJobs, folder: Path, *, token: str = TOKEN, job: str = JOB
-) -> "subprocess.CompletedProcess[str]":
+def start(server: RayJobs, folder: Path, *, token: str = TOKEN, job: str = JOB) -> "CompletedProcess[str]":
     (folder / "token").write_text(token + "\n")
     env = {
         "KUBERNETES_API": server.url,
@@ -27,11 +26,8 @@ def start(
         "JOB_NAME": job,
         "JOB_UID": "u-1",
     }
-    files = [str(INFRA / "kubernetes" / name) for name in ("start_rayjob.py", "rayjob.yaml")]
-    command = [sys.executable, *files, "--poll-s", "0.05"]
-    return subprocess.run(
-        command, env={**os.environ, **env}, capture_output=True, text=True, timeout=60, check=False
-    )
+    script, manifest = KUBERNETES / "start_rayjob.py", KUBERNETES / "rayjob.yaml"
+    return run_program(sys.executable, script, manifest, "--poll-s", "0.05", env={**os.environ, **env})
 
 
 def test_the_manifests_rayjob_is_created_under_a_name_of_its_own_and_awaited(tmp_path: Path) -> None:
@@ -41,7 +37,7 @@ def test_the_manifests_rayjob_is_created_under_a_name_of_its_own_and_awaited(tmp
     assert f"{NAME}: Running, job RUNNING" in result.stdout
     assert result.stdout.count("Running, job RUNNING") == 1
     created = server.rayjobs[NAME]
-    assert created["spec"] == read_document(INFRA / "kubernetes/rayjob.yaml")["spec"]
+    assert created["spec"] == read_document(KUBERNETES / "rayjob.yaml")["spec"]
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": JOB, "uid": "u-1"}
     assert created["metadata"]["ownerReferences"] == [owner]
     assert "generateName" not in created["metadata"]
@@ -77,9 +73,7 @@ def test_a_failed_run_ends_with_the_code_that_the_cronjob_does_not_retry(
 ) -> None:
     with serve_rayjobs([RUNNING, status], JOB) as server:
         result = start(server, tmp_path)
-    policy = read_document(INFRA / "kubernetes/nightly.yaml")["spec"]["jobTemplate"]["spec"][
-        "podFailurePolicy"
-    ]
+    policy = read_document(KUBERNETES / "nightly.yaml")["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]
     assert [result.returncode] == policy["rules"][0]["onExitCodes"]["values"]
     assert policy["rules"][0]["action"] == "FailJob"
 
