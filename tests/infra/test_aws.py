@@ -12,19 +12,18 @@ from tests.stores.store import REGION, Store
 
 POLICIES = sorted(file.stem for file in FOLDER.glob("*.json") if file.stem != "lifecycle")
 UNSCOPED = {"ec2:DescribeInstances", "ec2:DescribeInstanceTypes", "ecr:GetAuthorizationToken"}
-"""AWS knows no resource for these; "*" is the only thing that they accept (Service Authorization Reference)."""
+"""AWS has no resource for these; they accept only "*" (Service Authorization Reference)."""
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_a_policy_has_the_form_that_aws_takes(name: str) -> None:
+def test_a_policy_has_the_form_that_aws_accepts(name: str) -> None:
     document = policy(name)
     assert document["Version"] == "2012-10-17"
     sids = [statement["Sid"] for statement in document["Statement"]]
     assert len(set(sids)) == len(sids)
     assert all(re.fullmatch("[A-Za-z0-9]+", sid) for sid in sids)
     for statement in document["Statement"]:
-        known = {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}
-        assert set(statement) <= known
+        assert set(statement) <= {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}
         assert ("Principal" in statement) is name.startswith(("trust", "bucket"))
 
 
@@ -62,12 +61,7 @@ IMAGES, LAKE = "arn:aws:s3:::example-images", "arn:aws:s3:::example-lake"
         ("s3:DeleteObject", f"{LAKE}/laketag/staging/r/run.json", None, True),
         ("s3:ListBucket", LAKE, "laketag/runs/", True),
         ("s3:ListBucket", LAKE, "", False),
-        (
-            "s3:ListBucket",
-            LAKE,
-            None,
-            True,
-        ),  # or a key that is not there answers 403, see docs/decisions/0010
+        ("s3:ListBucket", LAKE, None, True),  # else a missing key would answer 403, see docs/decisions/0010
         ("s3:ListBucket", LAKE, "laketag-of-others/", False),
         ("s3:GetObject", f"{LAKE}/weights/clip.safetensors", None, True),
         ("s3:PutObject", f"{LAKE}/weights/clip.safetensors", None, False),
@@ -127,12 +121,11 @@ def test_lifecycle_rules_touch_staging_and_unfinished_uploads_only(moto: Store) 
 
 
 @pytest.mark.parametrize("name", ["data", "pull-image", "head-ec2"])
-def test_iam_takes_the_policies(name: str, moto: Store) -> None:
+def test_iam_accepts_a_policy(name: str, moto: Store) -> None:
     iam = boto3.client("iam", endpoint_url=moto.storage.endpoint_url)
     role = f"role-{name}"
+    text = (FOLDER / f"{name}.json").read_text()
     for trust in ("trust-ec2", "trust-eks"):
         document = (FOLDER / f"{trust}.json").read_text()
         iam.create_role(RoleName=f"{role}-{trust}", AssumeRolePolicyDocument=document)
-        iam.put_role_policy(
-            RoleName=f"{role}-{trust}", PolicyName=name, PolicyDocument=(FOLDER / f"{name}.json").read_text()
-        )
+        iam.put_role_policy(RoleName=f"{role}-{trust}", PolicyName=name, PolicyDocument=text)

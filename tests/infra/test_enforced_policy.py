@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from laketag.pipeline.errors import StorageError
 from tests.end_to_end.command_line import LIMIT_S, command_env, must_run
 from tests.end_to_end.pictures import encoded, picture
-from tests.infra.manifests import INFRA
+from tests.infra.manifests import KUBERNETES
 from tests.infra.policies import policy
 from tests.models.tiny import save_local_dir
 from tests.stores.store import STRANGER, Store, s3_env
@@ -118,13 +118,13 @@ def write_night(folder: Path, granted: Granted) -> Callable[[str], "subprocess.C
     (folder / "settings.toml").write_text(
         f'[backbone]\npretrained = "local-dir:{model}"\n[attention]\nname = "backbone"\n[method]\ncrops = 2\n'
     )
-    script = (INFRA / "kubernetes/nightly.sh").read_text().replace("/etc/laketag/", f"{folder}/")
+    script = (KUBERNETES / "nightly.sh").read_text().replace("/etc/laketag/", f"{folder}/")
     script = script.replace("s3://example-images/", f"s3://{granted.images}/")
     variables = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "LAKETAG_COLLECTION": "photos",
         "LAKETAG_SET": "objects",
-        "LAKETAG_CLASSES": str(INFRA / "kubernetes/classes.json"),
+        "LAKETAG_CLASSES": str(KUBERNETES / "classes.json"),
     }
 
     def night(root: str) -> "subprocess.CompletedProcess[str]":

@@ -1,8 +1,7 @@
-"""What docs/cluster.md shows of consoles: each output says whether it is real, and what is real is what is printed now."""
+"""The console output in docs/cluster.md is marked as real or expected, and real output is what the commands print now."""
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,11 @@ import pytest
 from tests.infra.conftest import BUCKETS, client
 from tests.infra.console_blocks import Step, console_steps
 from tests.infra.manifests import PROJECT
+from tests.infra.programs import output_of
 
 STEPS = list(console_steps())
 BY_HAND = "First on one machine"
-"""The section whose output was taken from a head that ran."""
+"""The section whose output was taken from a running head."""
 RUN_HERE = (
     "cp infra/",
     "infra/render.sh",
@@ -37,7 +37,7 @@ def test_an_output_says_whether_it_is_real(step: Step) -> None:
 
 
 def test_what_is_real_is_what_the_commands_print_now(aws_env: dict[str, str], tmp_path: Path) -> None:
-    """The guide's own words, one after the other, in a folder with the project in it; "…" may be anything."""
+    """The guide's own commands, in their order, in a folder with the project in it; "…" may be anything."""
     for name in ("infra", "ray_cluster.yaml"):
         (tmp_path / name).symlink_to(PROJECT / name)
     editor = tmp_path / "editor"
@@ -50,16 +50,7 @@ def test_what_is_real_is_what_the_commands_print_now(aws_env: dict[str, str], tm
     for step in STEPS:
         if step.section == BY_HAND or not step.command.startswith(RUN_HERE):
             continue
-        printed = subprocess.run(
-            ["bash", "-euc", step.command],
-            cwd=tmp_path,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=True,
-        ).stdout
+        printed = output_of("bash", "-euc", f"exec 2>&1\n{step.command}", cwd=tmp_path, env=env)
         anything = re.escape("\n".join(step.output)).replace("…", ".*")
         assert re.fullmatch(anything, printed.strip().replace("\t", " ")), printed
         compared += step.mark == "real"

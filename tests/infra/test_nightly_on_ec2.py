@@ -3,7 +3,6 @@
 import os
 import shlex
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import pytest
 
 from laketag.jobs.submission.typed_command import read_command
 from tests.end_to_end.command_line import wait_until
-from tests.infra.manifests import INFRA, PROJECT
+from tests.infra.manifests import INFRA
+from tests.infra.programs import run_program
 
 ROOT, PHOTOS, OBJECTS = "--root s3://example-lake/laketag", "--collection photos", "--set objects"
 TO_HEAD = f"--address http://127.0.0.1:18265 --settings {INFRA}/kubernetes/settings.toml"
@@ -48,18 +48,15 @@ def night(tmp_path: Path) -> Night:
             "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
             "LAKETAG_TUNNEL_PATIENCE_S": "2",
         }
-        return subprocess.run(
-            [INFRA / "aws/nightly.sh"], env=env, capture_output=True, text=True, timeout=60, check=False
-        )
+        return run_program(INFRA / "aws/nightly.sh", env=env)
 
     return run
 
 
 def calls(folder: Path) -> list[str]:
     file = folder / "calls"
-    return (
-        file.read_text().replace(f"{INFRA}/../ray_cluster.yaml", "FILE").splitlines() if file.exists() else []
-    )
+    text = file.read_text() if file.exists() else ""
+    return text.replace(f"{INFRA}/../ray_cluster.yaml", "FILE").splitlines()
 
 
 def is_alive(pid: str) -> bool:
@@ -82,12 +79,8 @@ def test_a_night_makes_the_cluster_does_its_three_jobs_and_ends_it(night: Night,
 
 
 def test_the_three_jobs_are_commands_that_laketag_sends() -> None:
-    assert [read_command(shlex.split(command)).name for command in SUBMITTED] == [
-        "index",
-        "describe",
-        "label",
-    ]
-    assert (PROJECT / "ray_cluster.yaml").is_file()
+    names = [read_command(shlex.split(command)).name for command in SUBMITTED]
+    assert names == ["index", "describe", "label"]
 
 
 @pytest.mark.parametrize("code", [0, 5])
@@ -114,11 +107,9 @@ def test_a_night_that_fails_leaves_the_cluster_for_its_logs(night: Night, tmp_pa
 def test_a_tunnel_that_does_not_come_ends_the_night_in_a_sentence(
     night: Night, tmp_path: Path, broken: dict[str, str]
 ) -> None:
-    began = time.monotonic()
     result = night(**broken)
     assert result.returncode == 1
     assert "no tunnel to the head's dashboard" in result.stderr
-    assert time.monotonic() - began < 20
     assert not [call for call in calls(tmp_path) if not call.startswith("ray")]
 
 
@@ -126,9 +117,9 @@ def test_a_second_night_says_that_the_first_is_under_way(night: Night, tmp_path:
     (tmp_path / ".laketag").mkdir()
     lock = tmp_path / ".laketag/nightly.lock"
     with subprocess.Popen(["flock", "--no-fork", lock, "sleep", "60"], start_new_session=True) as holder:
-        end = time.monotonic() + 10
-        while subprocess.run(["flock", "--nonblock", lock, "true"], check=False).returncode == 0:
-            assert time.monotonic() < end
+        wait_until(
+            lambda: run_program("flock", "--nonblock", lock, "true").returncode, "the lock is held", 10
+        )
         result = night()
         holder.terminate()
     assert result.returncode == 1

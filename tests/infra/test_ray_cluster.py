@@ -23,7 +23,7 @@ from ray.autoscaler.tags import (
 from ray.autoscaler.v2.instance_manager.config import AutoscalingConfig
 from ray.scripts.scripts import start as ray_start
 
-from tests.infra.manifests import INFRA, PROJECT, read_document
+from tests.infra.manifests import INFRA, KUBERNETES, PROJECT, ray_groups, read_document
 from tests.infra.policies import allows, policy
 
 FILE = PROJECT / "ray_cluster.yaml"
@@ -55,10 +55,8 @@ def account(
             iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
             iam.create_instance_profile(InstanceProfileName=name)
             iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
-    network = ec2.describe_subnets()["Subnets"][0]["VpcId"]
-    group = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [network]}])["SecurityGroups"][
-        0
-    ]["GroupId"]
+    network = {"Name": "vpc-id", "Values": [ec2.describe_subnets()["Subnets"][0]["VpcId"]]}
+    group = ec2.describe_security_groups(Filters=[network])["SecurityGroups"][0]["GroupId"]
     image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     text = FILE.read_text().replace("sg-0123456789abcdef0", group).replace("ami-0123456789abcdef0", image)
     (tmp_path / "ray_cluster.yaml").write_text(text)
@@ -84,13 +82,8 @@ def test_ray_refuses_a_field_that_it_does_not_know(config: dict[str, Any]) -> No
 def test_ray_needs_no_defaults_of_its_own(config: dict[str, Any]) -> None:
     """What this file leaves out would come from Ray: an old machine image, `pip install ray`, an open dashboard."""
     prepared = prepare_config(copy.deepcopy(config))
-    for key in (
-        "setup_commands",
-        "head_start_ray_commands",
-        "worker_start_ray_commands",
-        "initialization_commands",
-    ):
-        assert prepared[key] == config[key]
+    for when in ("setup", "head_start_ray", "worker_start_ray", "initialization"):
+        assert prepared[f"{when}_commands"] == config[f"{when}_commands"]
     assert not [command for key in prepared if "setup_commands" in key for command in prepared[key]]
 
 
@@ -127,7 +120,7 @@ def test_images_are_the_same_on_aws_and_kubernetes(config: dict[str, Any]) -> No
     pattern = r"\S+/laketag:[\w.-]+"
     on_aws = set(re.findall(pattern, FILE.read_text()))
     for name in ("rayjob.yaml", "nightly.yaml", "nightly-raycronjob.yaml"):
-        assert set(re.findall(pattern, (INFRA / "kubernetes" / name).read_text())) <= on_aws, name
+        assert set(re.findall(pattern, (KUBERNETES / name).read_text())) <= on_aws, name
 
 
 def test_every_container_asks_for_the_token_that_is_mounted(config: dict[str, Any]) -> None:
@@ -150,10 +143,9 @@ def test_the_dashboard_listens_on_loopback(config: dict[str, Any]) -> None:
 
 
 def test_flags_that_kuberay_gives_ray_start_exist() -> None:
-    cluster = read_document(INFRA / "kubernetes/rayjob.yaml")["spec"]["rayClusterSpec"]
     known = {flag.removeprefix("--") for option in ray_start.params for flag in option.opts}
-    for node in [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]:
-        assert set(node["rayStartParams"]) <= known
+    for group in ray_groups():
+        assert set(group["rayStartParams"]) <= known
 
 
 def test_rays_launcher_completes_it_without_making_roles_keys_or_groups(account: dict[str, Any]) -> None:
@@ -205,14 +197,10 @@ def test_rays_autoscaler_starts_a_worker_from_it_that_the_heads_policy_allows(
         "ec2:InstanceType": instance["InstanceType"],
         "ec2:InstanceProfile": instance["IamInstanceProfile"]["Arn"],
     }
-    resource = f"arn:aws:ec2:{REGION}:123456789012:instance/{node}"
-    assert allows([policy("head-ec2")], "ec2:RunInstances", resource, context)
-    assert allows(
-        [policy("head-ec2")],
-        "ec2:TerminateInstances",
-        resource,
-        {f"aws:ResourceTag/{TAG_RAY_CLUSTER_NAME}": "laketag"},
-    )
+    resource, heads = f"arn:aws:ec2:{REGION}:123456789012:instance/{node}", [policy("head-ec2")]
+    assert allows(heads, "ec2:RunInstances", resource, context)
+    own = {f"aws:ResourceTag/{TAG_RAY_CLUSTER_NAME}": "laketag"}
+    assert allows(heads, "ec2:TerminateInstances", resource, own)
     provider.terminate_node(node)  # type: ignore[no-untyped-call]  # Ray
 
 
