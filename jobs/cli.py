@@ -1,34 +1,49 @@
-"""The command ``laketag``: one sub-command for each file beside this one."""
+"""The command ``laketag``: one sub-command for each file beside this one, imported when it is called."""
 
 import functools
 import importlib
+import inspect
 import signal
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from laketag.jobs.console import open_console
-from laketag.jobs.standard_output import discard_output
+from laketag.jobs.console import discard_output, open_console
 from laketag.pipeline.errors import LaketagError
-from laketag.pipeline.version import laketag_version
 
-COMMANDS = ("index", "describe", "label", "query", "demo", "submit", "jobs", "settings")
-"""In the order in which people need them."""
+COMMANDS = {
+    "index": "Write a snapshot of which images a collection holds, and in which versions.",
+    "describe": "Write the descriptions of the classes, embedded, as a new version of a description set.",
+    "label": "Label the images of a collection that have no label yet, or have changed.",
+    "query": "Query the label tables: runs, labels, tags, failures, a summary, or SQL.",
+    "demo": "Make a small image lake, label it, and show the result; offline, in about a minute.",
+    "submit": "Run a laketag command on a Ray cluster, follow its log and end with its exit code.",
+    "jobs": "List, follow and stop the laketag jobs of a cluster.",
+    "settings": "Print every setting with its value and meaning, as TOML.",
+}
+"""The help of each command, in the order in which people need them: listing it imports none of them."""
 
 
-class InOrder(TyperGroup):
-    """Lists its commands in that order; typer alone would put groups last."""
+class LazyGroup(TyperGroup):
+    """Knows its commands by name and help, and imports the file of a command when the command is called."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # the super class names it
-        """Names of the commands."""
-        return [name for name in COMMANDS if name in self.commands]
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = {name: TyperCommand(name, help=text) for name, text in COMMANDS.items()}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first argument names, imported."""
+        if args[0] in COMMANDS:
+            self.commands[args[0]] = load_command(args[0])
+        return super().resolve_command(ctx, args)
 
 
 app = typer.Typer(
     name="laketag",
-    cls=InOrder,
+    cls=LazyGroup,
     help="Zero-shot labels for every image of a lake.\n\n"
     "The order of work: index the images, describe the classes, label, query.",
     no_args_is_help=True,
@@ -39,8 +54,10 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from laketag.pipeline.version import laketag_version
+
         typer.echo(f"laketag {laketag_version()}")
         raise typer.Exit
 
@@ -51,19 +68,44 @@ def _root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Hold the options that belong to no command."""
+    """Declare the options that belong to no command."""
 
 
 @functools.cache
+def load_command(name: str) -> Any:
+    """The command that the file of this name defines: its ``app`` if it has sub-commands, else its function."""
+    module = importlib.import_module(f"laketag.jobs.{name}")
+    loaded = typer.Typer(rich_markup_mode="markdown")
+    if hasattr(module, "app"):
+        loaded.add_typer(module.app, name=name)
+    else:
+        loaded.command(name)(on_terminal(getattr(module, name), getattr(module, "OPTIONS", {})))
+    return typer.main.get_group(loaded).commands[name]
+
+
+def on_terminal(function: Callable[..., object], options: Mapping[str, Any]) -> Callable[..., None]:
+    """A function of the Python API as a command: it prints on its ``console``, and what it returns is dropped.
+
+    ``options`` are the annotations that typer reads instead of the function's own.
+    """
+    signature = inspect.signature(function)
+    parameters = [
+        parameter.replace(annotation=options.get(name, parameter.annotation))
+        for name, parameter in signature.parameters.items()
+        if name != "console"
+    ]
+
+    @functools.wraps(function)
+    def command(**values: Any) -> None:
+        function(**values, **({"console": open_console()} if "console" in signature.parameters else {}))
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
+
+
 def command_line() -> Any:
     """The whole command line, to be called or only to read arguments with."""
-    for name in COMMANDS:
-        module = importlib.import_module(f"laketag.jobs.{name}")
-        group = getattr(module, "app", None)
-        if group is not None:
-            app.add_typer(group, name=name)
-        else:
-            app.command(name)(getattr(module, name))
     return typer.main.get_command(app)
 
 
@@ -72,8 +114,8 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Run the command line; a mistake of the caller ends in one sentence, not a stack trace."""
-    signal.signal(signal.SIGTERM, _interrupt)  # a stopped job ends as Ctrl-C does: leases are released
+    """Run the command line; a user's mistake ends in one sentence, not in a traceback."""
+    signal.signal(signal.SIGTERM, _interrupt)  # a stopped job ends as on Ctrl-C and releases its lease
     console = open_console(stderr=True)
     try:
         command_line()()
@@ -84,7 +126,7 @@ def main() -> None:
     except SystemExit as ended:
         cause = _cause(ended)
         if isinstance(cause, KeyboardInterrupt):
-            console.print("stopped; what was done is kept, and the same command goes on from there")
+            console.print("stopped; finished work is kept, and the same command resumes it")
         if isinstance(cause, BrokenPipeError):  # `laketag query … | head`
             discard_output()
             raise SystemExit(0) from None
@@ -92,6 +134,6 @@ def main() -> None:
 
 
 def _cause(ended: SystemExit) -> BaseException | None:
-    """What typer made the exit of: Ctrl-C (through an Exit of its own) or a closed pipe; a command's exit code has none."""
-    made_of = ended.__context__
-    return made_of.__cause__ if isinstance(made_of, typer.Exit) else made_of
+    """The exception that typer turned into this exit: Ctrl-C (through typer's Exit) or a closed pipe."""
+    replaced = ended.__context__
+    return replaced.__cause__ if isinstance(replaced, typer.Exit) else replaced

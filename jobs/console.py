@@ -1,16 +1,30 @@
-"""Where commands print."""
+"""Where commands print: consoles, and a standard output that may be closed, full or in another encoding."""
 
+import io
 import os
 import sys
 
 from rich.console import Console
 
 UNSEEN_WIDTH = 120
-"""Of lines that go into a log or a pipe, unless COLUMNS says otherwise."""
+"""Characters of a line that goes into a log or a pipe, unless COLUMNS says otherwise."""
 
 
 def open_console(*, stderr: bool = False) -> Console:
-    """A console that prints text as it is: names and paths may hold [brackets] and :colons:."""
+    """A console that prints text unchanged: names and paths may hold [brackets] and :colons:."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else UNSEEN_WIDTH
     return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+
+
+def write_out(text: str) -> None:
+    """The text is written to standard output; characters that its encoding lacks appear as question marks."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors != "replace":
+        sys.stdout.reconfigure(errors="replace")
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def discard_output() -> None:
+    """Standard output points at /dev/null, so that the interpreter's flush at exit does not raise again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,5 +1,6 @@
-"""``laketag demo``: a small lake of drawn pictures, labelled and asked, on this machine and offline."""
+"""``laketag demo``: a small lake of drawn pictures, labelled and queried, on this machine and offline."""
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -10,18 +11,21 @@ from typing import Annotated
 import polars as pl
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from laketag.jobs.console import open_console
-from laketag.jobs.environment import environment
+from laketag.jobs.query import Shown, query
 from laketag.pipeline.errors import InputError
+from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot
 from laketag.pipeline.settings_file import read_settings
 
 COLLECTION = "drawings"
 SET = "drawings"
 MARKER = ".laketag-demo"
 """A file in folders that a demo made."""
+DATA = Path(__file__).parent.parent / "demo"
 
 
 def demo(
@@ -40,131 +44,109 @@ def demo(
     from laketag.demo.lake import write_demo_images
 
     console = open_console()
-    _clear(folder)
+    os.environ.pop("RAY_ADDRESS", None)  # the demo runs on this machine, even where a cluster is configured
+    clear_folder(folder)
     console.print(f"drawing pictures into {folder / 'images'}")
     pictures = write_demo_images(folder / "images")
-    settings = write_settings(folder)
-    descriptions = folder / "descriptions.json"
-    descriptions.write_bytes((Path(__file__).parent.parent / "demo" / "descriptions.json").read_bytes())
+    levels = {picture.path.name: picture.difficulty for picture in pictures if picture.difficulty}
+    write_settings(folder)
+    shutil.copyfile(DATA / "descriptions.json", folder / "descriptions.json")
+    source, root = str(folder / "images"), str(folder / "lake")
     with ExitStack() as stack:
-        stack.enter_context(environment({"RAY_ADDRESS": None}))  # on this machine, whatever else there is
-        source, root = str(folder / "images"), str(folder / "lake")
         if serve_s3:
             from laketag.jobs.local_s3 import serve_bucket, upload_folder
 
             bucket = stack.enter_context(serve_bucket("laketag-demo", console))
             upload_folder(folder / "images", f"{bucket}/images")
             source, root = f"{bucket}/images", f"{bucket}/lake"
-        _label(source, root, settings, descriptions, stack, console)
-        show_accuracy(
-            root,
-            {picture.path.name: picture.difficulty for picture in pictures if picture.difficulty},
-            console,
-        )
-        _ask(root, console)
+        label_pictures(source, root, folder, console)
+        show_accuracy(root, levels, console)
+        query_lake(root, console)
         if serve_s3 and sys.stdin.isatty() and sys.stdout.isatty():
             console.print("the S3 server stays up for your queries until you press Enter")
             sys.stdin.readline()
 
 
-def write_settings(folder: Path) -> Path:
-    """A settings file for the demo's tiny model, in the folder."""
-    package = Path(__file__).parent.parent / "demo"
-    text = (
-        (package / "settings.toml")
-        .read_text()
-        .replace("local-dir:demo/model", f"local-dir:{package / 'model'}")
-    )
-    file = folder / "settings.toml"
-    file.write_text(text)
-    return file
-
-
-def _clear(folder: Path) -> None:
-    """The folder holds nothing that an earlier demo labelled; one that no demo made is left alone."""
+def clear_folder(folder: Path) -> None:
+    """The folder exists and holds no pictures and no lake of an earlier demo; InputError if it holds others' files."""
     marker = folder / MARKER
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is no folder; name another one with --folder")
+        raise InputError(f"{folder} is not a folder; name another one with --folder")
     if folder.exists() and any(folder.iterdir()) and not marker.exists():
-        raise InputError(f"{folder} is not empty and no demo made it; name another one with --folder")
+        raise InputError(f"{folder} is not empty and was not made by a demo; name another one with --folder")
     for made in ("images", "lake"):
         shutil.rmtree(folder / made, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     marker.touch()
 
 
-def _label(
-    source: str, root: str, settings: Path, descriptions: Path, stack: ExitStack, console: Console
-) -> None:
-    """Index, describe, and label with both methods, each shown as the command that it is."""
+def write_settings(folder: Path) -> Path:
+    """A settings file for the demo's tiny model, in the folder."""
+    text = (DATA / "settings.toml").read_text()
+    file = folder / "settings.toml"
+    file.write_text(text.replace("local-dir:laketag/demo/model", f"local-dir:{DATA / 'model'}"))
+    return file
+
+
+def label_pictures(source: str, root: str, folder: Path, console: Console) -> None:
+    """Index, describe, and label with both methods; each step is printed as the command that does it."""
     from laketag.jobs.describe import describe
     from laketag.jobs.index import index
     from laketag.jobs.label import label
     from laketag.pipeline.cluster.ray_runtime import ray_runtime
 
-    _step(console, f"laketag index {source} --root {root} --collection {COLLECTION} --class-from-folder")
-    index(source, root, COLLECTION, class_from_folder=True, settings=settings)
-    stack.enter_context(ray_runtime())  # one Ray for all that follows; each command alone would start its own
-    _step(console, f"laketag describe {descriptions} --root {root} --set {SET} --settings {settings}")
-    describe(str(descriptions), root, SET, settings=settings)
-    for method in ("clip", "abs"):
-        override = f"method.name={method}"
-        _step(
-            console,
-            f"laketag label --root {root} -c {COLLECTION} -s {SET} --settings {settings} -o {override}",
+    settings, descriptions = folder / "settings.toml", str(folder / "descriptions.json")
+    _print_command(
+        console, f"laketag index {source} --root {root} --collection {COLLECTION} --class-from-folder"
+    )
+    index(source, root, COLLECTION, class_from_folder=True, console=console)
+    with ray_runtime():  # one Ray for the steps that follow; each would start its own
+        _print_command(
+            console, f"laketag describe {descriptions} --root {root} --set {SET} --settings {settings}"
         )
-        label(root, COLLECTION, SET, settings=settings, override=[override])
+        describe(descriptions, root, SET, settings=settings, console=console)
+        for method in ("clip", "abs"):
+            override = f"method.name={method}"
+            _print_command(
+                console,
+                f"laketag label --root {root} -c {COLLECTION} -s {SET} --settings {settings} -o {override}",
+            )
+            label(root, COLLECTION, SET, settings=settings, override=[override], console=console)
 
 
 def show_accuracy(root: str, levels: Mapping[str, str], console: Console) -> None:
-    """Print how often each method is right, by how large the object is drawn."""
+    """Print how often each method is right, by the difficulty of the pictures; ``levels`` has it by file name."""
     from laketag.demo.scenes import DIFFICULTIES
-    from laketag.pipeline.lake.runs import read_runs, scan_labels
-    from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot
 
     lake = open_lake(root, read_settings().storage)
     truth = scan_snapshot(lake, latest_snapshot(lake, COLLECTION)).select("image_id", "true_class")
-    runs = read_runs(lake, COLLECTION)
+    level = pl.col("uri").str.split("/").list.last().replace_strict(levels, default=None)
+    right = pl.concat(
+        queries.labels(root, run=run)
+        .join(truth, on="image_id")
+        .select(method=pl.lit(method), level=level, right=pl.col("label") == pl.col("true_class"))
+        for run, method in queries.runs(root).select("run_id", "method").collect().iter_rows()
+    ).collect()
     console.print("top-1 accuracy on the same pictures", style="bold")
-    table = Table()
-    table.add_column("pictures")
-    columns = {}
-    for run in runs.iter_slices(1):
-        method = run["method"].item()
-        rows = (
-            scan_labels(lake, run).filter(pl.col("label").is_not_null()).join(truth, on="image_id").collect()
-        )
-        level = (
-            rows["uri"]
-            .str.split("/")
-            .list.last()
-            .replace_strict(levels, default=None, return_dtype=pl.String)
-        )
-        columns[method] = rows.select(right=pl.col("label") == pl.col("true_class")).with_columns(level=level)
-        table.add_column(method, justify="right")
-    for name in (level for level in DIFFICULTIES if level in levels.values()):
-        _add_accuracies(
-            table, name, [frame.filter(pl.col("level") == name)["right"] for frame in columns.values()]
-        )
-    _add_accuracies(table, "all", [frame["right"] for frame in columns.values()])
+    methods = right["method"].unique(maintain_order=True).to_list()
+    table = Table("pictures", *(Column(method, justify="right") for method in methods))
+    for name in (*DIFFICULTIES, "all"):
+        rows = right if name == "all" else right.filter(pl.col("level") == name)
+        of_method = rows.group_by("method", maintain_order=True).agg(pl.len(), pl.col("right").mean())
+        if not rows.is_empty():
+            table.add_row(f"{name} ({of_method['len'][0]})", *(f"{mean:.0%}" for mean in of_method["right"]))
     console.print(table)
 
 
-def _add_accuracies(table: Table, name: str, right: list[pl.Series]) -> None:
-    table.add_row(f"{name} ({len(right[0])})", *(f"{series.sum() / len(series):.0%}" for series in right))
-
-
-def _ask(root: str, console: Console) -> None:
-    """Show some labels with their evidence and the failures, each by the command that asks for it."""
-    from laketag.jobs.query import failures, labels, summary
-
-    _step(console, f"laketag query labels --root {root} --collection {COLLECTION} --limit 8")
-    labels(root=root, collection=COLLECTION, limit=8)
-    _step(console, f"laketag query failures --root {root}")
-    failures(root=root)
-    _step(console, f"laketag query summary --root {root} --limit 5")
-    summary(root=root, limit=5)
-    console.print("\nto go on with:", style="bold")
+def query_lake(root: str, console: Console) -> None:
+    """Print some labels with their evidence, the failures and a summary, each after the command that shows it."""
+    _print_command(console, f"laketag query labels --root {root} --collection {COLLECTION} --limit 8")
+    query("labels", root, Shown(limit=8), collection=COLLECTION)
+    _print_command(console, f"laketag query failures --root {root}")
+    query("failures", root, Shown())
+    _print_command(console, f"laketag query summary --root {root} --limit 5")
+    query("summary", root, Shown(limit=5))
+    console.print("\ncommands to try next:", style="bold")
     for command in (
         f"laketag query tags --root {root} --min-probability 0.3",
         f'laketag query sql "SELECT label, count(*) AS images FROM labels GROUP BY label" --root {root}',
@@ -173,7 +155,6 @@ def _ask(root: str, console: Console) -> None:
         console.print(f"  {command}", style="cyan", soft_wrap=True)
 
 
-def _step(console: Console, command: str) -> None:
-    """Print a step as the command that a user would type."""
+def _print_command(console: Console, command: str) -> None:
     console.print()
     console.print(f"$ {command}", style="bold cyan", soft_wrap=True)

@@ -1,49 +1,55 @@
 """``laketag describe``: write a description set."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import polars as pl
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from laketag.jobs.console import open_console
-from laketag.jobs.options import DescriptionSet, Overrides, Root, SettingsFile
-from laketag.pipeline.descriptions.formats import Format
-from laketag.pipeline.lake.paths import checked_name, open_lake
+from laketag.jobs.options import SHARED
 from laketag.pipeline.settings_file import read_settings
-from laketag.schemas import LABEL_PROMPT_POSITION
 
 if TYPE_CHECKING:
+    from laketag.pipeline.descriptions.formats import Format
     from laketag.pipeline.flows.describe_classes import DescribedSet
 
-File = Annotated[
-    str,
-    typer.Argument(help="Class names or descriptions: a local file or s3://bucket/key.", show_default=False),
-]
-FormatOption = Annotated[
-    Literal["auto", "names", "cupl", "clip-d", "clip-e", "csv", "parquet"],
-    typer.Option("--format", help="What the file holds; auto tells it from the file and says why."),
-]
-ClassesFile = Annotated[
-    str | None,
-    typer.Option(
-        "--classes", help="Class names, one a line, for a bare list of templates.", show_default=False
-    ),
-]
-ShowDropped = Annotated[bool, typer.Option("--show-dropped", help="List every dropped text with its reason.")]
+OPTIONS = SHARED | {
+    "file": Annotated[
+        str,
+        typer.Argument(
+            help="Class names or descriptions: a local file or s3://bucket/key.", show_default=False
+        ),
+    ],
+    "format": Annotated[
+        Literal["auto", "names", "cupl", "clip-d", "clip-e", "csv", "parquet"],
+        typer.Option("--format", help="Format of the file; auto detects it and says why."),
+    ],
+    "classes": Annotated[
+        str | None,
+        typer.Option(
+            "--classes", help="Class names, one a line, for a bare list of templates.", show_default=False
+        ),
+    ],
+    "show_dropped": Annotated[
+        bool, typer.Option("--show-dropped", help="List every dropped text with its reason.")
+    ],
+}
 
 
 def describe(
-    file: File,
-    root: Root,
-    set_name: DescriptionSet,
-    format: FormatOption = "auto",  # the option's name
-    classes: ClassesFile = None,
-    show_dropped: ShowDropped = False,
-    settings: SettingsFile = None,
-    override: Overrides = None,
-) -> None:
+    file: str,
+    root: str,
+    set_name: str,
+    *,
+    format: "Format | Literal['auto']" = "auto",  # the option's name
+    classes: str | None = None,
+    show_dropped: bool = False,
+    settings: Path | str | None = None,
+    override: Sequence[str] = (),
+    console: Console | None = None,
+) -> "DescribedSet":
     """Write the descriptions of the classes, embedded, as a new version of a description set.
 
     The file is one of
@@ -58,32 +64,33 @@ def describe(
 
     - **csv**, **parquet**: columns class and text
 
-    Texts that are empty, repeated, nearly repeated, or name another class are dropped, and so is what is over
-    the limit of a class; the table keeps them with the reason. Each rule can be switched in the settings.
+    Texts that are empty, repeated, nearly repeated, or name another class are dropped, and so are those over
+    the limit of a class; the table keeps them with the reason. Each rule can be switched off in the settings.
     """
     from laketag.pipeline.flows.describe_classes import describe_classes  # ray and torch: seconds to import
+    from laketag.pipeline.lake.paths import checked_name, open_lake
 
-    chosen = read_settings(settings, override or ())
-    lake = open_lake(root, chosen.storage)
-    console = open_console()
+    chosen = read_settings(settings, override)
+    console = console or Console(quiet=True)
     described = describe_classes(
-        lake,
+        open_lake(root, chosen.storage),
         file,
         checked_name(set_name, "set"),
         chosen,
         console,
-        file_format=next((known for known in get_args(Format) if known == format), None),
+        file_format=None if format == "auto" else format,
         classes_file=classes,
     )
     if show_dropped:
-        print_dropped(described, console)
-    print_summary(described, console)
+        show_dropped_texts(described, console)
+    show_summary(described, console)
+    return described
 
 
-def print_summary(described: "DescribedSet", console: Console) -> None:
-    """Print how many texts were read, kept, dropped for which reason and cut, and where they lie."""
+def show_summary(described: "DescribedSet", console: Console) -> None:
+    """Print how many texts were read, kept, dropped for which reason and cut, and where they are stored."""
     texts, dropped = described.texts, described.dropped
-    kept = texts.filter(pl.col("drop_reason").is_null())
+    kept = texts.filter(texts["drop_reason"].is_null())
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column()
     table.add_column(justify="right")
@@ -101,10 +108,9 @@ def print_summary(described: "DescribedSet", console: Console) -> None:
     console.print(f"descriptions: {described.url}", soft_wrap=True)
 
 
-def print_dropped(described: "DescribedSet", console: Console) -> None:
+def show_dropped_texts(described: "DescribedSet", console: Console) -> None:
     """Print each dropped text with its class and reason."""
-    rows = described.texts.filter(pl.col("drop_reason").is_not_null())
     table = Table("class", "reason", "text", box=None, padding=(0, 2, 0, 0))
-    for row in rows.filter(pl.col("position") != LABEL_PROMPT_POSITION).iter_rows(named=True):
+    for row in described.texts.filter(described.texts["drop_reason"].is_not_null()).iter_rows(named=True):
         table.add_row(row["class_name"], row["drop_reason"], row["text"])
     console.print(table)

@@ -1,19 +1,20 @@
 """``laketag jobs``: the laketag jobs of a cluster."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.table import Table
 
 from laketag.jobs.console import open_console
-from laketag.jobs.submission.ray_jobs import ENDED, chosen_address, cluster_errors, connect, shown_address
-from laketag.jobs.submission.show_log import show_to_the_end
-from laketag.jobs.submit import Address
+from laketag.jobs.options import Address
 from laketag.pipeline.errors import ClusterError
 
+if TYPE_CHECKING:
+    from laketag.jobs.submission.client import JobsClient
+
 NARROWEST = 110
-"""A table of jobs needs so many characters; a narrower terminal folds whole lines."""
+"""Characters that a table of jobs needs; a narrower terminal folds whole lines."""
 
 app = typer.Typer(help="List, follow and stop the laketag jobs of a cluster.", no_args_is_help=False)
 
@@ -24,40 +25,40 @@ def list_jobs(context: typer.Context, address: Address = None) -> None:
     context.obj = address  # `laketag jobs --address URL stop ID`
     if context.invoked_subcommand is not None:
         return
-    where = chosen_address(address)
-    client = connect(where)
-    with cluster_errors(where):
-        found = [job for job in client.list_jobs() if _is_ours(job)]
-    shown, console = shown_address(where), open_console()
+    client, console = _connect(address), open_console()
+    found = [job for job in client.list_jobs() if _is_ours(job)]
     if not found:
-        console.print(f"no laketag job on {shown}", soft_wrap=True)
+        console.print(f"no laketag job on {client.where}", soft_wrap=True)
         return
     console.width = max(console.width, NARROWEST)
-    console.print(_as_table(found, f"laketag jobs on {shown}"))
+    console.print(_as_table(found, f"laketag jobs on {client.where}"))
 
 
 @app.command()
 def stop(context: typer.Context, job_id: str, address: Address = None) -> None:
-    """Stop a job; what it has done is kept, and the same command goes on from there."""
-    where = chosen_address(address or context.obj)
-    client = connect(where)
-    with cluster_errors(where):
-        is_stopped = _our_job(client, job_id).status.value not in ENDED and client.stop_job(job_id)
-    typer.echo(
-        f"{job_id} is being stopped; submit the same command again to go on"
-        if is_stopped
-        else f"{job_id} has ended already"
-    )
+    """Stop a job; finished work is kept, and the same command resumes it."""
+    client = _connect(address or context.obj)
+    is_running = not _our_job(client, job_id).status.is_terminal()
+    if is_running and client.stop_job(job_id):
+        typer.echo(f"{job_id} is being stopped; submit the same command again to resume it")
+    else:
+        typer.echo(f"{job_id} has already ended")
 
 
 @app.command()
 def follow(context: typer.Context, job_id: str, address: Address = None) -> None:
     """Show a job's log until it ends, and end with its exit code."""
-    where = chosen_address(address or context.obj)
-    client = connect(where)
-    with cluster_errors(where):
-        _our_job(client, job_id)
-    raise typer.Exit(show_to_the_end(client, where, job_id, open_console(stderr=True)))
+    client = _connect(address or context.obj)
+    _our_job(client, job_id)
+    from laketag.jobs.submission.follow import follow
+
+    raise typer.Exit(follow(client, job_id, open_console(stderr=True)))
+
+
+def _connect(address: str | None) -> "JobsClient":
+    from laketag.jobs.submission.client import connect  # Ray: a second to import
+
+    return connect(address)
 
 
 def _is_ours(job: Any) -> bool:
@@ -65,18 +66,20 @@ def _is_ours(job: Any) -> bool:
     return {"laketag", "command"} <= (job.metadata or {}).keys()
 
 
-def _our_job(client: Any, job_id: str) -> Any:
-    """What the cluster says of the job, or a ClusterError if laketag submitted none with this id."""
+def _our_job(client: "JobsClient", job_id: str) -> Any:
+    """Ray's details of the job, or a ClusterError if laketag submitted no job with this id."""
     job = next((job for job in client.list_jobs() if job.submission_id == job_id), None)
     if job is None:
-        raise ClusterError(f"the cluster knows no job {job_id}; see: laketag jobs")
+        raise ClusterError(f"the cluster has no job {job_id}; see: laketag jobs")
     if not _is_ours(job):
-        raise ClusterError(f"job {job_id} is not laketag's, which leaves it alone; see: ray job --help")
+        raise ClusterError(
+            f"job {job_id} was not submitted by laketag, which leaves it alone; see: ray job --help"
+        )
     return job
 
 
 def _as_table(jobs: list[Any], title: str) -> Table:
-    """The jobs, newest first; ids are never broken, as they are there to be copied."""
+    """The jobs, newest first; ids are never broken, so that they can be copied."""
     table = Table(title=title, title_justify="left")
     table.add_column("job", no_wrap=True, min_width=max(len(job.submission_id) for job in jobs))
     for column in ("status", "started (UTC)", "took"):

@@ -1,264 +1,192 @@
-"""``laketag query``: what a lake says."""
+"""``laketag query``: query the tables of a lake."""
 
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import polars as pl
 import typer
 
 from laketag.jobs.console import open_console
-from laketag.jobs.options import Overrides, Root, SettingsFile, grouped
+from laketag.jobs.options import SHARED
 from laketag.jobs.result_table import print_rows
-from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.paths import open_lake
-from laketag.pipeline.lake.queries import RowFilter
+from laketag.pipeline.lake.queries import ClassFilter, FailureFilter, RowFilter
 from laketag.pipeline.lake.query_results import as_text, checked_output, query_errors, write_result
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.settings_file import read_settings
 from laketag.schemas import Failure
 
-ROWS_OF_A_TABLE = 20
-SHOWN_COLUMNS = {
-    "runs": (
-        "run_id", "collection", "description_set", "planned", "labelled", "failures", "images_per_s", "finished_at",
-    ),
-    "labels": ("uri", "label", "probability", "margin", "tags", "evidence"),
-    "tags": ("uri", "tag", "probability", "rank"),
-    "failures": ("uri", "failure", "failure_detail", "attempts", "labelled_at"),
-    "summary": ("collection", "description_set", "label", "images", "mean_probability", "examples"),
-}  # fmt: skip
-"""What the printed tables show unless --columns says otherwise; files hold all columns."""
-
 app = typer.Typer(
-    help="Ask the label tables: runs, labels, tags, failures, a summary, or SQL.", no_args_is_help=True
+    help="Query the label tables: runs, labels, tags, failures, a summary, or SQL.", no_args_is_help=True
 )
+ROWS_OF_A_TABLE = 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class RowFilters:
-    """Which rows are asked for."""
-
-    collection: Annotated[
-        str | None, typer.Option("--collection", "-c", help="Only this collection.", show_default=False)
-    ] = None
-    set_name: Annotated[
-        str | None, typer.Option("--set", "-s", help="Only this description set.", show_default=False)
-    ] = None
-    classifier: Annotated[
-        str | None,
-        typer.Option(
-            "--classifier", help="Only this classifier, also if it is not the newest.", show_default=False
-        ),
-    ] = None
-    run: Annotated[
-        str | None,
-        typer.Option("--run", help="Exactly this run's rows, also replaced ones.", show_default=False),
-    ] = None
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since",
-            help="Made since a UTC time (2026-11-23, 2026-11-23T18:00) or for so long (7d, 12h).",
-            show_default=False,
-        ),
-    ] = None
-
-    def as_which(self) -> RowFilter:
-        """The filters as laketag.pipeline.lake.queries names them."""
-        return {
-            "collection": self.collection,
-            "description_set": self.set_name,
-            "classifier": self.classifier,
-            "run": self.run,
-            "since": parse_since(self.since, datetime.now(UTC)) if self.since else None,
-        }
+def _option(kind: Any, *names: str, **more: Any) -> Any:
+    return Annotated[kind | None, typer.Option(*names, show_default=False, **more)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClassFilters:
-    """Which classes are asked for."""
-
-    label: Annotated[str | None, typer.Option("--class", help="Only this class.", show_default=False)] = None
-    min_probability: Annotated[
-        float | None,
-        typer.Option(
-            "--min-probability", min=0, max=1, help="Only from this probability on.", show_default=False
-        ),
-    ] = None
+OPTIONS = SHARED | {
+    # the filters of laketag.pipeline.lake.queries
+    "collection": _option(str, "--collection", "-c", help="Only this collection."),
+    "description_set": _option(str, "--set", "-s", help="Only this description set."),
+    "classifier": _option(str, "--classifier", help="Only this classifier, even if it is not the newest."),
+    "run": _option(str, "--run", help="Exactly the rows of this run, even if later runs replaced them."),
+    "since": _option(
+        str, "--since", help="Only since a UTC time (2026-11-23, 2026-11-23T18:00), or in the last 7d, 12h or 30m."
+    ),
+    "label": _option(str, "--class", help="Only this class."),
+    "min_probability": _option(float, "--min-probability", min=0, max=1, help="Only from this probability on."),
+    "reason": _option(Failure, "--reason", metavar="REASON", help="Only failures for this reason."),
+    "query": Annotated[
+        str,
+        typer.Argument(help='For example "SELECT label, count(*) AS images FROM labels GROUP BY label".'),
+    ],
+    # Shown
+    "sort": _option(str, "--sort", metavar="COLUMN", help="Sort by a column; -COLUMN sorts the largest first."),
+    "limit": _option(int, "--limit", "-n", min=0, help="At most this many rows; a printed table has 20 by default."),
+    "columns": _option(str, "--columns", metavar="A,B,…", help="Only these columns; 'all' for every one."),
+    "output": _option(str, "--output", help="Write a .csv, .json, .ndjson or .parquet file or s3:// object instead."),
+    "format": Annotated[
+        Literal["table", "csv", "json", "ndjson"], typer.Option("--format", help="Format of the printed rows.")
+    ],
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """What becomes of the answer."""
+    """Which rows and columns of a result are shown, where, and the settings that reach the store."""
 
-    sort: Annotated[
-        str | None,
-        typer.Option(
-            "--sort",
-            metavar="COLUMN",
-            help="Sort by a column; -COLUMN begins with the largest.",
-            show_default=False,
-        ),
-    ] = None
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "--limit",
-            "-n",
-            min=0,
-            help="At most so many rows; a printed table has 20 unless told.",
-            show_default=False,
-        ),
-    ] = None
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            "--columns", metavar="A,B,…", help="Only these columns; 'all' for every one.", show_default=False
-        ),
-    ] = None
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            help="Write a .csv, .json, .ndjson or .parquet file or s3:// object instead.",
-            show_default=False,
-        ),
-    ] = None
-    format: Annotated[
-        Literal["table", "csv", "json", "ndjson"], typer.Option("--format", help="How to print.")
-    ] = "table"
-    settings: SettingsFile = None
-    override: Overrides = None
+    sort: str | None = None
+    limit: int | None = None
+    columns: str | None = None
+    output: str | None = None
+    format: Literal["table", "csv", "json", "ndjson"] = "table"
+    settings: Path | str | None = None
+    override: Sequence[str] = ()
 
 
-@app.command()
-@grouped
-def runs(root: Root, rows: RowFilters, shown: Shown) -> None:
-    """Finished runs, oldest first: what was planned and labelled, what failed, how fast."""
-    storage = _storage(root, shown)
-    _show("runs", root, queries.runs(root, storage=storage, **rows.as_which()), shown, storage)
+@dataclass(frozen=True)
+class Query:
+    """One of the queries: its help, its filters, and the columns that a printed table shows unless --columns is given."""
+
+    help: str
+    filters: type[RowFilter]
+    columns: tuple[str, ...]
 
 
-@app.command()
-@grouped
-def labels(root: Root, rows: RowFilters, classes: ClassFilters, shown: Shown) -> None:
-    """The latest label of each image."""
-    storage = _storage(root, shown)
-    frame = queries.labels(root, **vars(classes), storage=storage, **rows.as_which())
-    _show("labels", root, frame, shown, storage)
+QUERIES = {
+    "runs": Query(
+        "Finished runs, oldest first: what was planned and labelled, what failed, how fast.",
+        RowFilter,
+        ("run_id", "collection", "description_set", "planned", "labelled", "failures", "images_per_s", "finished_at"),
+    ),
+    "labels": Query(
+        "The latest label of each image.",
+        ClassFilter,
+        ("uri", "label", "probability", "margin", "tags", "evidence"),
+    ),
+    "tags": Query(
+        "One row for each image and each of its most probable classes.",
+        ClassFilter,
+        ("uri", "tag", "probability", "rank"),
+    ),
+    "failures": Query(
+        "Images that have no label, and why.",
+        FailureFilter,
+        ("uri", "failure", "failure_detail", "attempts", "labelled_at"),
+    ),
+    "summary": Query(
+        "For each class the number of images, their mean probability, and the most probable images.",
+        ClassFilter,
+        ("collection", "description_set", "label", "images", "mean_probability", "examples"),
+    ),
+}  # fmt: skip
 
 
-@app.command()
-@grouped
-def tags(root: Root, rows: RowFilters, classes: ClassFilters, shown: Shown) -> None:
-    """One row for each image and each of its most probable classes."""
-    storage = _storage(root, shown)
-    frame = queries.tags(root, **vars(classes), storage=storage, **rows.as_which())
-    _show("tags", root, frame, shown, storage)
-
-
-@app.command()
-@grouped
-def failures(
-    root: Root,
-    rows: RowFilters,
-    shown: Shown,
-    reason: Annotated[
-        Failure | None,
-        typer.Option("--reason", metavar="REASON", help="Only failures for this reason.", show_default=False),
-    ] = None,
-) -> None:
-    """Images that have no label, and why."""
-    storage = _storage(root, shown)
-    frame = queries.failures(root, reason=reason, storage=storage, **rows.as_which())
-    _show("failures", root, frame, shown, storage)
-
-
-@app.command()
-@grouped
-def summary(root: Root, rows: RowFilters, classes: ClassFilters, shown: Shown) -> None:
-    """For each class how many images, their mean probability, and the most probable ones."""
-    storage = _storage(root, shown)
-    frame = queries.summary(root, **vars(classes), storage=storage, **rows.as_which())
-    _show("summary", root, frame, shown, storage)
-
-
-@app.command()
-@grouped
-def sql(
-    query: Annotated[
-        str, typer.Argument(help='Such as "SELECT label, count(*) AS images FROM labels GROUP BY label".')
-    ],
-    root: Root,
-    shown: Shown,
-) -> None:
-    """Any SELECT over the tables runs, labels, tags, failures and summary."""
-    storage = _storage(root, shown)
-    _show("sql", root, queries.sql(root, query, storage=storage), shown, storage)
+def query(name: str, root: str, shown: Shown, **arguments: Any) -> None:
+    """The result of a query of laketag.pipeline.lake.queries, printed or written to ``shown.output``."""
+    storage = read_settings(shown.settings, shown.override).storage
+    if read_runs(open_lake(root, storage)).is_empty():
+        raise InputError(
+            f"{root} holds no finished run, so there is nothing to query; correct --root, or label with: "
+            f"laketag label --root {root} --collection C --set S"
+        )
+    if arguments.get("since"):
+        arguments["since"] = parse_since(arguments["since"], datetime.now(UTC))
+    frame: pl.LazyFrame = getattr(queries, name)(root, storage=storage, **arguments)
+    known = frame.collect_schema().names()
+    if shown.sort:
+        (by,) = _checked_columns([shown.sort.removeprefix("-")], known, "--sort")
+        frame = frame.sort(by, descending=shown.sort.startswith("-"), nulls_last=True, maintain_order=True)
+    named = list(dict.fromkeys(part.strip() for part in (shown.columns or "").split(",") if part.strip()))
+    wanted = known if not named or named == ["all"] else _checked_columns(named, known, "--columns")
+    rows = frame if shown.limit is None else frame.limit(shown.limit)
+    if shown.output is not None:
+        write_result(rows.select(wanted), checked_output(shown.output), storage)
+        open_console().print(f"written: {shown.output}", soft_wrap=True)
+        return
+    with query_errors(root):
+        if shown.format != "table":
+            sys.stdout.write(as_text(rows.select(wanted).collect(engine="streaming"), shown.format))
+            return
+        top = rows if shown.limit is not None else frame.limit(ROWS_OF_A_TABLE)
+        found, count = pl.collect_all([top, frame.select(pl.len())], engine="streaming")
+    if not named and name in QUERIES:
+        wanted = [column for column in QUERIES[name].columns if column in known]
+    print_rows(found, count.item(), open_console(), wanted)
 
 
 def parse_since(text: str, now: datetime) -> datetime:
-    """The moment that the text names, with a zone: an ISO date or time (UTC unless it says), or a span before now."""
+    """The time that the text names, with a zone: an ISO date or time (UTC by default), or a span before now."""
     if span := re.fullmatch(r"(\d+)\s*([dhm])", text.strip()):
         unit = {"d": "days", "h": "hours", "m": "minutes"}[span[2]]
         try:
             return now - timedelta(**{unit: int(span[1])})
         except OverflowError:
-            raise SettingsError(f"--since {text!r} is before all times; write a shorter span") from None
+            raise SettingsError(f"--since {text!r} is before the year 1; write a shorter span") from None
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise SettingsError(
-            f"--since {text!r} is no time; write 2026-11-23, 2026-11-23T18:00 (UTC) or a span such as 7d, 12h or 30m"
+            f"--since {text!r} is not a time; write 2026-11-23, 2026-11-23T18:00 (UTC) or a span such as 7d, 12h or 30m"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _storage(root: str, shown: Shown) -> StorageSettings:
-    """How the lake is reached; InputError if nothing was ever labelled under the root."""
-    storage = read_settings(shown.settings, shown.override or ()).storage
-    if read_runs(open_lake(root, storage)).is_empty():
-        raise InputError(
-            f"{root} holds no finished run, so there is nothing to ask; correct --root, or label with: "
-            f"laketag label --root {root} --collection C --set S"
-        )
-    return storage
-
-
-def _show(table: str, root: str, frame: pl.LazyFrame, shown: Shown, storage: StorageSettings) -> None:
-    """Write the rows to the output, or print them."""
-    known = frame.collect_schema().names()
-    named = list(dict.fromkeys(name.strip() for name in (shown.columns or "").split(",") if name.strip()))
-    wanted = known if not named or named == ["all"] else _checked_columns(named, known, "--columns")
-    if shown.sort:
-        (by,) = _checked_columns([shown.sort.removeprefix("-")], known, "--sort")
-        frame = frame.sort(by, descending=shown.sort.startswith("-"), nulls_last=True, maintain_order=True)
-    console = open_console()
-    if shown.output is not None:
-        write_result(_limited(frame, shown.limit).select(wanted), checked_output(shown.output), storage)
-        console.print(f"written: {shown.output}", soft_wrap=True)
-        return
-    with query_errors(root):
-        if shown.format != "table":
-            answer = _limited(frame, shown.limit).select(wanted).collect(engine="streaming")
-            sys.stdout.write(as_text(answer, shown.format))
-            return
-        top = frame.limit(ROWS_OF_A_TABLE if shown.limit is None else shown.limit)
-        rows, count = pl.collect_all([top, frame.select(pl.len())], engine="streaming")
-    visible = wanted if named else [name for name in SHOWN_COLUMNS.get(table, known) if name in known]
-    print_rows(rows, count.item(), console, visible)
-
-
-def _limited(frame: pl.LazyFrame, limit: int | None) -> pl.LazyFrame:
-    return frame if limit is None else frame.limit(limit)
-
-
 def _checked_columns(named: list[str], known: list[str], option: str) -> list[str]:
     if unknown := [name for name in named if name not in known]:
-        raise SettingsError(f"{option}: no column {', '.join(unknown)}; there are {', '.join(known)}")
+        raise SettingsError(f"{option}: no column {', '.join(unknown)}; choose from {', '.join(known)}")
     return named
+
+
+def _add_command(name: str, text: str, *, required: Iterable[str], optional: Iterable[str] = ()) -> None:
+    """``laketag query NAME`` has these options, and those of Shown."""
+
+    def command(root: str, **values: Any) -> None:
+        query(name, root, Shown(**{field.name: values.pop(field.name) for field in fields(Shown)}), **values)
+
+    parameters = [
+        *(Parameter(key, Parameter.KEYWORD_ONLY) for key in required),
+        *(Parameter(key, Parameter.KEYWORD_ONLY, default=None) for key in optional),
+        *signature(Shown).parameters.values(),
+    ]
+    command.__signature__ = Signature([each.replace(annotation=OPTIONS[each.name]) for each in parameters])  # type: ignore[attr-defined]  # what typer reads
+    app.command(name, help=text)(command)
+
+
+for _name, _query in QUERIES.items():
+    _add_command(_name, _query.help, required=["root"], optional=_query.filters.__annotations__)
+_add_command(
+    "sql",
+    "Any SELECT over the tables runs, labels, tags, failures and summary.",
+    required=["query", "root"],
+)

@@ -1,32 +1,37 @@
-"""``laketag settings``: every setting with its default and meaning, as a TOML file to start from."""
+"""``laketag settings``: every setting with its value and meaning, as a TOML file to start from."""
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
-from rich.syntax import Syntax
 
 from laketag.jobs.console import open_console
-from laketag.jobs.options import Overrides, SettingsFile
+from laketag.jobs.options import SHARED
 from laketag.pipeline.config import Settings
 from laketag.pipeline.settings_file import read_settings
 
+OPTIONS = SHARED
 
-def settings(settings: SettingsFile = None, override: Overrides = None) -> None:
+
+def settings(*, settings: Path | str | None = None, override: Sequence[str] = ()) -> None:
     """Print every setting with its value and meaning, as TOML.
 
     Redirect it into a file to have one to start from.
     """
-    text = as_toml(read_settings(settings, override or ()))
+    text = as_toml(read_settings(settings, override))
     console = open_console()
     if console.is_terminal:
+        from rich.syntax import Syntax
+
         console.print(Syntax(text, "toml", background_color="default"))
     else:
         typer.echo(text)
 
 
 def as_toml(settings: Settings) -> str:
-    """The settings as commented TOML; what is unset stands as a comment."""
+    """The settings as commented TOML; an unset key is commented out."""
     lines: list[str] = []
     for table, field in Settings.model_fields.items():
         section = getattr(settings, table)
@@ -40,5 +45,5 @@ def as_toml(settings: Settings) -> str:
 
 
 def toml_value(value: Any) -> str:
-    """A TOML value; for strings, numbers, booleans and lists JSON is TOML."""
+    """A TOML value: the JSON of a string, number, boolean or list is TOML as well."""
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)

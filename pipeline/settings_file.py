@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-def read_settings(file: Path | None = None, overrides: Iterable[str] = ()) -> Settings:
+def read_settings(file: Path | str | None = None, overrides: Iterable[str] = ()) -> Settings:
     """The settings of the file with the overrides applied; one SettingsError names everything that is wrong."""
-    values = {} if file is None else _read_toml(file)
+    values = {} if file is None else _read_toml(Path(file))
     problems = [problem for override in overrides if (problem := _apply(values, override))]
     try:
         settings = Settings.model_validate(values)

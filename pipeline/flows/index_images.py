@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -14,33 +14,45 @@ from laketag.pipeline.lake.snapshots import Snapshot, write_snapshot
 from laketag.schemas import ImageIndex
 
 
-@dataclass
+@dataclass(frozen=True)
 class IndexSummary:
-    """What was indexed: images, those with a class, and the files left out by extension."""
+    """A new snapshot of a collection: how many images it has, and the files that were left out, by extension."""
 
-    images: int = 0
-    with_class: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
+    collection: str
+    snapshot: Snapshot
+    images: int
+    with_class: int  # images with a true class
+    left_out: Counter[str]
 
 
-def index_images(
-    lake: Lake, source: str, collection: str, *, class_from_folder: bool
-) -> tuple[Snapshot, IndexSummary]:
+def index_images(lake: Lake, source: str, collection: str, *, class_from_folder: bool) -> IndexSummary:
     """A new snapshot of the collection holds every image below a folder or an ``s3://`` prefix."""
-    images, summary = ImageListing(source, lake.storage), IndexSummary()
-    rows = (_index_rows(frame, class_from_folder) for frame in images)
-    snapshot = write_snapshot(lake, collection, _counted(rows, summary))
-    summary.left_out = images.left_out
-    return snapshot, summary
+    listing = ImageListing(source, lake.storage)
+    return _write(
+        lake, collection, (_index_rows(frame, class_from_folder) for frame in listing), listing.left_out
+    )
 
 
-def index_parquet(
-    lake: Lake, source: str, collection: str, columns: IndexColumns
-) -> tuple[Snapshot, IndexSummary]:
+def index_parquet(lake: Lake, source: str, collection: str, columns: IndexColumns) -> IndexSummary:
     """A new snapshot of the collection holds every row of a Parquet index, whose ids must be unique."""
-    summary = IndexSummary()
     rows = _refuse_duplicates(read_parquet_index(source, columns, lake.storage), source)
-    return write_snapshot(lake, collection, _counted(rows, summary)), summary
+    return _write(lake, collection, rows, Counter())
+
+
+def _write(
+    lake: Lake, collection: str, batches: Iterator[pl.DataFrame], left_out: Counter[str]
+) -> IndexSummary:
+    """The batches are a snapshot; ``left_out`` may still be counted while they are read."""
+    counts: Counter[str] = Counter()
+
+    def counted() -> Iterator[pl.DataFrame]:
+        for batch in batches:
+            counts["images"] += batch.height
+            counts["with_class"] += batch.height - batch["true_class"].null_count()
+            yield batch
+
+    snapshot = write_snapshot(lake, collection, counted())
+    return IndexSummary(collection, snapshot, counts["images"], counts["with_class"], left_out)
 
 
 def _index_rows(listed: pl.DataFrame, class_from_folder: bool) -> pl.DataFrame:
@@ -50,13 +62,6 @@ def _index_rows(listed: pl.DataFrame, class_from_folder: bool) -> pl.DataFrame:
         image_id=pl.Series([image_id(uri) for uri in listed["uri"]], dtype=pl.String),
         true_class=folders if class_from_folder else pl.lit(None, pl.String),
     ).select(ImageIndex.column_names())
-
-
-def _counted(batches: Iterator[pl.DataFrame], summary: IndexSummary) -> Iterator[pl.DataFrame]:
-    for batch in batches:
-        summary.images += batch.height
-        summary.with_class += batch.height - batch["true_class"].null_count()
-        yield batch
 
 
 def _refuse_duplicates(batches: Iterator[pl.DataFrame], source: str) -> Iterator[pl.DataFrame]:

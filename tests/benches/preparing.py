@@ -3,17 +3,18 @@
 Seconds of CPU, and not of the clock: how long the network takes is no matter of cores. The server is another process.
 """
 
+import os
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+from unittest.mock import patch
 
 import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from laketag.jobs.environment import environment
 from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.index_images import index_images
 from laketag.pipeline.lake.paths import open_lake
@@ -35,7 +36,7 @@ def run() -> None:
     table = Table("JPEG", "MB", "fetch, CPU ms", "decode, CPU ms", "together, CPU s")
     with tempfile.TemporaryDirectory(prefix="laketag-bench-") as name:
         folder = Path(name)
-        with serve_moto(folder) as url, environment(s3_env(url)):
+        with serve_moto(folder) as url, patch.dict(os.environ, s3_env(url)):
             store = new_bucket("moto", url)
             settings = Settings(storage=store.storage)
             lake = open_lake(store.url("lake"), store.storage)
@@ -43,10 +44,14 @@ def run() -> None:
                 write_pictures(folder / f"{width}", count, (width, height))
                 for file in (folder / f"{width}").iterdir():
                     store.put(f"images/{width}/{file.name}", file.read_bytes())
-                snapshot, _ = index_images(
+                indexed = index_images(
                     lake, store.url(f"images/{width}"), f"c{width}", class_from_folder=False
                 )
-                rows = scan_snapshot(lake, snapshot).select("image_id", "uri", "etag", "size_bytes").collect()
+                rows = (
+                    scan_snapshot(lake, indexed.snapshot)
+                    .select("image_id", "uri", "etag", "size_bytes")
+                    .collect()
+                )
                 fetch_s, decode_s = measure(rows, settings)
                 table.add_row(
                     f"{width}×{height}",

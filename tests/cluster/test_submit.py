@@ -157,7 +157,7 @@ def test_a_stopped_job_releases_its_lease_and_the_same_submission_goes_on(
         followed = spawn_laketag("jobs", "follow", job, *on, env=cluster.submitter_env)
     assert "submit the same command again" in stopped
     assert followed.code == 130, followed
-    assert "what was done is kept" in followed.out
+    assert "finished work is kept" in followed.out
     assert [url for url in list_files(f"{lake}/staging", ceph.storage, suffix="") if "/leases/" in url] == []
     kept = len(staged_parts(ceph, lake))
     assert 0 < kept <= FREE // 4

@@ -1,12 +1,13 @@
 """One embedded Ray for all tests of a process that do not disturb it: to start one takes as long as to label a small lake."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from unittest.mock import patch
 
 import pytest
 import ray
 
-from laketag.jobs.environment import environment
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from tests.stores.store import credentials_env
 
@@ -24,7 +25,7 @@ class SharedRay:
         """This process is connected to it; its workers know the credentials of the stores' owner, and no endpoint."""
         if self._running is None:
             self._running = ExitStack()
-            with environment(credentials_env()):
+            with patch.dict(os.environ, credentials_env()):
                 self._running.enter_context(ray_runtime(logical_cpus=CPUS))
 
     @property

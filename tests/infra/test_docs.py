@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from laketag.jobs.submission.typed_command import read_command
+from laketag.jobs.submission.command import read_command
 from laketag.pipeline.config import Settings
 from tests.infra.console_blocks import GUIDE, console_steps
 from tests.infra.manifests import INFRA, PROJECT

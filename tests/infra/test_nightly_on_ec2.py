@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from laketag.jobs.submission.typed_command import read_command
+from laketag.jobs.submission.command import read_command
 from tests.end_to_end.command_line import wait_until
 from tests.infra.manifests import INFRA
 from tests.infra.programs import run_program

@@ -1,4 +1,4 @@
-"""``laketag jobs``: only laketag's, at the address that was given anywhere, in a table to copy from."""
+"""``laketag jobs``: only laketag's jobs, in a table from which ids and commands can be copied."""
 
 from collections.abc import Iterator
 
@@ -6,13 +6,12 @@ import pytest
 import ray
 
 from tests.end_to_end.command_line import Outcome, one_line, run_laketag
-from tests.jobs.submission.fake_dashboard import FakeDashboard, serve_dashboard
-from tests.jobs.submission.fake_job import details
+from tests.jobs.submission.fake_dashboard import FakeDashboard, details, serve_dashboard
 
 OURS = "laketag-label-20261123t204651-703940z"
 FOREIGN = [
     details("raysubmit_1", metadata=None),
-    details("raysubmit_2", metadata={"laketag": "yes"}),  # somebody else's word
+    details("raysubmit_2", metadata={"laketag": "yes"}),  # another program's metadata
     details("raysubmit_3", metadata={"command": "x"}),
     details("x", submission_id=None, type="DRIVER", metadata={}),
 ]
@@ -51,31 +50,31 @@ def test_an_id_is_never_broken_and_no_part_of_a_command_is_lost(
     assert "".join(row[5] for row in cells).replace(" ", "") == command.replace(" ", "")
 
 
-def test_the_address_may_stand_before_the_command_that_needs_it(dashboard: FakeDashboard) -> None:
+def test_the_address_may_come_before_the_sub_command(dashboard: FakeDashboard) -> None:
     outcome = run_laketag(
         "jobs", "--address", dashboard.url, "stop", OURS, env={"RAY_API_SERVER_ADDRESS": "http://127.0.0.1:9"}
     )
     assert outcome.code == 0, outcome.err
-    assert outcome.out == f"{OURS} is being stopped; submit the same command again to go on\n"
+    assert outcome.out == f"{OURS} is being stopped; submit the same command again to resume it\n"
     assert f"POST /api/jobs/{OURS}/stop" in dict(dashboard.requests)
     with serve_dashboard(ray.__version__) as nearer:
         nearer.listed = [details("job-2")]
         assert jobs(dashboard, "stop", "job-2", "--address", nearer.url).code == 0
 
 
-def test_a_job_that_ended_meanwhile_is_not_said_to_be_stopped(dashboard: FakeDashboard) -> None:
+def test_a_job_that_has_already_ended_is_not_reported_as_stopped(dashboard: FakeDashboard) -> None:
     dashboard.stops = False
-    assert jobs(dashboard, "stop", OURS).out == f"{OURS} has ended already\n"
+    assert jobs(dashboard, "stop", OURS).out == f"{OURS} has already ended\n"
 
 
 @pytest.mark.parametrize("command", ["stop", "follow"])
 @pytest.mark.parametrize(
     ("job", "says"),
     [
-        ("raysubmit_1", "is not laketag's"),
-        ("raysubmit_2", "is not laketag's"),
-        ("raysubmit_3", "is not laketag's"),
-        ("laketag-9", "knows no job laketag-9"),
+        ("raysubmit_1", "was not submitted by laketag"),
+        ("raysubmit_2", "was not submitted by laketag"),
+        ("raysubmit_3", "was not submitted by laketag"),
+        ("laketag-9", "has no job laketag-9"),
     ],
 )
 def test_jobs_of_others_are_left_alone(dashboard: FakeDashboard, command: str, job: str, says: str) -> None:

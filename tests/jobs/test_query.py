@@ -84,10 +84,10 @@ def test_a_written_file_holds_every_column_and_row_on_every_store(store: Store, 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("labels", "--sort", "age"), "--sort: no column age; there are collection"),
+        (("labels", "--sort", "age"), "--sort: no column age; choose from collection"),
         (("labels", "--columns", "label,age"), "--columns: no column age"),
-        (("labels", "--since", "yesterday"), "--since 'yesterday' is no time"),
-        (("labels", "--since", "9999999999d"), "is before all times"),
+        (("labels", "--since", "yesterday"), "--since 'yesterday' is not a time"),
+        (("labels", "--since", "9999999999d"), "is before the year 1"),
         (("sql", "DROP TABLE labels"), "is no SELECT"),
         (("labels", "--output", "labels.xls"), "end its name in .csv"),
         (("sql", "SELECT x FROM labels"), "Tables and columns"),

@@ -18,8 +18,7 @@ from laketag.jobs.submit import job_variables, submit
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.version import laketag_version
 from tests.end_to_end.command_line import one_line, run_laketag, spawn_laketag
-from tests.jobs.submission.fake_dashboard import FakeDashboard, serve_dashboard
-from tests.jobs.submission.fake_job import End, FakeJob
+from tests.jobs.submission.fake_dashboard import Answer, FakeDashboard, serve_dashboard
 
 SECRETS = {
     "AWS_ACCESS_KEY_ID": "AKIAEXAMPLEOFAKEY123",
@@ -45,9 +44,7 @@ def shipped_files(dashboard: FakeDashboard) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
 
 
-def test_credentials_never_travel_though_the_submitter_has_them(
-    dashboard: FakeDashboard, tmp_path: Path
-) -> None:
+def test_credentials_are_never_sent(dashboard: FakeDashboard, tmp_path: Path) -> None:
     settings = tmp_path / "nightly.toml"
     settings.write_text(
         f'# {SECRETS["AWS_SECRET_ACCESS_KEY"]}\n[method]\ncrops = 8\n[storage]\nprofile = "p"\n'
@@ -75,7 +72,8 @@ def test_credentials_never_travel_though_the_submitter_has_them(
     assert files["submitted-settings.toml"] == b'[method]\ncrops = 8\n[storage]\nprofile = "p"\n'
     assert (
         job["entrypoint"]
-        == f"python -m laketag.jobs.submission.remote {' '.join(LABEL)} --settings submitted-settings.toml"
+        == "python -m laketag.jobs.submission.remote label --root s3://b/lake --collection c --set s "
+        "--settings submitted-settings.toml"
     )
     assert job["metadata"] == {
         "laketag": laketag_version(),
@@ -85,8 +83,9 @@ def test_credentials_never_travel_though_the_submitter_has_them(
 
 
 def test_a_job_is_followed_to_its_own_exit_code(dashboard: FakeDashboard) -> None:
-    dashboard.job = FakeJob([["labelled 1\n", End("FAILED", 6)], ["labelled 1\n", "too many fail\n"]])
-    outcome = spawn_laketag("submit", "--address", dashboard.url, "--", *LABEL)
+    running = Answer(log="labelled 1\n")
+    dashboard.answers = [running, running, Answer(log="labelled 1\ntoo many fail\n", status="FAILED", code=6)]
+    outcome = run_laketag("submit", "--address", dashboard.url, "--", *LABEL)
     assert (outcome.code, outcome.out) == (6, "labelled 1\ntoo many fail\n")
     assert f"job {dashboard.submitted['submission_id']} failed with exit code 6" in one_line(outcome.err)
 
@@ -118,19 +117,21 @@ def test_settings_may_come_from_a_pipe(dashboard: FakeDashboard, tmp_path: Path)
     assert shipped_files(dashboard)["submitted-settings.toml"] == b"[method]\ncrops = 8\n"
 
 
-def test_an_override_may_mend_or_break_what_the_file_says(dashboard: FakeDashboard, tmp_path: Path) -> None:
+def test_an_override_is_checked_together_with_the_file(dashboard: FakeDashboard, tmp_path: Path) -> None:
     file = tmp_path / "s.toml"
     file.write_text("[method]\nmin_side_fraction = 0.95\n")
     with pytest.raises(SettingsError, match=r"min_side_fraction 0\.95 is over"):
         submit(list(LABEL), address=dashboard.url, settings=file, detach=True)
-    mended = [*LABEL, "-o", "method.max_side_fraction=1"]
-    submit(mended, address=dashboard.url, settings=file, detach=True)
+    corrected = [*LABEL, "-o", "method.max_side_fraction=1"]
+    submit(corrected, address=dashboard.url, settings=file, detach=True)
     with pytest.raises(SettingsError, match="crop: no such setting"):
-        submit([*mended, "-o", "method.crop=1"], address=dashboard.url, settings=file, detach=True)
+        submit([*corrected, "-o", "method.crop=1"], address=dashboard.url, settings=file, detach=True)
     assert sum(asked == "POST /api/jobs/" for asked, _ in dashboard.requests) == 1
 
 
-def test_files_of_descriptions_travel_and_other_files_stay(dashboard: FakeDashboard, tmp_path: Path) -> None:
+def test_files_of_descriptions_are_sent_and_other_files_are_not(
+    dashboard: FakeDashboard, tmp_path: Path
+) -> None:
     names, templates = tmp_path / "names.txt", tmp_path / "templates.json"
     names.write_text("cat\ndog\n")
     templates.write_text('["a photo of a {}."]')
@@ -139,19 +140,16 @@ def test_files_of_descriptions_travel_and_other_files_stay(dashboard: FakeDashbo
     files = shipped_files(dashboard)
     assert files["submitted-inputs/file/templates.json"] == templates.read_bytes()
     assert files["submitted-inputs/classes/names.txt"] == names.read_bytes()
-    words = shlex.split(dashboard.submitted["entrypoint"])
-    assert words[2:5] == [
-        "laketag.jobs.submission.remote",
-        "describe",
-        "submitted-inputs/file/templates.json",
-    ]
-    assert words[words.index("--classes") + 1] == "submitted-inputs/classes/names.txt"
+    assert dashboard.submitted["entrypoint"] == (
+        "python -m laketag.jobs.submission.remote describe --root s3://b/lake --set s "
+        "--classes submitted-inputs/classes/names.txt -- submitted-inputs/file/templates.json"
+    )
     assert dashboard.submitted["metadata"]["command"] == shlex.join(["laketag", *describe])
 
     index = ["index", str(tmp_path), "--root", "s3://b/lake", "-c", "c"]
     submit(index, address=dashboard.url, detach=True)
-    assert dashboard.submitted["entrypoint"] == shlex.join(
-        ["python", "-m", "laketag.jobs.submission.remote", *index]
+    assert dashboard.submitted["entrypoint"].endswith(
+        f" index --root s3://b/lake --collection c -- {tmp_path}"
     )
 
 

@@ -1,4 +1,4 @@
-"""What answers at an address, and what is said of it; nothing that is secret."""
+"""What answers at an address, and the sentence about it; never a secret."""
 
 import base64
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import ray
 
-from laketag.jobs.submission.ray_jobs import connect
+from laketag.jobs.submission.client import connect
 from laketag.pipeline.errors import ClusterError
 from laketag.pipeline.version import laketag_version
 from tests.jobs.submission.fake_dashboard import FakeDashboard, serve_dashboard
@@ -24,17 +24,17 @@ def dashboard() -> Iterator[FakeDashboard]:
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        ((200, "[]"), "names no version of Ray"),
-        ((200, "{}"), "names no version of Ray"),
-        ((200, '{"ray_version": null}'), "names no version of Ray"),
-        ((200, '{"ray_version": "latest"}'), "names no version of Ray"),
-        ((200, "<html>welcome</html>"), "names no version of Ray"),
+        ((200, "[]"), "does not report a Ray version"),
+        ((200, "{}"), "does not report a Ray version"),
+        ((200, '{"ray_version": null}'), "does not report a Ray version"),
+        ((200, '{"ray_version": "latest"}'), "does not report a Ray version"),
+        ((200, "<html>welcome</html>"), "does not report a Ray version"),
         ((502, "bad gateway"), r"answers with status 502 \(Bad Gateway\)"),
         ((404, "{}"), r"answers with status 404 \(Not Found\)"),
         ((401, "Unauthorized"), "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"),
     ],
 )
-def test_what_is_no_ray_dashboard_is_told_apart(
+def test_an_answer_that_is_not_a_ray_dashboards_is_refused(
     dashboard: FakeDashboard, answer: tuple[int, str], says: str
 ) -> None:
     dashboard.version_answer = answer
@@ -42,7 +42,7 @@ def test_what_is_no_ray_dashboard_is_told_apart(
         connect(dashboard.url)
 
 
-def test_another_ray_is_refused_with_what_can_be_done() -> None:
+def test_another_version_of_ray_is_refused_with_the_fix() -> None:
     needed = ".".join(ray.__version__.split(".")[:2])
     with serve_dashboard("2.50.0") as other, pytest.raises(ClusterError) as error:
         connect(other.url)
@@ -55,7 +55,9 @@ def test_another_ray_is_refused_with_what_can_be_done() -> None:
         assert connect(same.url).ray_version == f"{needed}.99"
 
 
-def test_a_proxy_in_the_way_is_named(dashboard: FakeDashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_does_not_reach_the_cluster_is_named(
+    dashboard: FakeDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in [name for name in os.environ if name.lower() == "no_proxy"]:
         monkeypatch.delenv(name)
     with socket.socket() as closed:
