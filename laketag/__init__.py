@@ -1,1 +1,44 @@
-"""Zero-shot labels for every image of a lake."""
+"""Zero-shot labels for every image of a lake.
+
+    import laketag
+
+    laketag.index("photos/", "lake", "photos")
+    laketag.describe("classes.txt", "lake", "things")
+    laketag.label("lake", "photos", "things")
+    laketag.labels("lake", collection="photos").collect()
+
+``index``, ``describe`` and ``label`` do what the commands of these names do and take their arguments; they return what
+the commands print. They are quiet unless they get a ``rich.console.Console`` as ``console``. ``runs``, ``labels``,
+``tags``, ``failures``, ``summary`` and ``sql`` return Polars LazyFrames over the finished runs of a lake.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from laketag.jobs.describe import describe
+    from laketag.jobs.index import index
+    from laketag.jobs.label import label
+    from laketag.pipeline.lake.queries import failures, labels, runs, sql, summary, tags
+
+    __version__: str
+
+__all__ = ["describe", "failures", "index", "label", "labels", "runs", "sql", "summary", "tags"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a name when it is first used: ``import laketag`` alone loads neither Polars nor Ray nor Torch."""
+    if name in ("index", "describe", "label"):
+        value: object = getattr(import_module(f"laketag.jobs.{name}"), name)
+    elif name in __all__:
+        value = getattr(import_module("laketag.pipeline.lake.queries"), name)
+    elif name == "__version__":
+        value = import_module("laketag.pipeline.version").laketag_version()
+    else:
+        raise AttributeError(f"module 'laketag' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})
