@@ -1,11 +1,8 @@
-"""An S3 server on this machine, for the demo: moto, in a child process on loopback."""
+"""An S3 server for the demo: moto, in a thread of this process, on loopback."""
 
 import importlib.util
+import logging
 import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,21 +10,27 @@ from pathlib import Path
 from rich.console import Console
 
 from laketag.pipeline.config import StorageSettings
-from laketag.pipeline.errors import SettingsError, StorageError
+from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.store.schemes import open_filesystem
 
-START_S = 30.0
+OTHER_STORES = (
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_SKIP_SIGNATURE", "AWS_PROFILE", "AWS_SESSION_TOKEN"
+)  # fmt: skip
+"""Variables that would lead to another store or user."""
 
 
 @contextmanager
 def serve_bucket(name: str, console: Console) -> Iterator[str]:
-    """An empty bucket ``s3://name`` on a server of this process, which the process's AWS variables name from now on."""
+    """An empty bucket ``s3://name`` on a server of this process, whose AWS variables name it from now on."""
     if importlib.util.find_spec("moto") is None:
         raise SettingsError("--serve-s3 needs the S3 server that comes with: pip install 'laketag[demo]'")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    endpoint = f"http://127.0.0.1:{port}"
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # it prints a line for each request otherwise
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
     variables = {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ENDPOINT_URL_S3": endpoint,  # takes precedence where both are set
@@ -36,18 +39,10 @@ def serve_bucket(name: str, console: Console) -> Iterator[str]:
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    for other in (
-        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_SKIP_SIGNATURE", "AWS_PROFILE", "AWS_SESSION_TOKEN"
-    ):  # fmt: skip
+    for other in OTHER_STORES:
         os.environ.pop(other, None)
     os.environ.update(variables)
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
     try:
-        _wait_for(port, server)
         filesystem, path = open_filesystem(f"s3://{name}", StorageSettings())
         filesystem.mkdir(path)
         console.print(f"an S3 server listens at {endpoint}; to use it from another terminal:")
@@ -55,8 +50,7 @@ def serve_bucket(name: str, console: Console) -> Iterator[str]:
         console.print(f"  export {exports}", soft_wrap=True)
         yield f"s3://{name}"
     finally:
-        server.terminate()
-        server.wait(10)
+        server.stop()
 
 
 def upload_folder(folder: Path, url: str) -> None:
@@ -65,19 +59,4 @@ def upload_folder(folder: Path, url: str) -> None:
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     filesystem.put(
         [str(file) for file in files], [f"{path}/{file.relative_to(folder).as_posix()}" for file in files]
-    )
-
-
-def _wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
-    """The server accepts connections, or a StorageError."""
-    end = time.monotonic() + START_S
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise StorageError(
-        f"the S3 server on port {port} did not answer within {START_S:.0f} s; try: python -m moto.server -p {port}"
     )

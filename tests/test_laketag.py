@@ -24,8 +24,8 @@ STEPS = (
     "described = laketag.describe('classes.txt', 'lake', 'animals', settings='settings.toml')\n"
     "assert described.is_new and described.texts['class_name'].to_list() == ['cat', 'dog']",
     "chosen = {'settings': 'settings.toml', 'override': ['method.name=clip']}\n"
-    "run, = laketag.label('lake', 'photos', 'animals', **chosen, console=rich.console.Console())\n"
-    "assert (run.ledger.planned, run.ledger.labelled) == (2, 2)",
+    "labelled, = laketag.label('lake', 'photos', 'animals', **chosen, console=rich.console.Console())\n"
+    "assert (labelled.run.planned, labelled.ledger.labelled) == (2, 2)",
     "assert laketag.label('lake', 'photos', 'animals', **chosen).index_rows == 2",
     "labels = laketag.labels('lake', collection='photos').collect()\n"
     "assert labels.height == laketag.runs('lake').collect()['labelled'].sum() == 2\n"

@@ -13,7 +13,7 @@ COLUMNS, ROWS = 120, 40
 
 
 def record(command: list[str]) -> str:
-    """All that the command writes to a terminal of COLUMNS, lines that were overwritten left out."""
+    """What the command leaves on a terminal of COLUMNS: lines that it overwrote are left out."""
     chunks: list[bytes] = []
 
     def read(descriptor: int) -> bytes:
@@ -27,7 +27,7 @@ def record(command: list[str]) -> str:
 
 
 def _last_drawn(line: str) -> str:
-    """What is left of a line on which a progress display drew again and again."""
+    """The last state of a line that a progress display has redrawn."""
     for erase in ("\x1b[2K", "\x1b[1A", "\x1b[?25l", "\x1b[?25h"):
         line = line.replace(erase, "\r" if erase == "\x1b[2K" else "")
     return line.rpartition("\r")[2]

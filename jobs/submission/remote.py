@@ -1,6 +1,6 @@
-"""The entry of a submitted job on the cluster: check what the job needs, then run the command.
+"""The entry point of a submitted job on the cluster: check Python and its packages, then run the command.
 
-Until it has checked, it imports the standard library only: any Python may run it, and none of laketag's packages be there.
+Until the check has passed, it imports the standard library only, so that it also runs in a Python that lacks everything.
 """
 
 import json
@@ -16,15 +16,15 @@ NEEDED = (
     "ray", "torch", "open_clip", "timm", "pyarrow", "polars", "fsspec", "s3fs", "obstore", "dataframely", "pydantic",
     "typer", "rich", "tenacity", "jaxtyping", "PIL", "numpy", "safetensors",
 )  # fmt: skip
-"""What laketag imports, as in pyproject.toml."""
+"""The modules of the packages that pyproject.toml requires."""
 CREDENTIALS_HINT = """\
-This ran on the cluster with the cluster's credentials: laketag submit never sends any. Give its nodes an instance role or
-service account, or start Ray on every node with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (docs/cluster.md).
+This command ran with the credentials of the cluster: laketag submit never sends any. Give the nodes an instance role or
+a service account, or start Ray on every node with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (docs/cluster.md).
 """
 
 
 def check_python(manifest: Path) -> None:
-    """Python here is that of the machine that submitted, to the minor version, or a ClusterError."""
+    """This Python has the minor version of the one that submitted the job, or a ClusterError."""
     submitted = json.loads(manifest.read_text())["python"]
     here = platform.python_version()
     if submitted.split(".")[:2] != here.split(".")[:2]:
@@ -35,12 +35,12 @@ def check_python(manifest: Path) -> None:
 
 
 def check_packages() -> None:
-    """This Python has every package that laketag imports, or a ClusterError."""
+    """This Python has every package that laketag requires, or a ClusterError."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise ClusterError(
             f"the cluster's Python ({sys.executable}) has no package {', '.join(missing)}, which laketag needs; "
-            "give the cluster an image as infra/images makes it, or submit with --pinned"
+            "give the cluster an image of infra/images, or submit with --pinned"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a job checks on the cluster before it runs, and whose version it then is."""
+"""What a job checks on the cluster before it runs, and which version it reports."""
 
 import json
 import platform
@@ -44,7 +44,7 @@ def run_remote(
     )
 
 
-def test_the_same_minor_version_of_python_is_taken(tmp_path: Path) -> None:
+def test_the_same_minor_version_of_python_is_accepted(tmp_path: Path) -> None:
     here = platform.python_version_tuple()
     check_python(manifest(tmp_path, f"{here[0]}.{here[1]}.99"))
 
@@ -57,10 +57,8 @@ def test_another_python_is_refused_with_both_versions_and_the_fix(tmp_path: Path
 
 
 @pytest.mark.parametrize("python", ["3.8.1", platform.python_version()])
-def test_a_cluster_without_any_package_of_laketags_says_so_in_one_sentence(
-    tmp_path: Path, python: str
-) -> None:
-    """-S: Python without what is installed; the sentence about another Python comes first."""
+def test_a_python_without_laketags_packages_is_refused_in_one_sentence(tmp_path: Path, python: str) -> None:
+    """-S hides the installed packages; a wrong version of Python is reported first."""
     build_working_directory(tmp_path, None)
     manifest(tmp_path, python)
     done = run_remote(tmp_path, *QUERY, python=("-S",))
@@ -72,10 +70,10 @@ def test_a_cluster_without_any_package_of_laketags_says_so_in_one_sentence(
         assert sentence.startswith(
             f"error: the cluster's Python ({sys.executable}) has no package ray, torch, "
         )
-        assert sentence.endswith("infra/images makes it, or submit with --pinned")
+        assert sentence.endswith("image of infra/images, or submit with --pinned")
 
 
-def test_what_is_looked_for_is_what_laketag_needs() -> None:
+def test_the_checked_modules_are_those_of_the_required_packages() -> None:
     made_by: dict[str, set[str]] = {}
     for module, distributions in packages_distributions().items():
         for distribution in distributions:
@@ -86,8 +84,8 @@ def test_what_is_looked_for_is_what_laketag_needs() -> None:
     assert all(made_by[name] & set(NEEDED) for name in names)
 
 
-def test_the_submitted_laketag_says_its_own_version(tmp_path: Path) -> None:
-    """Whatever is installed on the cluster: it is what the table of runs holds."""
+def test_a_job_reports_the_version_that_was_submitted(tmp_path: Path) -> None:
+    """Even if another one is installed on the cluster: the table of runs keeps it."""
     build_working_directory(tmp_path, None)
     file = tmp_path / "laketag" / "submitted.json"
     submitted = json.loads(file.read_text())
@@ -96,7 +94,7 @@ def test_the_submitted_laketag_says_its_own_version(tmp_path: Path) -> None:
     assert run_remote(tmp_path, "--version").stdout == "laketag 7.8.9\n"
 
 
-def test_missing_credentials_are_said_to_belong_on_the_cluster(tmp_path: Path) -> None:
+def test_missing_credentials_are_explained_as_the_clusters(tmp_path: Path) -> None:
     build_working_directory(tmp_path, None)
     done = run_remote(tmp_path, *QUERY, env=NO_CREDENTIALS)
     assert done.returncode == 4, done
@@ -104,7 +102,7 @@ def test_missing_credentials_are_said_to_belong_on_the_cluster(tmp_path: Path) -
     assert "laketag submit never sends any" in done.stderr
 
 
-def test_another_trouble_with_the_store_is_not_laid_to_credentials(tmp_path: Path) -> None:
+def test_an_unreachable_store_is_not_explained_by_credentials(tmp_path: Path) -> None:
     build_working_directory(tmp_path, None)
     keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     done = run_remote(tmp_path, *QUERY, env=NO_CREDENTIALS | keys)
@@ -118,10 +116,10 @@ def test_another_trouble_with_the_store_is_not_laid_to_credentials(tmp_path: Pat
     [
         ("s3://b/x", PermissionError("Access Denied"), AccessError),
         ("s3://b/x", FileNotFoundError("b/x"), StorageError),
-        ("/data/x", PermissionError(13, "Permission denied"), StorageError),  # no credentials mend that
+        ("/data/x", PermissionError(13, "Permission denied"), StorageError),  # credentials do not matter
     ],
 )
-def test_only_a_store_that_refuses_access_is_about_credentials(
+def test_only_an_s3_access_error_is_about_credentials(
     url: str, error: Exception, kind: type[StorageError]
 ) -> None:
     assert type(translate(url, error)) is kind
