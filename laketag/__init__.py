@@ -15,6 +15,8 @@ the commands print. They are quiet unless they get a ``rich.console.Console`` as
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+__all__ = ["describe", "failures", "index", "label", "labels", "runs", "sql", "summary", "tags"]
+
 if TYPE_CHECKING:
     from laketag.jobs.describe import describe
     from laketag.jobs.index import index
@@ -22,22 +24,20 @@ if TYPE_CHECKING:
     from laketag.pipeline.lake.queries import failures, labels, runs, sql, summary, tags
 
     __version__: str
+else:
 
-__all__ = ["describe", "failures", "index", "label", "labels", "runs", "sql", "summary", "tags"]
-
-
-def __getattr__(name: str) -> object:
-    """Import a name when it is first used: ``import laketag`` alone loads neither Polars nor Ray nor Torch."""
-    if name in ("index", "describe", "label"):
-        value: object = getattr(import_module(f"laketag.jobs.{name}"), name)
-    elif name in __all__:
-        value = getattr(import_module("laketag.pipeline.lake.queries"), name)
-    elif name == "__version__":
-        value = import_module("laketag.pipeline.version").laketag_version()
-    else:
-        raise AttributeError(f"module 'laketag' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        """Import a name when it is first used: ``import laketag`` alone loads neither Polars nor Ray nor Torch."""
+        if name in ("index", "describe", "label"):
+            value = getattr(import_module(f"laketag.jobs.{name}"), name)
+        elif name in __all__:
+            value = getattr(import_module("laketag.pipeline.lake.queries"), name)
+        elif name == "__version__":
+            value = import_module("laketag.pipeline.version").laketag_version()
+        else:
+            raise AttributeError(f"module 'laketag' has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -22,7 +22,7 @@ class Polling:
     """How often the head is asked for the log, and for how long it may be out of reach."""
 
     poll_s: float = 1.0
-    bytes_per_s: int = 1_000_000  # each answer is the whole log, so a long one is read less often
+    bytes_per_s: int = 50_000  # each answer is the whole log, so a long one is read less often
     reconnect_s: float = 60.0  # a broken port-forward is usually back by then
 
 
@@ -85,17 +85,19 @@ def _print_log(client: JobsClient, job_id: str, polling: Polling) -> tuple[Any, 
         stop=stop_after_delay(polling.reconnect_s),
         reraise=True,
     )
-    log = ""
+    log, read_again_at = "", 0.0
     while True:
         job = ask(client.get_job_info, job_id)  # before the log, which is then complete if the job has ended
         missing = None
-        try:
-            longer = ask(client.get_job_logs, job_id)
-        except UnreachableError as error:
-            missing = error.reason  # the exit code is known all the same
-        else:
-            write_out(longer[len(log) :])
-            log = max(log, longer, key=len)
+        if job.status.is_terminal() or time.monotonic() >= read_again_at:
+            try:
+                longer = ask(client.get_job_logs, job_id)
+            except UnreachableError as error:
+                missing = error.reason  # the exit code is known all the same
+            else:
+                write_out(longer[len(log) :])
+                log = max(log, longer, key=len)
+                read_again_at = time.monotonic() + len(log) / polling.bytes_per_s
         if job.status.is_terminal():
             return job, missing
-        time.sleep(polling.poll_s + len(log) / polling.bytes_per_s)
+        time.sleep(polling.poll_s)

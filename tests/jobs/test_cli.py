@@ -1,12 +1,13 @@
 """The command line: its list of commands, and what a command imports."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
 from laketag.jobs.cli import COMMANDS, load_command
-from tests.end_to_end.command_line import command_env, run_laketag
+from tests.end_to_end.command_line import LAKETAG, PROJECT, command_env, run_laketag
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -48,3 +49,18 @@ def test_a_misspelt_command_is_refused_with_the_nearest_one() -> None:
     outcome = run_laketag("lable", "--root", "lake")
     assert outcome.code == 2
     assert "No such command 'lable'. Did you mean 'label'?" in outcome.err
+
+
+def test_a_reader_of_a_finished_command_may_close_the_pipe() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*LAKETAG, "settings"],
+        env=command_env(),
+        cwd=PROJECT,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")

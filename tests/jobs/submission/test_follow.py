@@ -1,7 +1,6 @@
 """A job's log is printed whole and once, whatever becomes of the connection; how following it ends on this side."""
 
 import io
-import os
 import signal
 import socket
 import subprocess
@@ -181,31 +180,3 @@ def test_a_full_disk_is_named_as_such(dashboard: FakeDashboard) -> None:
     assert "the log cannot be written to standard output (No space left on device)" in said
     assert "the job goes on; follow it with: laketag jobs follow job-1" in said
     assert "Traceback" not in said
-
-
-def test_a_terminal_of_another_encoding_shows_question_marks(dashboard: FakeDashboard) -> None:
-    ended = Answer(log="10 €\ndone\n", status="SUCCEEDED", code=0)
-    dashboard.answers = [*[Answer(log="10 €\n")] * 2, ended]
-    run = subprocess.run(
-        [*LAKETAG, *follow_command(dashboard)],
-        env=command_env({"PYTHONIOENCODING": "ascii"}),
-        cwd=PROJECT,
-        capture_output=True,
-        check=False,
-    )
-    assert (run.returncode, run.stdout) == (0, b"10 ?\ndone\n")
-
-
-def test_a_reader_of_a_finished_command_may_close_the_pipe() -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    done = subprocess.run(
-        [*LAKETAG, "settings"],
-        env=command_env(),
-        cwd=PROJECT,
-        stdout=writing,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
-    os.close(writing)
-    assert (done.returncode, done.stderr) == (0, b"")

@@ -1,0 +1,27 @@
+"""What a console and standard output do with text."""
+
+import io
+import sys
+
+import pytest
+
+from laketag.jobs.console import UNSEEN_WIDTH, open_console, write_out
+
+
+def test_text_is_printed_unchanged_and_lines_that_nobody_sees_are_as_long_as_a_logs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    console = open_console()
+    console.print("[red]s3://a/[x]/:smile:.jpg[/]")
+    assert capsys.readouterr().out == "[red]s3://a/[x]/:smile:.jpg[/]\n"
+    assert console.width == UNSEEN_WIDTH
+    monkeypatch.setenv("COLUMNS", "77")
+    assert open_console().width == 77
+
+
+def test_characters_that_the_encoding_lacks_become_question_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    write_out("10 €\n")
+    assert written.getvalue() == b"10 ?\n"
