@@ -69,18 +69,13 @@ def describe(
     """
     from laketag.pipeline.flows.describe_classes import describe_classes  # ray and torch: seconds to import
     from laketag.pipeline.lake.paths import checked_name, open_lake
+    from laketag.pipeline.stages.description_files import DescriptionFile
 
     chosen = read_settings(settings, override)
     console = console or Console(quiet=True)
-    described = describe_classes(
-        open_lake(root, chosen.storage),
-        file,
-        checked_name(set_name, "set"),
-        chosen,
-        console,
-        file_format=None if format == "auto" else format,
-        classes_file=classes,
-    )
+    lake = open_lake(root, chosen.storage)
+    source = DescriptionFile(file, None if format == "auto" else format, classes)
+    described = describe_classes(lake, checked_name(set_name, "set"), source, chosen, console)
     if show_dropped:
         show_dropped_texts(described, console)
     show_summary(described, console)

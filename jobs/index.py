@@ -70,7 +70,7 @@ def index(
     `label` reads the newest snapshot; index again when images were added, removed or changed. Only names and
     versions are read, not the images. Files whose extension is not that of an image are left out and counted.
     """
-    from laketag.pipeline.flows.index_images import index_images, index_parquet
+    from laketag.pipeline.flows.index_images import IndexRequest, index_images
     from laketag.pipeline.images.parquet_index import IndexColumns
     from laketag.pipeline.lake.paths import checked_name, open_lake
 
@@ -89,10 +89,13 @@ def index(
         raise SettingsError(
             "--class-from-folder is for folders of images; name the column of classes with --class-column"
         )
-    if is_table:
-        summary = index_parquet(lake, source, collection, columns)
-    else:
-        summary = index_images(lake, source, collection, class_from_folder=class_from_folder)
+    request = IndexRequest(
+        source=source,
+        collection=collection,
+        class_from_folder=class_from_folder,
+        columns=columns if is_table else None,
+    )
+    summary = index_images(lake, request)
     show_summary(summary, console or Console(quiet=True))
     return summary
 

@@ -13,7 +13,7 @@ from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.settings_file import read_settings
 
 if TYPE_CHECKING:
-    from laketag.pipeline.flows.label_images import NothingToDo
+    from laketag.pipeline.flows.plan_run import NothingToDo
     from laketag.pipeline.lake.publish import Published
 
 OPTIONS = SHARED | {
@@ -45,7 +45,8 @@ def label(
     finished first. Images that cannot be labelled get a row with the reason; permanent failures are retried
     only when the image changes, or with --retry.
     """
-    from laketag.pipeline.flows.label_images import NothingToDo, label_images
+    from laketag.pipeline.flows.label_images import label_images
+    from laketag.pipeline.flows.plan_run import LabelRequest, NothingToDo
     from laketag.pipeline.lake.paths import checked_name, open_lake
 
     chosen = read_settings(settings, override)
@@ -53,7 +54,8 @@ def label(
     checked_name(collection, "collection")
     checked_name(set_name, "set")
     console = console or Console(quiet=True)
-    result = label_images(lake, collection, set_name, chosen, console, checked_reasons(retry))
+    request = LabelRequest(collection=collection, set_name=set_name, retry=checked_reasons(retry))
+    result = label_images(lake, request, chosen, console)
     if isinstance(result, NothingToDo):
         show_nothing_to_do(result, root, console)
         return result

@@ -1,21 +1,21 @@
-"""The label actors of the job that this process drives, as Ray's control store knows them."""
+"""The label actors of the job that this process drives."""
 
 from dataclasses import dataclass
 
 CLASS = "MapWorker(MapBatches(LabelImages))"
-"""How Ray Data calls the actors of laketag.pipeline.stages.LabelImages."""
+"""Ray Data's name for the actors of laketag.pipeline.stages.label_images.LabelImages."""
 
 
 @dataclass(frozen=True)
 class LabelActors:
-    """How many there are, and how often they had to be started again."""
+    """How many are alive, and how often Ray restarted one, including those that are dead now."""
 
     alive: int
     restarts: int
 
 
 def count_label_actors() -> LabelActors:
-    """The job's label actors now; restarts are those of dead ones too."""
+    """The job's label actors now, as Ray's control store (GCS) lists them."""
     import ray
     from ray._private.state import actors  # ray.util.state asks the dashboard, which an embedded Ray has not
 

@@ -1,9 +1,7 @@
-"""Nodes that are lost for good while a run goes on."""
+"""Ending an execution whose nodes are gone for good."""
 
 import time
 from typing import TYPE_CHECKING
-
-from ray.data._internal.execution.execution_callback import ExecutionCallback
 
 from laketag.pipeline.cluster.actor_shape import ActorShape, most_actors
 from laketag.pipeline.cluster.nodes import NodesLostError, living_nodes
@@ -14,18 +12,18 @@ if TYPE_CHECKING:
 LOOK_EVERY_S = 5.0
 
 
-class NodeWatch(ExecutionCallback):
-    """Ends an execution whose label actors have no room any more, so that it begins again on what is left.
+class NodeWatch:
+    """Callback of Ray Data (an ExecutionCallback): ends the execution when its label actors do not fit any more.
 
-    Ray would wait for ever: an actor that it cannot place again holds the blocks that it was given.
+    Ray would wait for ever: an actor that it cannot place again keeps the blocks that it was given.
     """
 
     def __init__(self, shape: ActorShape, actors: int, patience_s: float) -> None:
         self._shape, self._actors, self._patience_s = shape, actors, patience_s
         self._looked = self._enough = time.monotonic()
 
-    def on_execution_step(self, executor: "StreamingExecutor") -> None:  # noqa: ARG002  # Ray Data names it
-        """NodesLostError if the nodes have been too few for longer than the patience."""
+    def on_execution_step(self, _executor: "StreamingExecutor") -> None:
+        """Raises NodesLostError when the nodes have been too few for longer than the patience."""
         now = time.monotonic()
         if now < self._looked + LOOK_EVERY_S:
             return
@@ -37,3 +35,10 @@ class NodeWatch(ExecutionCallback):
             raise NodesLostError(
                 f"the cluster has room for {room} of {self._actors} label actors, for {now - self._enough:.0f} s now"
             )
+
+    def before_execution_starts(self, _executor: "StreamingExecutor") -> None:
+        """Nothing to do; neither are the next two."""
+
+    def after_execution_succeeds(self, _executor: "StreamingExecutor") -> None: ...  # noqa: D102
+
+    def after_execution_fails(self, _executor: "StreamingExecutor", _error: Exception) -> None: ...  # noqa: D102

@@ -7,19 +7,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import Any, TextIO, cast
 
 from laketag.pipeline.cluster.nodes import Node, free_now, living_nodes, total
 from laketag.pipeline.cluster.ray_errors import ray_errors
 from laketag.pipeline.errors import ClusterError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-    import ray.data
 
 
 @dataclass(frozen=True)
@@ -96,39 +92,6 @@ def usable_cores() -> int:
     from ray._private.utils import get_num_cpus  # knows cgroups; Python's own count is that of the machine
 
     return int(get_num_cpus(override_docker_cpu_warning=True))
-
-
-DATA_THREADS = ("StreamingExecutor", "iter_threaded", "ray-data-metadata-prefetch")
-"""How the threads of Ray Data that run a dataset on the driver are named."""
-DATA_PATIENCE_S = 20.0
-"""For what they are in the midst of, all together; less than what a stopped job is given to end."""
-
-
-@contextmanager
-def open_blocks(dataset: "ray.data.Dataset") -> Iterator[Iterator["pa.Table"]]:
-    """The dataset's blocks as they come; at the end, even an early one, its threads are done with Ray.
-
-    A thread of Ray Data that reaches for Ray after ray.shutdown() ends the whole process with code 1 and no word.
-    """
-    blocks = dataset.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0)
-    running = cast("Generator[pa.Table, None, None]", iter(blocks))
-    try:
-        yield running
-    finally:
-        try:
-            running.close()  # stops the execution; left to the garbage collector it may go on for long
-        finally:
-            _await_threads()
-
-
-def _await_threads() -> None:
-    """Ray Data's threads have ended; one that has not in time is named in the log."""
-    end = time.monotonic() + DATA_PATIENCE_S
-    for thread in threading.enumerate():
-        if thread.name.startswith(DATA_THREADS):
-            thread.join(max(0.0, end - time.monotonic()))
-            if thread.is_alive():
-                logging.getLogger("ray.data").warning("%s still runs; Ray may end the process", thread.name)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The numbers of a run, decided once on the driver from what Ray has."""
+"""How much of the cluster a run uses, decided once on the driver from what Ray has."""
 
 import math
 import sys
@@ -20,35 +20,33 @@ from laketag.pipeline.config import RunSettings
 from laketag.pipeline.errors import ClusterError
 
 GPU_ACTOR_CPUS = (1.0, 0.5, 0.25)
-"""What a label actor on a GPU is given where nothing is set: less where its node has many GPUs and few CPUs."""
+"""CPUs of a label actor on a GPU; the smaller numbers are for nodes with many GPUs and few CPUs."""
 CPU_ACTOR_SHARE = 0.75
-"""Of a cluster without GPUs, for label actors; the rest fetches and decodes, which is less work there."""
-CLOSE_TO_BEST = 0.9
-"""A size of label actors is good enough if they use so much of the CPUs that actors of the best size would."""
+"""Share of the CPUs that label actors get on a cluster without GPUs; fetch and decode need less there."""
 GROWN_SLOTS = 8
-"""Fetch and decode tasks for each label actor that an autoscaling cluster may grow to: what 7 CPUs beside an actor's own hold,
-as on the machines of ray_cluster.yaml and infra/kubernetes. More than the CPUs allow do no harm; too few would starve GPUs."""
-WAVES = 8
-"""A small plan is cut so that each actor gets at least so many blocks: progress moves, and the tail is short."""
+"""Fetch and decode tasks for each label actor that an autoscaling cluster may grow to: as many as fit on the 7 CPUs beside an
+actor's own on the machines of ray_cluster.yaml and infra/kubernetes. Too many do no harm; too few would starve GPUs."""
+BLOCKS_PER_ACTOR = 8
+"""A small plan is cut into at least this many blocks for each actor, so that progress shows and no actor ends much later."""
 LARGEST_GPU_BLOCK, LARGEST_CPU_BLOCK, SMALLEST_BLOCK = 128, 16, 8
-"""Images, where run.rows_per_block is not set. On a CPU they take minutes, and a block is what moves and what is lost."""
+"""Images. On a CPU a block takes minutes, and a block is what is lost with a worker."""
 GPU_BATCH, CPU_BATCH = 32, 8
-"""Images, where run.batch_size is not set; batches gain nothing on a CPU, and a call takes minutes there."""
+"""Images in one call of a label actor. Larger batches are no faster on a CPU, where a call takes minutes."""
 ACTOR_GIB = 2.0
-"""What a label actor with ViT-B stays under; see the benchmark of memory."""
+"""A label actor with ViT-B needs less than this; measured by tests/benches/memory.py."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What the flow asks Ray for; printed before work starts."""
+    """What a flow asks Ray for; printed before work starts."""
 
     device: str  # cpu or cuda
-    actors: int  # label actors that the run needs at least
-    max_actors: int  # label actors that the pool may grow to
-    autoscaling: bool  # the cluster adds nodes for all of them
+    actors: int  # the fewest label actors
+    max_actors: int  # the most that the pool may grow to
+    autoscaling: bool  # the cluster adds nodes on demand
     cpus_per_actor: float
     gpus_per_actor: float
-    memory_per_actor_bytes: int  # that Ray reserves; 0: none
+    memory_per_actor_bytes: int  # reserved by Ray; 0: none
     threads_per_actor: int  # torch threads, on a CPU
     fetch_slots: int  # fetch tasks at once
     decode_slots: int  # decode tasks at once
@@ -57,8 +55,16 @@ class Resources:
 
     @property
     def shape(self) -> ActorShape:
-        """Of one label actor."""
+        """What one label actor takes of a node."""
         return ActorShape(self.cpus_per_actor, self.gpus_per_actor, self.memory_per_actor_bytes)
+
+    @property
+    def initial_actors(self) -> int:
+        """How many to ask Ray for at the start.
+
+        An autoscaling cluster is asked for all at once: those without room are what it adds nodes for.
+        """
+        return self.max_actors if self.autoscaling else self.actors
 
     def __str__(self) -> str:
         pool = f"{self.actors}" if self.actors == self.max_actors else f"{self.actors} to {self.max_actors}"
@@ -83,62 +89,60 @@ class Resources:
         )
 
 
-def decide_resources(runtime: RayRuntime, run: RunSettings, planned: int) -> Resources:
-    """The run's resources, or a ClusterError that says what the cluster lacks for the settings."""
-    device = ("cuda" if runtime.total.gpus else "cpu") if run.device == "auto" else run.device
-    gpus = run.gpus_per_actor if device == "cuda" else 0.0
-    cpus = run.cpus_per_actor or _choose_cpus(runtime, run, gpus)
-    actors = run.actors or min(_choose_actors(runtime, ActorShape(cpus, gpus)), run.max_actors or sys.maxsize)
-    max_actors = max(actors, run.max_actors or actors)
-    shape = ActorShape(cpus, gpus, _memory_bytes(runtime, run, ActorShape(cpus, gpus), actors))
+def decide_resources(runtime: RayRuntime, settings: RunSettings, planned: int) -> Resources:
+    """Resources for this many planned images; a ClusterError says what the cluster lacks for the settings."""
+    device = ("cuda" if runtime.total.gpus else "cpu") if settings.device == "auto" else settings.device
+    gpus = settings.gpus_per_actor if device == "cuda" else 0.0
+    cpus = settings.cpus_per_actor or _choose_cpus(runtime, settings, gpus)
+    fitting = _choose_actors(runtime, ActorShape(cpus, gpus))
+    actors = settings.actors or min(fitting, settings.max_actors or sys.maxsize)
+    max_actors = max(actors, settings.max_actors or actors)
+    shape = ActorShape(cpus, gpus, _choose_memory(runtime, settings, ActorShape(cpus, gpus), actors))
     lacking = find_lacking(runtime.nodes, shape, actors)
-    if lacking and not run.autoscaling:
+    if lacking and not settings.autoscaling:
         raise ClusterError(
             f"{actors} label actor(s) on {device} with {shape} each, and {OTHER_CPUS:g} CPU to fetch, decode "
             f"and write with, need more than the cluster has: {', '.join(lacking)}. Lower run.actors, run.cpus_per_actor, "
             "run.gpus_per_actor or run.memory_per_actor_gib, set run.device = 'cpu', add nodes, "
             "or set run.autoscaling = true where the cluster adds them itself"
         )
-    slots = _choose_slots(runtime, run, actors * cpus, max_actors)
-    rows_per_block = run.rows_per_block or _choose_rows(run, planned, device, max_actors)
+    slots = _choose_slots(runtime, settings, actors * cpus, max_actors)
+    rows_per_block = settings.rows_per_block or _choose_rows(settings, planned, device, max_actors)
     return Resources(
         device=device,
         actors=actors,
         max_actors=max_actors,
-        autoscaling=run.autoscaling,
+        autoscaling=settings.autoscaling,
         cpus_per_actor=cpus,
         gpus_per_actor=gpus,
         memory_per_actor_bytes=shape.memory_bytes,
-        threads_per_actor=run.threads_per_actor or _choose_threads(runtime, cpus, actors),
-        fetch_slots=run.fetch_slots or slots,
-        decode_slots=run.decode_slots or slots,
-        batch_size=run.batch_size or min(GPU_BATCH if device == "cuda" else CPU_BATCH, rows_per_block),
+        threads_per_actor=settings.threads_per_actor or _choose_threads(runtime, cpus, actors),
+        fetch_slots=settings.fetch_slots or slots,
+        decode_slots=settings.decode_slots or slots,
+        batch_size=settings.batch_size or min(GPU_BATCH if device == "cuda" else CPU_BATCH, rows_per_block),
         rows_per_block=rows_per_block,
     )
 
 
-def _choose_cpus(runtime: RayRuntime, run: RunSettings, gpus: float) -> float:
-    """CPUs of a label actor where none are set."""
-    if gpus:  # the most with which no GPU stays idle for want of a CPU
-        wanted = run.actors or ActorShape(GPU_ACTOR_CPUS[-1], gpus).fits_cluster(runtime.nodes)
+def _choose_cpus(runtime: RayRuntime, settings: RunSettings, gpus: float) -> float:
+    """CPUs of one label actor."""
+    if gpus:  # the most with which no GPU is idle for want of a CPU
+        wanted = settings.actors or ActorShape(GPU_ACTOR_CPUS[-1], gpus).fits_cluster(runtime.nodes)
         for cpus in GPU_ACTOR_CPUS:
             if not find_lacking(runtime.nodes, ActorShape(cpus, gpus), wanted):
                 return cpus
-        return GPU_ACTOR_CPUS[0] if run.autoscaling else GPU_ACTOR_CPUS[-1]
+        return GPU_ACTOR_CPUS[0] if settings.autoscaling else GPU_ACTOR_CPUS[-1]
     if runtime.embedded:
         return 1.0  # logical; its threads are the machine's cores
-    if run.actors:
-        smallest = min((node.cpus for node in runtime.nodes if node.cpus >= 1), default=1.0)
-        share = fit(runtime.total.cpus * CPU_ACTOR_SHARE, run.actors)
-        return max(1.0, float(min(math.floor(smallest), share)))
-    sizes = {max(1.0, float(math.floor(node.cpus * CPU_ACTOR_SHARE))) for node in runtime.nodes} or {1.0}
-    used = {size: size * _choose_actors(runtime, ActorShape(size, 0.0)) for size in sizes}
-    # the largest that leaves few CPUs to no actor, as each actor holds a copy of the models
-    return max(size for size in sizes if used[size] >= CLOSE_TO_BEST * max(used.values()))
+    usable = [node.cpus for node in runtime.nodes if node.cpus >= 1] or [1.0]
+    if settings.actors:  # an equal share each, and no more than fits on every node
+        share = fit(runtime.total.cpus * CPU_ACTOR_SHARE, settings.actors)
+        return max(1.0, float(min(math.floor(min(usable)), share)))
+    return max(1.0, float(math.floor(max(usable) * CPU_ACTOR_SHARE)))  # as large as the largest node allows
 
 
 def _choose_actors(runtime: RayRuntime, shape: ActorShape) -> int:
-    """Label actors where none are set: one for each GPU or its fraction, and CPUs must be left for the other stages."""
+    """As many label actors as fit, leaving CPUs for the other stages."""
     if not shape.gpus and runtime.embedded:
         return 1
     cpus = runtime.total.cpus
@@ -146,29 +150,29 @@ def _choose_actors(runtime: RayRuntime, shape: ActorShape) -> int:
     return max(1, most_actors(runtime.nodes, shape, fit(max(0.0, share), shape.cpus)))
 
 
-def _choose_slots(runtime: RayRuntime, run: RunSettings, cpus_of_actors: float, max_actors: int) -> int:
-    """Fetch tasks, and as many decode tasks, where none are set: what the CPUs hold now, or once the cluster has grown."""
-    left = max(FETCH_CPUS + DECODE_CPUS, runtime.total.cpus - cpus_of_actors - WRITE_CPUS)
+def _choose_slots(runtime: RayRuntime, settings: RunSettings, actor_cpus: float, max_actors: int) -> int:
+    """Fetch tasks at once, and as many decode tasks: what the other CPUs hold now, or once the cluster has grown."""
+    left = max(FETCH_CPUS + DECODE_CPUS, runtime.total.cpus - actor_cpus - WRITE_CPUS)
     now = max(1, fit(left, FETCH_CPUS + DECODE_CPUS))
-    return max(now, GROWN_SLOTS * max_actors) if run.autoscaling else now
+    return max(now, GROWN_SLOTS * max_actors) if settings.autoscaling else now
 
 
-def _choose_rows(run: RunSettings, planned: int, device: str, actors: int) -> int:
-    """Images in a block where none are set: enough blocks for every actor, and a whole batch in each."""
-    wanted = math.ceil(planned / (actors * WAVES))
+def _choose_rows(settings: RunSettings, planned: int, device: str, actors: int) -> int:
+    """Images in a block: enough blocks for every actor, and a whole batch in each block."""
+    wanted = math.ceil(planned / (actors * BLOCKS_PER_ACTOR))
     largest = LARGEST_GPU_BLOCK if device == "cuda" else LARGEST_CPU_BLOCK
-    return max(min(wanted, largest), SMALLEST_BLOCK, run.batch_size or 0)
+    return max(min(wanted, largest), SMALLEST_BLOCK, settings.batch_size or 0)
 
 
 def _choose_threads(runtime: RayRuntime, cpus: float, actors: int) -> int:
-    """Torch threads of a label actor: of the machine's cores if it is this one, else the CPUs that Ray reserves."""
+    """Torch threads of a label actor: its share of this machine's cores, or the CPUs that Ray reserves on a cluster."""
     return max(1, runtime.cores // actors) if runtime.embedded else max(1, fit(cpus, 1.0))
 
 
-def _memory_bytes(runtime: RayRuntime, run: RunSettings, shape: ActorShape, actors: int) -> int:
-    """The setting, or ACTOR_GIB where each node has so much for its actors and as much again for the rest."""
-    if run.memory_per_actor_gib is not None:
-        return int(run.memory_per_actor_gib * GIB)
+def _choose_memory(runtime: RayRuntime, settings: RunSettings, shape: ActorShape, actors: int) -> int:
+    """Bytes to reserve for a label actor: ACTOR_GIB if the nodes have twice that for each, otherwise none."""
+    if settings.memory_per_actor_gib is not None:
+        return int(settings.memory_per_actor_gib * GIB)
     generous = ActorShape(shape.cpus, shape.gpus, int(2 * ACTOR_GIB * GIB))
-    affordable = run.autoscaling or generous.fits_cluster(runtime.nodes) >= actors
+    affordable = settings.autoscaling or generous.fits_cluster(runtime.nodes) >= actors
     return int(ACTOR_GIB * GIB) if affordable else 0

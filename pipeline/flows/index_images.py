@@ -1,4 +1,4 @@
-"""Indexing: a folder, a prefix or a Parquet index in, an index snapshot out."""
+"""An index snapshot: list or read → write."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +13,20 @@ from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.snapshots import Snapshot, write_snapshot
 from laketag.schemas import ImageIndex
 
+ID_KEY_BYTES = 24
+"""Ids are compared by this much of their hash, so that the set of those seen stays small."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexRequest:
+    """Which source becomes a snapshot of which collection."""
+
+    source: str
+    """A folder or ``s3://`` prefix of images, or with ``columns`` a Parquet index or a folder of its files."""
+    collection: str
+    class_from_folder: bool = False  # an image's folder is its true class
+    columns: IndexColumns | None = None
+
 
 @dataclass(frozen=True)
 class IndexSummary:
@@ -25,57 +39,52 @@ class IndexSummary:
     left_out: Counter[str]
 
 
-def index_images(lake: Lake, source: str, collection: str, *, class_from_folder: bool) -> IndexSummary:
-    """A new snapshot of the collection holds every image below a folder or an ``s3://`` prefix."""
-    listing = ImageListing(source, lake.storage)
-    return _write(
-        lake, collection, (_index_rows(frame, class_from_folder) for frame in listing), listing.left_out
-    )
+def index_images(lake: Lake, request: IndexRequest) -> IndexSummary:
+    """A new snapshot of the collection has a row (schemas.ImageIndex) for every image of the source."""
+    counts, left_out = Counter[str](), Counter[str]()
+    rows: Iterator[pl.DataFrame]
+    if request.columns is None:
+        # list: file names in, rows out; a listing also tells the version of each image
+        listing = ImageListing(request.source, lake.storage, left_out)
+        rows = (_to_index_rows(files, request.class_from_folder) for files in listing)
+    else:
+        # read: rows of the source's tables in, rows out; refused if an id comes twice
+        read = read_parquet_index(request.source, request.columns, lake.storage)
+        rows = _refuse_duplicates(read, request.source)
+    # write: batches of rows in, the snapshot's files out
+    snapshot = write_snapshot(lake, request.collection, _counted(rows, counts))
+    return IndexSummary(request.collection, snapshot, counts["images"], counts["with_class"], left_out)
 
 
-def index_parquet(lake: Lake, source: str, collection: str, columns: IndexColumns) -> IndexSummary:
-    """A new snapshot of the collection holds every row of a Parquet index, whose ids must be unique."""
-    rows = _refuse_duplicates(read_parquet_index(source, columns, lake.storage), source)
-    return _write(lake, collection, rows, Counter())
+def _counted(batches: Iterator[pl.DataFrame], counts: Counter[str]) -> Iterator[pl.DataFrame]:
+    """The same batches; their rows are counted as they pass."""
+    for batch in batches:
+        counts["images"] += batch.height
+        counts["with_class"] += batch.height - batch["true_class"].null_count()
+        yield batch
 
 
-def _write(
-    lake: Lake, collection: str, batches: Iterator[pl.DataFrame], left_out: Counter[str]
-) -> IndexSummary:
-    """The batches are a snapshot; ``left_out`` may still be counted while they are read."""
-    counts: Counter[str] = Counter()
-
-    def counted() -> Iterator[pl.DataFrame]:
-        for batch in batches:
-            counts["images"] += batch.height
-            counts["with_class"] += batch.height - batch["true_class"].null_count()
-            yield batch
-
-    snapshot = write_snapshot(lake, collection, counted())
-    return IndexSummary(collection, snapshot, counts["images"], counts["with_class"], left_out)
-
-
-def _index_rows(listed: pl.DataFrame, class_from_folder: bool) -> pl.DataFrame:
-    """Listed images as rows of schemas.ImageIndex; the class is the name of the folder that an image lies in."""
-    folders = listed["path"].str.split("/").list.get(-2, null_on_oob=True)
-    return listed.with_columns(
-        image_id=pl.Series([image_id(uri) for uri in listed["uri"]], dtype=pl.String),
+def _to_index_rows(files: pl.DataFrame, class_from_folder: bool) -> pl.DataFrame:
+    """Listed files as rows of the index; the true class is the name of the folder that holds the file."""
+    folders = files["path"].str.split("/").list.get(-2, null_on_oob=True)
+    return files.with_columns(
+        image_id=pl.Series([image_id(uri) for uri in files["uri"]], dtype=pl.String),
         true_class=folders if class_from_folder else pl.lit(None, pl.String),
     ).select(ImageIndex.column_names())
 
 
 def _refuse_duplicates(batches: Iterator[pl.DataFrame], source: str) -> Iterator[pl.DataFrame]:
-    """The batches, or an InputError that names ids which come twice."""
+    """The same batches, or an InputError that names images whose id comes twice."""
     seen: set[bytes] = set()
     for batch in batches:
-        ids = [image_id(value).encode()[:24] for value in batch["image_id"]]  # short and of one length
-        twice = [value for value, key in zip(batch["image_id"], ids, strict=True) if key in seen]
+        keys = [image_id(value).encode()[:ID_KEY_BYTES] for value in batch["image_id"]]
+        twice = [value for value, key in zip(batch["image_id"], keys, strict=True) if key in seen]
         twice += batch["image_id"].filter(batch["image_id"].is_duplicated()).unique().to_list()
         if twice:
             rows = batch.filter(pl.col("image_id").is_in(twice[:3]))["uri"].to_list()
             raise InputError(
-                f"{source}: {len(twice)} image(s) stand twice in the index, such as {', '.join(rows[:3])}; "
+                f"{source}: {len(twice)} image(s) are in the index twice, such as {', '.join(rows[:3])}; "
                 "give each image one row, or name a column of unique ids with --id-column"
             )
-        seen.update(ids)
+        seen.update(keys)
         yield batch

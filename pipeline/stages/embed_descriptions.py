@@ -1,4 +1,4 @@
-"""The text stage: descriptions in, their token counts and embeddings out."""
+"""Descriptions in, their token counts and embeddings out."""
 
 import numpy as np
 import pyarrow as pa
@@ -10,34 +10,34 @@ from laketag.pipeline.models.backbone_spec import BackboneSpec
 
 
 class EmbedDescriptions:
-    """Actor: rows with ``text`` and ``drop_reason`` in; the same rows out, with their embeddings.
+    """Actor: rows with ``text`` and ``drop_reason`` in; the same rows out, with three more columns.
 
-    ``tokens``, ``truncated`` and ``embedding`` are added. Texts that are dropped already are not embedded.
+    ``tokens`` counts the whole text, ``truncated`` tells whether the text tower sees only its beginning, and
+    ``embedding`` has unit length and is null where the text is dropped.
     """
 
     def __init__(self, spec: BackboneSpec, *, device: str, threads: int | None = None) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
+        self._backbone: Backbone | LaketagError
         try:
-            self._backbone: Backbone | LaketagError = spec.load(device)
-        except (
-            LaketagError
-        ) as error:  # Ray keeps only the text of what a constructor raises: raised by the call
-            self._backbone = error
+            self._backbone = spec.load(device)
+        except LaketagError as error:
+            self._backbone = error  # raised by the call: of a constructor's error Ray keeps only the text
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """Count the tokens of every text before the cut; embed what is not dropped, unit length, float32."""
+        """Count the tokens of every text, and embed those that are not dropped."""
         if isinstance(self._backbone, LaketagError):
             raise self._backbone
         texts: list[str] = batch["text"].to_pylist()
-        wanted = [reason is None for reason in batch["drop_reason"].to_pylist()]
+        is_kept = [reason is None for reason in batch["drop_reason"].to_pylist()]
         _, tokens = self._backbone.tokenize(texts)
         truncated = [count > self._backbone.context_length for count in tokens]
-        chosen = [text for text, is_wanted in zip(texts, wanted, strict=True) if is_wanted]
+        kept = [text for text, keep in zip(texts, is_kept, strict=True) if keep]
         vectors = iter(
-            self._backbone.encode_text(chosen).cpu().numpy() if chosen else np.empty((0, 0), np.float32)
+            self._backbone.encode_text(kept).cpu().numpy() if kept else np.empty((0, 0), np.float32)
         )
-        embeddings = [next(vectors) if is_wanted else None for is_wanted in wanted]
+        embeddings = [next(vectors) if keep else None for keep in is_kept]
         return (
             batch.append_column("tokens", pa.array(tokens, pa.int32()))
             .append_column("truncated", pa.array(truncated, pa.bool_()))

@@ -2,7 +2,6 @@
 
 import math
 import pickle
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,6 @@ import pyarrow as pa
 
 from laketag.pipeline.errors import LaketagError
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.staging import Run
-from laketag.pipeline.progress.metrics import counter, gauge, histogram
 from laketag.schemas import label_arrow_schema
 
 if TYPE_CHECKING:  # the driver imports this stage, and does without torch
@@ -28,7 +25,7 @@ class LabelImages:
     Each row also carries ``fetched_bytes`` on to the receipt. An image that has failed keeps its failure.
     """
 
-    def __init__(self, *, lake: Lake, run: Run, pickled_spec: bytes, device: str, threads: int) -> None:
+    def __init__(self, *, lake: Lake, run_id: str, pickled_spec: bytes, device: str, threads: int) -> None:
         """``pickled_spec`` is a ClassifierSpec, pickled because the driver cannot unpickle it without torch."""
         from laketag.pipeline.stages.class_texts import load_class_texts
 
@@ -38,28 +35,16 @@ class LabelImages:
             self._classifier: Classifier | LaketagError = spec.load(texts, device=device, threads=threads)
         except LaketagError as error:
             self._classifier = error  # raised by the call: Ray keeps only the text of a constructor's error
-        self._run_id = run.run_id
-        self._tags = {"collection": run.collection}
-        self._in_flight = gauge("laketag_rows_in_flight")
-        self._seconds = counter("laketag_model_seconds_total")
-        self._batch_seconds = histogram("laketag_label_batch_seconds")
+        self._run_id = run_id
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Label the rows that have pixels."""
         if isinstance(self._classifier, LaketagError):
             raise self._classifier
-        began = time.perf_counter()
-        self._in_flight.set(batch.num_rows, self._tags | {"stage": "label"})
-        try:
-            rows = label_rows(batch, self._classifier)
-        finally:
-            self._in_flight.set(0, self._tags | {"stage": "label"})
-        seconds = time.perf_counter() - began
-        self._seconds.inc(seconds, self._tags)
-        self._batch_seconds.observe(seconds, self._tags)
         stamp = {"run_id": self._run_id, "labelled_at": datetime.now(UTC)}
+        rows = [row | stamp for row in label_rows(batch, self._classifier)]
         schema = label_arrow_schema().append(batch.schema.field("fetched_bytes"))
-        return pa.Table.from_pylist([row | stamp for row in rows], schema)
+        return pa.Table.from_pylist(rows, schema)
 
 
 def label_rows(batch: pa.Table, classifier: "Classifier") -> list[dict[str, Any]]:

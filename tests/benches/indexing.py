@@ -16,13 +16,17 @@ from rich.table import Table
 
 from laketag.pipeline.classifier.choose_classifier import choose_classifier
 from laketag.pipeline.flows.describe_classes import describe_classes
-from laketag.pipeline.flows.index_images import index_images
-from laketag.pipeline.flows.label_images import label_images, plan_run
+from laketag.pipeline.flows.index_images import IndexRequest, index_images
+from laketag.pipeline.flows.label_images import label_images
+from laketag.pipeline.flows.plan_run import LabelRequest, plan_run
+from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.publish import publish
 from laketag.pipeline.lake.staging import Run, scan_plan, write_part
 from laketag.pipeline.settings_file import read_settings
+from laketag.pipeline.stages.description_files import DescriptionFile
+from laketag.schemas import LABEL_SCHEMA_VERSION
 from tests.models.tiny import save_local_dir
 from tests.stores.ceph_gateway import missing_programs, serve_ceph
 from tests.stores.moto_server import serve_moto
@@ -66,15 +70,17 @@ def measure(folder: Path, images: str, root: str, model: Path, env: dict[str, st
     settings = read_settings(overrides=overrides)
     lake = open_lake(root, settings.storage)
     began = time.perf_counter()
-    index_images(lake, images, "c", class_from_folder=False)
+    index_images(lake, IndexRequest(source=images, collection="c"))
     indexed = time.perf_counter() - began
-    describe_classes(lake, str(folder / "classes.txt"), "s", settings, QUIET)
-    planned = plan_run(lake, "c", choose_classifier(lake, "s", settings), settings)
+    describe_classes(lake, "s", DescriptionFile(str(folder / "classes.txt")), settings, QUIET)
+    request = LabelRequest(collection="c", set_name="s")
+    classifier = choose_classifier(settings, latest_embedded_set(lake, "s"), LABEL_SCHEMA_VERSION)
+    planned = plan_run(lake, request, classifier, settings)
     assert isinstance(planned, Run)
     pretend_to_label(lake, planned)
-    label_images(lake, "c", "s", settings, QUIET)  # imports and clients are warm after it
+    label_images(lake, request, settings, QUIET)  # imports and clients are warm after it
     began = time.perf_counter()
-    label_images(lake, "c", "s", settings, QUIET)
+    label_images(lake, request, settings, QUIET)
     nothing = time.perf_counter() - began
     options = [part for override in overrides for part in ("-o", override)]
     began = time.perf_counter()

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from laketag.pipeline.config import Settings
-from laketag.pipeline.flows.index_images import index_images
+from laketag.pipeline.flows.index_images import IndexRequest, index_images
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.snapshots import scan_snapshot
 from laketag.pipeline.stages.decode_images import decode_images
@@ -44,9 +44,8 @@ def run() -> None:
                 write_pictures(folder / f"{width}", count, (width, height))
                 for file in (folder / f"{width}").iterdir():
                     store.put(f"images/{width}/{file.name}", file.read_bytes())
-                indexed = index_images(
-                    lake, store.url(f"images/{width}"), f"c{width}", class_from_folder=False
-                )
+                request = IndexRequest(source=store.url(f"images/{width}"), collection=f"c{width}")
+                indexed = index_images(lake, request)
                 rows = (
                     scan_snapshot(lake, indexed.snapshot)
                     .select("image_id", "uri", "etag", "size_bytes")

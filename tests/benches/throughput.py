@@ -16,19 +16,24 @@ from rich.table import Table
 
 from laketag.pipeline.classifier.choose_classifier import choose_classifier, find_classifier
 from laketag.pipeline.classifier.class_texts import ClassTexts
+from laketag.pipeline.cluster.execution import open_blocks
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.resources import CPU_BATCH, decide_resources
 from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.describe_classes import describe_classes
-from laketag.pipeline.flows.index_images import index_images
-from laketag.pipeline.flows.label_chain import label_chain
-from laketag.pipeline.flows.label_images import plan_run
+from laketag.pipeline.flows.index_images import IndexRequest, index_images
+from laketag.pipeline.flows.label_images import Labelling, label_chain
+from laketag.pipeline.flows.plan_run import LabelRequest, plan_run
+from laketag.pipeline.lake.description_versions import latest_embedded_set
+from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.staging import Run, scan_plan
 from laketag.pipeline.settings_file import read_settings
 from laketag.pipeline.stages.class_texts import load_class_texts
 from laketag.pipeline.stages.decode_images import decode_images
+from laketag.pipeline.stages.description_files import DescriptionFile
 from laketag.pipeline.stages.fetch_images import fetch_images
+from laketag.schemas import LABEL_SCHEMA_VERSION
 from tests.benches.lakes import save_random_clip, save_random_vit, write_pictures
 
 IMAGES = {"abs": 48, "clip": 256}
@@ -37,6 +42,7 @@ CLASSES = 20
 ARCHITECTURE = "ViT-B-32"
 ATTENTION = "vit_small_patch16_224.dino"
 CROPS = 8
+QUIET = Console(quiet=True)
 
 
 def run() -> None:
@@ -62,12 +68,24 @@ def run() -> None:
             )
             write_pictures(folder / method, images, SIZE_PX)
             lake = open_lake(str(folder / f"lake-{method}"), settings.storage)
-            index_images(lake, str(folder / method), "c", class_from_folder=False)
+            index_images(lake, IndexRequest(source=str(folder / method), collection="c"))
             with ray_runtime():
-                describe_classes(lake, str(classes), "s", settings, Console(quiet=True))
-                planned = plan_run(lake, "c", choose_classifier(lake, "s", settings), settings)
+                describe_classes(lake, "s", DescriptionFile(str(classes)), settings, QUIET)
+                classifier = choose_classifier(settings, latest_embedded_set(lake, "s"), LABEL_SCHEMA_VERSION)
+                request = LabelRequest(collection="c", set_name="s")
+                planned = plan_run(lake, request, classifier, settings)
                 assert isinstance(planned, Run)
-                flow = measure_flow(lake, planned, settings)
+                with hold_lease(lake, "bench") as lease:
+                    flow = measure_flow(
+                        Labelling(
+                            lake=lake,
+                            run=planned,
+                            classifier=classifier,
+                            settings=settings,
+                            lease=lease,
+                            console=QUIET,
+                        )
+                    )
             bare = measure_classifier(lake, planned, settings, threads)
             table.add_row(method, f"{images}", f"{flow:.2f}", f"{bare:.2f}", f"{flow / bare:.2f}")
     print(
@@ -76,23 +94,24 @@ def run() -> None:
     Console().print(table)
 
 
-def measure_flow(lake: Lake, planned: Run, settings: Settings) -> float:
+def measure_flow(labelling: Labelling) -> float:
     """Images/s of the chain, from the first staged part to the last."""
-    classifier = choose_classifier(lake, planned.description_set, settings)
-    pending = scan_plan(lake, planned.run_id).collect()
+    pending = scan_plan(labelling.lake, labelling.run.run_id).collect()
     with ray_runtime() as runtime:
-        resources = decide_resources(runtime, settings.run, pending.height)
+        resources = decide_resources(runtime, labelling.settings.run, pending.height)
         began, done, first = 0.0, 0, 0
-        for receipt in label_chain(lake, planned, classifier, settings, resources, pending):
-            if not began:
-                began, first = time.perf_counter(), receipt["images"]
-            done += receipt["images"]
-        return (done - first) / (time.perf_counter() - began)
+        with open_blocks(label_chain(labelling, pending, resources)) as blocks:
+            for receipt in (row for block in blocks for row in block.to_pylist()):
+                if not began:
+                    began, first = time.perf_counter(), receipt["images"]
+                done += receipt["images"]
+            return (done - first) / (time.perf_counter() - began)
 
 
 def measure_classifier(lake: Lake, planned: Run, settings: Settings, threads: int) -> float:
     """Images/s of the classifier alone on the same images, decoded before."""
-    spec = find_classifier(lake, planned.description_set, settings)
+    embedded_set = latest_embedded_set(lake, planned.description_set)
+    spec = find_classifier(settings, embedded_set, LABEL_SCHEMA_VERSION)
     texts: ClassTexts = load_class_texts(lake, planned.description_set, planned.description_version)
     classifier = spec.load(texts, device="cpu", threads=threads)
     plan = scan_plan(lake, planned.run_id).collect().to_arrow()

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 import ray.data
 
-from laketag.pipeline.cluster.ray_runtime import open_blocks, ray_runtime
+from laketag.pipeline.cluster.execution import open_blocks
+from laketag.pipeline.cluster.ray_runtime import ray_runtime
 
 WITHOUT_RAY = ("Prefetcher", "data-usage-metrics-poller")
 """Threads of Ray Data that go on and do not ask Ray for anything: one that waits for work, one that speaks HTTP."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from laketag.pipeline.cluster.nodes import GIB, Node, total
 from laketag.pipeline.cluster.ray_runtime import RayRuntime
 from laketag.pipeline.cluster.resources import decide_resources
-from laketag.pipeline.cluster.shortfalls import say_shortfalls
+from laketag.pipeline.cluster.shortfalls import describe_shortfalls
 from laketag.pipeline.config import RunSettings
 from tests.cluster.test_resources import LOG
 
@@ -15,8 +15,8 @@ LARGE = 64 * GIB
 def said(*nodes: Node, free: Node | None = None, **settings: object) -> list[str]:
     """What is said of a cluster of these nodes."""
     runtime = RayRuntime(False, nodes, LOG, free=free or total(nodes), cores=2)
-    run = RunSettings.model_validate(settings)
-    return say_shortfalls(runtime, run, decide_resources(runtime, run, 100_000))
+    chosen = RunSettings.model_validate(settings)
+    return describe_shortfalls(runtime, chosen, decide_resources(runtime, chosen, 100_000))
 
 
 def test_nothing_is_said_of_a_cluster_that_has_all() -> None:
@@ -52,7 +52,7 @@ def test_idle_gpus_and_why_are_told() -> None:
 
 def test_gpus_with_too_few_cpus_to_decode_for_them_are_told() -> None:
     (sentence,) = said(Node(8, 8, LARGE))
-    assert sentence.startswith("only 5 pictures are decoded at once for 8 GPUs")
+    assert sentence.startswith("only 5 images are decoded at once for 8 GPUs")
 
 
 def test_memory_that_is_not_reserved_is_told() -> None:

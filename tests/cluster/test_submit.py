@@ -95,17 +95,14 @@ def test_the_demo_is_labelled_on_the_cluster_as_on_one_machine(
         cluster, "describe", str(DEMO_DESCRIPTIONS), "--root", lake, "-s", "s", settings=DEMO_SETTINGS
     )
 
-    expected = {
-        f"ray_{name}{'_count' if kind == 'histogram' else ''}" for name, (kind, _, _) in METRICS.items()
-    }
+    expected = {f"ray_{name}" for name in METRICS}
     most: dict[str, float] = {}
 
     def shown() -> bool:
         """Whether each metric was there, also the gauges that are forgotten soon after their process has ended."""
         for sample in read_exported(cluster):
             most[sample.name] = max(sample.value, most.get(sample.name, 0.0))
-        moving = ("ray_laketag_images_per_second", "ray_laketag_rows_in_flight")
-        return expected <= most.keys() and all(most[name] > 0 for name in moving)
+        return expected <= most.keys() and most["ray_laketag_images_per_second"] > 0
 
     retried, *_, last = (re.escape(name) for name in demo_images if "/hard-" in name)
     with serve_faults(ceph.env["AWS_ENDPOINT_URL"]) as proxy:
@@ -126,7 +123,7 @@ def test_the_demo_is_labelled_on_the_cluster_as_on_one_machine(
     assert ledger == {"labelled": SOUND} | Counter(fault for fault in FAULTS if fault != "no_image")
     assert {s.tags["outcome"]: s.value for s in after if s.name == "ray_laketag_images_total"} == ledger
     values: Counter[str] = Counter()
-    for sample in after:  # each label actor exports its own
+    for sample in after:
         values[sample.name] += sample.value
     assert values["ray_laketag_bytes_read_total"] == sum(map(len, demo_images.values()))
     assert values["ray_laketag_fetch_retries_total"] == 1
@@ -135,8 +132,6 @@ def test_the_demo_is_labelled_on_the_cluster_as_on_one_machine(
     assert most["ray_laketag_run_label_actors"] == int(actors[1])
     assert most["ray_laketag_run_label_actor_restarts"] == 0
     assert most["ray_laketag_run_planned_images"] == len(demo_images)
-    assert values["ray_laketag_label_batch_seconds_sum"] > 0
-    assert 0 < values["ray_laketag_model_seconds_total"] < 600
 
 
 def test_a_stopped_job_releases_its_lease_and_the_same_submission_goes_on(

@@ -10,8 +10,8 @@ import yaml
 
 from laketag.pipeline.config import DescriptionSettings, Settings
 from laketag.pipeline.descriptions.lint import lint
-from laketag.pipeline.flows.describe_classes import read_file
 from laketag.pipeline.settings_file import read_settings
+from laketag.pipeline.stages.description_files import DescriptionFile, read_sentences
 from tests.infra.manifests import (
     KUBERNETES,
     containers,
@@ -160,7 +160,7 @@ def test_the_head_has_the_variables_that_the_night_needs() -> None:
 def test_laketag_keeps_every_text_of_the_mounted_classes() -> None:
     file = KUBERNETES / "classes.json"
     assert file.stat().st_size < 2**20  # the limit of a ConfigMap
-    sentences, detected = read_file(str(file), Settings(), None, None)
+    sentences, detected = read_sentences(DescriptionFile(str(file)), Settings())
     assert detected.format == "cupl"
     assert [row.text for row in lint(sentences, DescriptionSettings(), str(file)) if row.drop_reason] == []
 

@@ -15,7 +15,7 @@ import pytest
 from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.errors import StorageError
 from laketag.pipeline.images.fetch_files import file_etag
-from laketag.pipeline.stages.fetch_images import fetch_images
+from laketag.pipeline.stages.fetch_images import PART_BYTES, fetch_images, fetch_in_parts
 from laketag.pipeline.store.schemes import open_filesystem
 from tests.stores.ceph_gateway import User
 from tests.stores.fault_proxy import Fault, FaultProxy
@@ -457,3 +457,28 @@ def test_polars_sees_the_stage_as_the_contract_says(store: Store) -> None:
     assert isinstance(frame, pl.DataFrame)
     assert frame.schema["attempts"] == pl.Int32
     assert {"image_id", "uri", "etag", "data", "failure", "failure_detail", "attempts"} <= set(frame.columns)
+
+
+def test_parts_are_bounded_by_bytes_and_hold_every_row_once() -> None:
+    """By the sizes in the index: an image larger than the limit counts as the limit, one without a size as 1 MiB."""
+    mib, most = 2**20, PART_BYTES
+    sizes = [most - mib, mib, 1, 5 * most, None, most - mib, None, 0, most]
+    plan = pa.table(
+        {
+            "image_id": [str(number) for number in range(len(sizes))],
+            "uri": [f"/nowhere/{number}" for number in range(len(sizes))],
+            "etag": ["x"] * len(sizes),
+            "size_bytes": pa.array(sizes, pa.int64()),
+        }
+    )
+    parts = list(fetch_in_parts(plan, fetch=FetchSettings(max_bytes=most), storage=StorageSettings()))
+    ids = [part["image_id"].to_pylist() for part in parts]
+    assert ids == [["0", "1"], ["2"], ["3"], ["4", "5"], ["6", "7"], ["8"]]
+    assert all(part["failure"].to_pylist() == ["not_found"] * part.num_rows for part in parts)
+
+
+def test_an_empty_batch_is_one_empty_part() -> None:
+    plan = pa.table({name: pa.array([], pa.string()) for name in ("image_id", "uri", "etag")})
+    plan = plan.append_column("size_bytes", pa.array([], pa.int64()))
+    (part,) = fetch_in_parts(plan, fetch=FetchSettings(), storage=StorageSettings())
+    assert part.num_rows == 0

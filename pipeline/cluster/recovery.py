@@ -1,0 +1,93 @@
+"""Going on after Ray lost workers or nodes that it could not replace."""
+
+import time
+from collections.abc import Callable, Sized
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from rich.console import Console
+
+from laketag.pipeline.cluster.actor_shape import most_actors
+from laketag.pipeline.cluster.nodes import NodesLostError, free_now, living_nodes
+from laketag.pipeline.cluster.ray_errors import is_loss, translate
+from laketag.pipeline.cluster.ray_runtime import RayRuntime
+from laketag.pipeline.cluster.resources import Resources, decide_resources
+from laketag.pipeline.cluster.shortfalls import describe_shortfalls
+from laketag.pipeline.config import RunSettings
+from laketag.pipeline.errors import ClusterError
+
+RETURN_PATIENCE_S = 300.0
+"""How long to wait while no label actor fits. Nodes that went together, as in a zone's outage, often return in minutes."""
+LOOK_EVERY_S = 5.0
+
+Rows = TypeVar("Rows", bound=Sized)
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Repeats a piece of work after losses, each time with resources for what the cluster has then."""
+
+    runtime: RayRuntime
+    settings: RunSettings
+    console: Console
+
+    def run(
+        self,
+        pending: Rows,
+        attempt: Callable[[Rows, Resources], None],
+        find_pending: Callable[[], Rows],
+    ) -> None:
+        """An attempt has ended without a loss, so nothing is pending any more.
+
+        After a loss the next attempt works on what ``find_pending`` returns then. Raised are errors that are no loss, and
+        a loss in an attempt that finished no row; missing nodes (NodesLostError) are waited for instead.
+        """
+        resources = decide_resources(self.runtime, self.settings, len(pending))
+        self._print(resources)
+        while len(pending):
+            try:
+                attempt(pending, resources)
+                return
+            except Exception as error:  # Ray wraps a loss in many types; other errors are raised again
+                if not is_loss(error):
+                    raise
+                left = find_pending()
+                if len(left) == len(pending) and not isinstance(error, NodesLostError):
+                    raise
+                self.console.print(f"{translate(error, self.runtime.log_file)}", style="yellow")
+            pending = left
+            resources = self._decide_again(len(pending), resources)
+            self.console.print(
+                f"going on with the {len(pending):,} that are left, on what the cluster has now",
+                style="yellow",
+            )
+            self._print(resources)
+
+    def _print(self, resources: Resources) -> None:
+        self.console.print(f"{resources}", soft_wrap=True)
+        for sentence in describe_shortfalls(self.runtime, self.settings, resources):
+            self.console.print(sentence, style="yellow")
+
+    def _decide_again(self, planned: int, before: Resources) -> Resources:
+        """Resources for what is left. Raises ClusterError if no label actor fits for RETURN_PATIENCE_S."""
+        end = time.monotonic() + RETURN_PATIENCE_S
+        while True:
+            now = replace(self.runtime, nodes=living_nodes(), free=free_now())
+            try:
+                return decide_resources(now, self._settings_again(now, before), planned)
+            except ClusterError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(LOOK_EVERY_S)  # between two looks at what the cluster has
+
+    def _settings_again(self, now: RayRuntime, before: Resources) -> RunSettings:
+        """Keep the device (a table must not mix CPU and GPU labels), and at most the previous number of actors.
+
+        If not a single actor of the previous size fits, the settings alone decide size and number.
+        """
+        fitting = most_actors(now.nodes, before.shape, before.actors)
+        actors = before.actors if self.settings.autoscaling else fitting
+        kept: dict[str, object] = {"device": before.device}
+        if actors:
+            kept |= {"actors": actors, "cpus_per_actor": before.cpus_per_actor}
+        return self.settings.model_copy(update=kept)
