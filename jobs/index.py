@@ -71,7 +71,7 @@ def index(
     versions are read, not the images. Files whose extension is not that of an image are left out and counted.
     """
     from laketag.pipeline.flows.index_images import IndexRequest, index_images
-    from laketag.pipeline.images.parquet_index import IndexColumns
+    from laketag.pipeline.images.index_columns import IndexColumns
     from laketag.pipeline.lake.paths import checked_name, open_lake
 
     lake = open_lake(root, read_settings(settings, override).storage)

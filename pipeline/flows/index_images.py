@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from laketag.pipeline.errors import InputError
+from laketag.pipeline.images.index_columns import IndexColumns
 from laketag.pipeline.images.listing import ImageListing, image_id
-from laketag.pipeline.images.parquet_index import IndexColumns, read_parquet_index
+from laketag.pipeline.images.parquet_index import read_parquet_index
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.snapshots import Snapshot, write_snapshot
 from laketag.schemas import ImageIndex

@@ -13,15 +13,16 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from laketag.pipeline.config import DecodeSettings
+from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.images.image_formats import ends_early, sniff_format
 from laketag.pipeline.images.rgb import to_rgb
 
 RESIZE_GAP = 3.0
-"""Shrinking by more than this begins with a box average, which cannot be told from the slow way (Pillow's docs)."""
+"""Shrinking by more than this starts with a box average; the result looks the same as without it (Pillow's docs)."""
 DRAFT_GAP = 2.0
-"""A JPEG is decoded at 1/2, 1/4 or 1/8 if that is still so much larger than wanted (Pillow's Image.thumbnail)."""
+"""A JPEG is decoded at 1/2, 1/4 or 1/8 if that is still this much larger than wanted (Pillow's Image.thumbnail)."""
 
-UPRIGHT = {  # EXIF orientation → what turns the picture upright
+UPRIGHT = {  # EXIF orientation → the transposition that turns the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -35,15 +36,6 @@ ORIENTATION_TAG = 0x0112
 _quiet_lock = threading.RLock()
 
 
-class DecodeError(Exception):
-    """The bytes give no picture: ``reason`` is one of schemas.failures."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-
-
 @dataclass(frozen=True)
 class Decoded:
     """Pixels within the bounds, and the size of the whole upright picture."""
@@ -54,33 +46,34 @@ class Decoded:
 
 
 def decode(data: bytes | memoryview, settings: DecodeSettings) -> Decoded:
-    """The upright picture, shrunk if it is over the bounds and otherwise untouched; a DecodeError if there is none."""
+    """The upright picture, shrunk if it is over the bounds and otherwise untouched; an ImageFailure if there is none."""
     if len(data) == 0:
-        raise DecodeError("empty", "zero bytes")
+        raise ImageFailure("empty", "zero bytes")
     opener = sniff_format(bytes(data[:64]))
     if opener is None:
-        raise DecodeError("unsupported", f"no image format that is read; begins with {bytes(data[:16])!r}")
+        raise ImageFailure(
+            "unsupported", f"not an image format that is read; begins with {bytes(data[:16])!r}"
+        )
     try:
         with _quiet(), opener(io.BytesIO(data)) as image:
             width_px, height_px = image.size
             if width_px * height_px > settings.max_pixels:
-                raise DecodeError(
+                raise ImageFailure(
                     "too_many_pixels",
                     f"{width_px}x{height_px} pixels, over decode.max_pixels = {settings.max_pixels}",
                 )
             return _load(image, settings)
-    except (DecodeError, MemoryError):
+    except (ImageFailure, MemoryError):
         raise
     except Image.DecompressionBombError as error:
-        raise DecodeError("too_many_pixels", str(error)) from None
-    except Exception as error:  # noqa: BLE001  # parsers meet hostile bytes with any exception there is
-        with _quiet():
-            reason = "truncated" if ends_early(data, error) else "undecodable"
-        raise DecodeError(reason, f"{type(error).__name__}: {error}"[:300]) from None
+        raise ImageFailure("too_many_pixels", str(error)) from None
+    except Exception as error:  # noqa: BLE001  # on hostile bytes parsers raise any exception
+        detail = f"{type(error).__name__}: {error}"[:300]
+        raise ImageFailure("truncated" if ends_early(data, error) else "undecodable", detail) from None
 
 
 def bounded_size(width_px: int, height_px: int, settings: DecodeSettings) -> tuple[int, int]:
-    """The size of the picture within the bounds: the same shape, or as near as whole pixels come."""
+    """The picture's size within the bounds, with the aspect ratio kept as closely as whole pixels allow."""
     by_side = settings.short_side_px / min(width_px, height_px)
     by_area = math.sqrt(settings.bounded_pixels / (width_px * height_px))
     scale = min(by_side, by_area)
@@ -112,7 +105,7 @@ def _load(image: Image.Image, settings: DecodeSettings) -> Decoded:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 if there is none or it is broken; asked for after loading, because TIFFs are turned by that."""
+    """The EXIF orientation, 1 if there is none or it is broken; read after loading, because loading turns TIFFs."""
     try:
         value = image.getexif().get(ORIENTATION_TAG, 1)
         return int(value)
@@ -122,7 +115,7 @@ def _orientation(image: Image.Image) -> int:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Pillow warns of what is data here (size, palettes, broken metadata); the lock keeps threads from mixing filters up."""
+    """No warnings: Pillow warns of what is data here. The lock keeps threads from restoring each other's filters."""
     with _quiet_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

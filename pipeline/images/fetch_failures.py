@@ -1,8 +1,10 @@
-"""Why an image was not read: each of a library's errors under its name in schemas.failures."""
+"""Why an image was not read: each error of a client library or disk under its name in laketag.schemas.failures."""
 
 import re
 
+from laketag.pipeline.images.image_failure import ImageFailure, PassingFailure
 from laketag.pipeline.store.errors import read_answer, without_secrets, without_urls
+from laketag.pipeline.store.versions import ChangedError
 
 THROTTLED = re.compile(
     r"SlowDown|Throttl|TooManyRequests|RequestLimitExceeded|Busy|ServiceUnavailable|Reduce"
@@ -16,41 +18,33 @@ PASSING = re.compile(
 )
 
 
-class FetchError(Exception):
-    """An image was not read: ``reason`` is one of schemas.failures; a transient one is worth another try."""
-
-    def __init__(self, reason: str, detail: str, *, transient: bool = False) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-        self.transient = transient
-
-
-def explain(error: Exception) -> FetchError:
-    """The reason, detail and hope that lie in an error of the store's client or of the disk."""
-    if isinstance(error, FetchError):
+def explain(error: Exception) -> ImageFailure:
+    """The failure behind an error of a client or the disk; a PassingFailure where a retry may help."""
+    if isinstance(error, ImageFailure):
         return error
+    if isinstance(error, ChangedError):
+        return ImageFailure("changed", str(error))
     code, status = read_answer(error)
-    said = (
-        f"the store answered {status or ''} {code or ''}".rstrip() if status or code else _first_line(error)
-    )
+    answered = " ".join(str(part) for part in (status, code) if part)
+    detail = f"the store answered {answered}" if answered else _first_line(error)
     if isinstance(error, FileNotFoundError) or status == 404:
-        return FetchError("not_found", said)
+        return ImageFailure("not_found", detail)
     if isinstance(error, NotADirectoryError | IsADirectoryError):
-        return FetchError("not_found", "there is no such file")
+        return ImageFailure("not_found", "there is no such file")
     if status == 412:
-        return FetchError("changed", "the object is not the version that was indexed")
+        return ImageFailure("changed", "the object is not the version that was indexed")
     if isinstance(error, PermissionError) or status in (401, 403):
-        return FetchError("forbidden", said)
+        return ImageFailure("forbidden", detail)
     if status == 400 and code and FORBIDDEN.search(code):
-        return FetchError("forbidden", said)
+        return ImageFailure("forbidden", detail)
     if status in (429, 503) or (code and THROTTLED.search(code)):
-        return FetchError("throttled", said, transient=True)
+        return PassingFailure("throttled", detail)
     searched = f"{type(error).__name__} {without_urls(str(error))}"
     if isinstance(error, TimeoutError) or status == 408 or TIMED_OUT.search(searched):
-        return FetchError("timeout", "no complete answer in time", transient=True)
-    transient = (status is not None and status >= 500) or bool(PASSING.search(searched))
-    return FetchError("store_error", said, transient=transient)
+        return PassingFailure("timeout", "no complete answer in time")
+    if (status is not None and status >= 500) or PASSING.search(searched):
+        return PassingFailure("store_error", detail)
+    return ImageFailure("store_error", detail)
 
 
 def _first_line(error: Exception) -> str:

@@ -3,33 +3,33 @@
 import pyarrow as pa
 
 from laketag.pipeline.config import DecodeSettings
-from laketag.pipeline.images.decode import Decoded, DecodeError
+from laketag.pipeline.images.decode import Decoded
 from laketag.pipeline.images.decode import decode as decode_image
+from laketag.pipeline.images.image_failure import ImageFailure
 
 SIZES = ("bounded_width_px", "bounded_height_px", "width_px", "height_px")
 
 
 def decode_images(batch: pa.Table, *, decode: DecodeSettings) -> pa.Table:
-    """Each row has ``rgb_u8`` (height x width x 3, row by row) and its sizes, or keeps or gets a failure."""
-    failures = batch["failure"].to_pylist()
-    details = batch["failure_detail"].to_pylist()
-    pixels: list[pa.Array] = []
-    sizes: list[tuple[int | None, ...]] = []
+    """Each row has ``rgb_u8`` (height x width x 3, row by row) and its sizes in place of ``data``, or a failure."""
+    reasons, details = batch["failure"].to_pylist(), batch["failure_detail"].to_pylist()
+    images: list[Decoded | None] = []
     for row, data in enumerate(batch["data"]):
-        image: Decoded | None = None
-        if failures[row] is None:
+        image = None
+        if reasons[row] is None:
             try:
                 image = decode_image(memoryview(data.as_buffer()), decode)
-            except DecodeError as error:
-                failures[row], details[row] = error.reason, error.detail
-        pixels.append(_pixels(image))
-        sizes.append(_sizes(image))
+            except ImageFailure as failure:
+                reasons[row], details[row] = failure.reason, failure.detail
+        images.append(image)
     table = batch.drop_columns(["data", "failure", "failure_detail"])
-    table = table.append_column("failure", pa.array(failures, pa.string()))
+    table = table.append_column("failure", pa.array(reasons, pa.string()))
     table = table.append_column("failure_detail", pa.array(details, pa.string()))
-    table = table.append_column("rgb_u8", pa.chunked_array(pixels, pa.large_binary()))
-    for name, values in zip(SIZES, zip(*sizes, strict=True) if sizes else ((),) * len(SIZES), strict=True):
-        table = table.append_column(name, pa.array(values, pa.int32()))
+    pixels = pa.chunked_array([_pixels(image) for image in images], pa.large_binary())
+    table = table.append_column("rgb_u8", pixels)
+    sizes = [_sizes(image) for image in images]
+    for number, name in enumerate(SIZES):
+        table = table.append_column(name, pa.array([size[number] for size in sizes], pa.int32()))
     return table
 
 

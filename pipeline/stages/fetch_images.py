@@ -8,13 +8,13 @@ from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.images.fetch import fetch_all
 
 PART_BYTES = 128 * 2**20
-"""Of encoded images that one part holds at most, by the sizes in the index."""
+"""Of encoded images in one part at most, by the sizes in the index."""
 GUESSED_BYTES = 2**20
-"""Of an image whose size the index does not know."""
+"""Of an image whose size is not in the index."""
 
 
 def fetch_in_parts(batch: pa.Table, *, fetch: FetchSettings, storage: StorageSettings) -> Iterator[pa.Table]:
-    """fetch_images, a part of the rows after the other: memory is bounded by bytes and not by the number of images."""
+    """As fetch_images, in parts one after the other, so that memory is bounded by bytes and not by the number of images."""
     start = held = 0
     for row, size in enumerate(batch["size_bytes"].to_pylist()):
         expected = GUESSED_BYTES if size is None else min(size, fetch.max_bytes)
@@ -26,12 +26,12 @@ def fetch_in_parts(batch: pa.Table, *, fetch: FetchSettings, storage: StorageSet
 
 
 def fetch_images(batch: pa.Table, *, fetch: FetchSettings, storage: StorageSettings) -> pa.Table:
-    """Each row has ``data``, or ``failure`` and ``failure_detail``, and how many ``attempts`` the store took."""
+    """Each row has ``data`` or a failure, how many ``attempts`` the store took, and no ``size_bytes`` any more."""
     images = fetch_all(batch["uri"].to_pylist(), batch["etag"].to_pylist(), fetch, storage)
     columns = {
         "data": pa.array([image.data for image in images], pa.large_binary()),
-        "failure": pa.array([image.failure for image in images], pa.string()),
-        "failure_detail": pa.array([image.detail for image in images], pa.string()),
+        "failure": pa.array([image.failure and image.failure.reason for image in images], pa.string()),
+        "failure_detail": pa.array([image.failure and image.failure.detail for image in images], pa.string()),
         "attempts": pa.array([image.attempts for image in images], pa.int32()),
         "fetched_bytes": pa.array([len(image.data or b"") for image in images], pa.int64()),
     }

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
@@ -37,6 +38,15 @@ class Location:
         """Whether its name begins with the folder's name and a slash; links and ``..`` are not resolved."""
         prefix = f"{folder.key.rstrip('/')}/" if folder.key.rstrip("/") else ""
         return (self.scheme, self.bucket) == (folder.scheme, folder.bucket) and self.key.startswith(prefix)
+
+
+class Listed(NamedTuple):
+    """A file or object that a listing found; a tuple because a listing makes millions."""
+
+    url: str
+    etag: str  # Version.etag
+    size_bytes: int
+    path: str  # relative to the listed folder
 
 
 def parse_url(url: str) -> Location:

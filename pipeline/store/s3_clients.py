@@ -75,6 +75,8 @@ def open_botocore(access: S3Access, requests: Requests) -> Any:
     from botocore import UNSIGNED
     from botocore.config import Config
 
+    if not access.anonymous:
+        find_credentials(access)  # an AccessError now, rather than an error of botocore's at each request
     session = botocore.session.Session(profile=access.profile)
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
     config = Config(

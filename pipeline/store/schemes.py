@@ -1,6 +1,6 @@
-"""One function opens a store, and one table says which client serves which URL scheme."""
+"""One function opens a store, and one table says how the stores of each URL scheme are reached."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,27 +10,42 @@ from fsspec.implementations.local import LocalFileSystem
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import SettingsError
-from laketag.pipeline.store import s3_clients
-from laketag.pipeline.store.locations import LOCAL, Location, parse_url
+from laketag.pipeline.store import local_files, s3_clients
+from laketag.pipeline.store.locations import LOCAL, Listed, Location, parse_url
 from laketag.pipeline.store.s3_access import resolve_access
 from laketag.pipeline.store.s3_clients import Requests
+from laketag.pipeline.store.s3_objects import find_object_version, list_objects
+from laketag.pipeline.store.versions import UNKNOWN, Version
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scheme:
-    """How stores of one URL scheme are reached, by library."""
+    """How the stores of one URL scheme are reached."""
 
-    filesystem: Callable[[StorageSettings], Any]  # an fsspec filesystem
+    filesystem: Callable[[StorageSettings], Any]
+    """Opens an fsspec filesystem, for our tables and for whatever has no faster way."""
     polars_options: Callable[[StorageSettings], dict[str, str]]
-    bucket: Callable[[str, StorageSettings, Requests], Any] | None = None  # an obstore client, for many GETs
+    list_below: Callable[[Location, StorageSettings], Iterator[list[Listed]]]
+    find_version: Callable[[Location, StorageSettings], Version]
+    bucket: Callable[[str, StorageSettings, Requests], Any] | None = None
+    """Opens an obstore client, for many reads of whole objects."""
 
 
 SCHEMES = {
-    LOCAL: Scheme(lambda _: LocalFileSystem(auto_mkdir=True), lambda _: {}),
+    LOCAL: Scheme(
+        filesystem=lambda _: LocalFileSystem(auto_mkdir=True),
+        polars_options=lambda _: {},
+        list_below=lambda folder, _: local_files.list_below(folder),
+        find_version=lambda location, _: local_files.find_file_version(location),
+    ),
     "s3": Scheme(
-        lambda storage: s3_clients.open_s3fs(resolve_access(storage)),
-        lambda storage: s3_clients.polars_options(resolve_access(storage)),
-        lambda bucket, storage, requests: s3_clients.open_obstore(bucket, resolve_access(storage), requests),
+        filesystem=lambda storage: s3_clients.open_s3fs(resolve_access(storage)),
+        polars_options=lambda storage: s3_clients.polars_options(resolve_access(storage)),
+        list_below=list_objects,
+        find_version=find_object_version,
+        bucket=lambda bucket, storage, requests: s3_clients.open_obstore(
+            bucket, resolve_access(storage), requests
+        ),
     ),
 }
 
@@ -71,7 +86,18 @@ def polars_options(url: str, storage: StorageSettings) -> dict[str, str]:
 
 
 def open_bucket(location: Location, storage: StorageSettings, requests: Requests) -> Any:
-    """The obstore client of the bucket that holds the location, for any thread or event loop."""
+    """The obstore client of the bucket that holds the object, for any thread or event loop."""
     opener = SCHEMES[location.scheme].bucket
     assert opener is not None, f"{location.url} is in no bucket"
     return opener(location.bucket, storage, requests)
+
+
+def list_below(folder: Location, storage: StorageSettings) -> Iterator[list[Listed]]:
+    """Pages of all files below the folder, for folders of any size."""
+    return SCHEMES[folder.scheme].list_below(folder, storage)
+
+
+def find_version(location: Location, storage: StorageSettings) -> Version:
+    """The version of a file or object now; unknown if it does not exist, may not be seen or has another scheme."""
+    scheme = SCHEMES.get(location.scheme)
+    return scheme.find_version(location, storage) if scheme else Version(UNKNOWN)

@@ -29,6 +29,11 @@ class Version:
         """The value of an If-Match header that asks for this version; None if any will do."""
         return f'"{self.etag}"' if self.is_known else None
 
+    @property
+    def get_options(self) -> dict[str, str]:
+        """obstore's options of a GET that is refused if another version is current."""
+        return {"if_match": self.if_match} if self.if_match else {}
+
     def check(self, found: "Version") -> None:
         """The version found is this one, as far as both are known, or a ChangedError is raised."""
         if self.is_known and found.is_known and found != self:

@@ -1,21 +1,80 @@
-"""A read of embedded images has time for all that it must read."""
+"""Images embedded in tables: each row its bytes or its reason, no row group read twice, and time for all of a read."""
 
 import io
 import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from laketag.pipeline.config import FetchSettings
-from laketag.pipeline.images.fetch import fetch_all
 from laketag.pipeline.images.fetch_rows import SLOWEST_BYTES_PER_S, row_group_deadline_s
-from laketag.pipeline.images.locations import embedded_uri
+from laketag.pipeline.images.image_locations import embedded_uri
+from tests.images.reading import put, put_table, read, read_one, with_settings
 from tests.stores.fault_proxy import Fault, FaultProxy
 from tests.stores.store import Store
 
 
-def written(images: list[bytes], **options: object) -> bytes:
-    """A table whose structs hold the images and something large beside them, which cannot be compressed."""
+@pytest.mark.parametrize("column", ["image.bytes", "jpeg"])
+def test_embedded_images_arrive_whole_and_in_any_order(store: Store, column: str) -> None:
+    file, etag = put_table(store)
+    wanted = [49, 0, 19, 20, 3, 3, 41]
+    found = read(store, *[(embedded_uri(file, column, row), etag) for row in wanted])
+    assert [image.data for image in found] == [f"image {row} ".encode() * 50 for row in wanted]
+    assert {(image.reason, image.attempts) for image in found} == {(None, 1)}
+
+
+def test_each_failure_of_an_embedded_image(store: Store) -> None:
+    file, etag = put_table(store)
+
+    def reason(column: str, row: int, etag: str = etag, **changes: object) -> str | None:
+        return read_one(store, embedded_uri(file, column, row), etag, with_settings(**changes)).reason
+
+    assert reason("jpeg", 7) == "empty"
+    assert reason("jpeg", 8) == "empty"
+    assert reason("jpeg", 50) == "not_found"
+    assert reason("image.nothing", 1) == "not_found"
+    assert reason("text", 1) == "unsupported"
+    assert reason("jpeg", 1, max_bytes=100) == "too_large"
+    assert reason("jpeg", 1, etag="0" * 32) == "changed"
+    assert reason("jpeg", 1, allowed_roots=(store.url("elsewhere"),)) == "outside_policy"
+
+
+def test_a_table_that_is_missing_or_broken_fails_for_each_of_its_images(store: Store) -> None:
+    broken, etag = put(store, "broken.parquet", b"no table")
+    rows = [(f"{broken}#column=jpeg&row={row}", etag) for row in range(2)]
+    assert [image.reason for image in read(store, *rows)] == ["undecodable"] * 2
+    assert read_one(store, f"{store.url('none.parquet')}#column=jpeg&row=1").reason == "not_found"
+
+
+def test_a_table_behind_a_faulty_answer_is_tried_again(bucket: Store, faults: FaultProxy) -> None:
+    file, etag = put_table(bucket)
+    faults.add(Fault("status", path="table.parquet", method="GET", times=1))
+    assert read_one(bucket.through(faults.url), embedded_uri(file, "jpeg", 1), etag).reason is None
+
+
+def test_a_table_that_stalls_times_out_while_the_others_arrive(bucket: Store, faults: FaultProxy) -> None:
+    file, etag = put_table(bucket)
+    good = put(bucket, "good.jpg")
+    fault = faults.add(Fault("stall", path="table.parquet", method="GET"))
+    rows = ((embedded_uri(file, "jpeg", 1), etag), good)
+    found = read(bucket.through(faults.url), *rows, settings=with_settings(deadline_s=1.0))
+    fault.over = True
+    assert [image.reason for image in found] == ["timeout", None]
+
+
+def test_a_row_group_is_read_once_for_all_its_rows(bucket: Store, faults: FaultProxy) -> None:
+    file, etag = put_table(bucket, rows=60, row_group_size=20)
+    behind = bucket.through(faults.url)
+    read(behind, *[(embedded_uri(file, "jpeg", row), etag) for row in range(9, 20)])
+    requests_for_many = faults.count("table.parquet")
+    faults.requests.clear()
+    read(behind, (embedded_uri(file, "jpeg", 9), etag))
+    assert requests_for_many == faults.count("table.parquet")
+
+
+def table_of(images: list[bytes], **options: object) -> bytes:
+    """Structs with the images and something large beside them, which cannot be compressed."""
     sink = io.BytesIO()
     structs = [{"bytes": image, "mask": os.urandom(5_000)} for image in images]
     pq.write_table(pa.table({"image": structs}), sink, **options)
@@ -26,19 +85,18 @@ def test_the_end_of_a_large_row_group_is_reached_though_all_of_it_takes_longer_t
     bucket: Store, faults: FaultProxy
 ) -> None:
     images = [os.urandom(2**21) for _ in range(12)]
-    file = bucket.put("table.parquet", written(images))
+    file = bucket.put("table.parquet", table_of(images))
     faults.add(Fault("slow", path="table.parquet", method="GET", delay_s=0.7))  # of 4 MiB each
     settings = FetchSettings(deadline_s=3.0)
-    (image,) = fetch_all(
-        [embedded_uri(file, "image.bytes", 11)], ["unknown"], settings, bucket.through(faults.url).storage
-    )
-    assert (image.failure, image.detail, image.data) == (None, None, images[11])
+    image = read_one(bucket.through(faults.url), embedded_uri(file, "image.bytes", 11), settings=settings)
+    assert (image.reason, image.detail, image.data) == (None, "", images[11])
 
 
 def test_the_time_of_a_read_grows_with_the_wanted_column_of_its_row_group() -> None:
-    metadata = pq.read_metadata(io.BytesIO(written([os.urandom(40_000) for _ in range(6)], row_group_size=4)))
+    table = table_of([os.urandom(40_000) for _ in range(6)], row_group_size=4)
+    footer = pq.read_metadata(io.BytesIO(table))
     first, last = (
-        row_group_deadline_s(metadata, group, "image.bytes", FetchSettings(deadline_s=60.0)) - 60.0
+        row_group_deadline_s(footer, group, "image.bytes", FetchSettings(deadline_s=60.0)) - 60.0
         for group in (0, 1)
     )
     assert 4 * 40_000 < first * SLOWEST_BYTES_PER_S < 4 * 40_000 + 1_000

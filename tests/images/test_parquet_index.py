@@ -11,8 +11,9 @@ import pytest
 
 from laketag.pipeline.config import FetchSettings
 from laketag.pipeline.errors import InputError, StorageError
+from laketag.pipeline.images.index_columns import IndexColumns
 from laketag.pipeline.images.listing import ImageListing
-from laketag.pipeline.images.parquet_index import IndexColumns, read_parquet_index
+from laketag.pipeline.images.parquet_index import read_parquet_index
 from laketag.pipeline.stages.fetch_images import fetch_images
 from laketag.schemas import ImageIndex
 from tests.stores.fault_proxy import FaultProxy
@@ -146,7 +147,7 @@ def test_embedded_bytes_are_not_read_to_index_them(bucket: Store, faults: FaultP
         ({"uri": ["a"], "i": [b"x"]}, {"uri": "uri", "image": "i"}, "leave one out"),
         ({"uri": ["a"]}, {"image": "i"}, "no column 'i' for --image-column"),
         ({"uri": ["s3://b/a"], "n": [1]}, {"etag": "n"}, "column 'n' for --etag-column is int64, not text"),
-        ({"uri": ["a"], "md5": ["0"]}, {"etag": "md5"}, "/a does not lie in one.*leave the option out"),
+        ({"uri": ["a"], "md5": ["0"]}, {"etag": "md5"}, "/a is not in one.*leave the option out"),
         ({"image": [b"a"], "md5": ["0"]}, {"etag": "md5"}, "version of their table; leave the option out"),
         ({"img&1": [b"x"]}, {"image": "img&1"}, "column 'img&1' has '&' or '#' in its name.*rename"),
         ({"a#b": [{"bytes": b"x"}]}, {"image": "a#b"}, "column 'a#b.bytes' has '&' or '#' in its name"),

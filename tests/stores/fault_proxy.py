@@ -40,7 +40,7 @@ class Fault:
     sent_bytes: int = 100
     hits: int = 0
     over: bool = False
-    """Requests that are held are answered once it is set, and later ones at once."""
+    """Requests that are held or stalled go on once it is set, and later ones at once."""
 
     def matches(self, request: web.Request) -> bool:
         """Whether the fault is for this request and not used up."""
@@ -107,7 +107,9 @@ class FaultProxy:
         await response.prepare(request)
         if fault is not None and fault.action in ("truncate", "stall"):
             await response.write(content[: fault.sent_bytes])
-            await asyncio.sleep(fault.delay_s if fault.action == "stall" else 0.01)
+            while fault.action == "stall" and not fault.over:
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(0.01)
             return _reset(request, response)
         await response.write(content)
         await response.write_eof()

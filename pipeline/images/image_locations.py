@@ -1,0 +1,71 @@
+"""What an image's URI means, and whether images may be read from there."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from laketag.pipeline.images.image_failure import ImageFailure
+from laketag.pipeline.store.locations import Location, parse_url
+from laketag.pipeline.store.schemes import SCHEMES, normalise_url
+
+EMBEDDED = re.compile(r"(?P<file>.+\.(?:parquet|pq))#column=(?P<column>[^&#]+)&row=(?P<row>\d+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class ImageLocation:
+    """A file, and for an image that is embedded in a table its column and row number."""
+
+    file: Location
+    column: str | None = None
+    row: int = 0
+
+
+def embedded_uri(file: str, column: str, row: int) -> str:
+    """The URI of bytes in a column (``image.bytes`` for a field of a struct) and row of a Parquet file.
+
+    The row is padded so that URIs sort as rows do; a column with ``&`` or ``#`` in its name has no URI.
+    """
+    return f"{file}#column={column}&row={row:09d}"
+
+
+def locate(uri: str, allowed_roots: tuple[str, ...]) -> ImageLocation:
+    """The location that a URI names, symbolic links resolved; without allowed roots it may be anywhere.
+
+    An ImageFailure (outside_policy) if the URI names none, or one outside the allowed roots.
+    """
+    match = EMBEDDED.fullmatch(uri)
+    file = parse_url(match["file"] if match else uri)
+    if file.scheme not in SCHEMES:
+        raise _outside(f"{file.scheme}:// is not read; images come from s3:// or local paths")
+    file = _checked_path(file, allowed_roots) if file.is_local else _checked_object(file, allowed_roots)
+    return ImageLocation(file, match["column"], int(match["row"])) if match else ImageLocation(file)
+
+
+def _checked_object(location: Location, allowed_roots: tuple[str, ...]) -> Location:
+    if not location.bucket or not location.key:
+        raise _outside("the URL names no object; s3://bucket/key is read")
+    if not allowed_roots:
+        return location
+    if ".." in location.key.split("/"):  # a key like any other, unless something before the store resolves it
+        raise _outside("the key has '..' in it, which could lead out of fetch.allowed_roots")
+    if not any(location.is_below(parse_url(normalise_url(root))) for root in allowed_roots):
+        raise _outside(f"not under fetch.allowed_roots ({', '.join(allowed_roots)})")
+    return location
+
+
+def _checked_path(location: Location, allowed_roots: tuple[str, ...]) -> Location:
+    """The location with symbolic links and ``..`` resolved."""
+    if not location.key.startswith("/"):
+        raise _outside("the path is not absolute; index the image again")
+    real = os.path.realpath(location.key)
+    roots = [parse_url(normalise_url(root)) for root in allowed_roots]
+    paths = [os.path.realpath(root.key) for root in roots if root.is_local]
+    if allowed_roots and not any(Path(real).is_relative_to(path) for path in paths):
+        leads = "" if real == location.key else "leads out of, or is "
+        raise _outside(f"{leads}not under fetch.allowed_roots ({', '.join(allowed_roots)})")
+    return Location(location.scheme, location.bucket, real)
+
+
+def _outside(detail: str) -> ImageFailure:
+    return ImageFailure("outside_policy", detail)

@@ -1,0 +1,62 @@
+"""Tries of one read: until it succeeds, a failure lasts, the tries run out or the deadline passes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from laketag.pipeline.config import FetchSettings
+from laketag.pipeline.errors import LaketagError
+from laketag.pipeline.images.fetch_failures import explain
+from laketag.pipeline.images.image_failure import ImageFailure, PassingFailure
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Tried(Generic[T]):
+    """What a read gave, or why it gave nothing, after this many tries."""
+
+    outcome: T | ImageFailure
+    attempts: int
+
+
+async def read_with_retries(
+    read: Callable[[], Awaitable[T]], settings: FetchSettings, deadline_s: float
+) -> Tried[T]:
+    """What reading gave within the deadline. A LaketagError, such as missing credentials, is not the image's, and raised.
+
+    Waits between tries are drawn evenly from zero to a bound that doubles ("full jitter").
+    """
+    attempts = 0
+    last: ImageFailure | None = None
+
+    async def read_once() -> T:
+        nonlocal attempts, last
+        attempts += 1
+        try:
+            return await read()
+        except LaketagError:
+            raise
+        except Exception as error:  # noqa: BLE001  # explained and raised again
+            last = explain(error)
+            raise last from None
+
+    tries = AsyncRetrying(
+        stop=stop_after_attempt(settings.attempts),
+        wait=wait_random_exponential(multiplier=2 * settings.backoff_s, max=settings.max_backoff_s),
+        retry=retry_if_exception_type(PassingFailure),
+        reraise=True,
+    )
+    try:
+        async with asyncio.timeout(deadline_s):
+            return Tried(await tries(read_once), attempts)
+    except ImageFailure as failure:
+        return Tried(failure, attempts)
+    except TimeoutError:
+        if last is not None and last.reason == "throttled":  # the store's answer says more than our clock
+            return Tried(last, attempts)
+        after = f", after: {last.detail}" if last else ""
+        return Tried(ImageFailure("timeout", f"not read within {deadline_s:g} s{after}"), attempts)

@@ -1,0 +1,94 @@
+"""Reading from object stores: keys that are no paths, and who may read."""
+
+import pytest
+
+from laketag.pipeline.errors import StorageError
+from tests.images.reading import put, read_one, with_settings
+from tests.stores.ceph_gateway import User
+from tests.stores.fault_proxy import Fault, FaultProxy
+from tests.stores.store import OWNER, STRANGER, Store
+
+ODD_KEYS = ["a//b.jpg", "a/../b.jpg", "a/./b.jpg", "/lead.jpg"]
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+def test_keys_that_are_no_paths_are_read(bucket: Store, key: str) -> None:
+    bucket.put("b.jpg", b"not this one")
+    bucket.put("a/b.jpg", b"not this one")
+    image = read_one(bucket, *put(bucket, key, key.encode()))
+    assert image.data == key.encode(), image
+
+
+def test_keys_that_are_no_paths_fail_as_others_do(bucket: Store, faults: FaultProxy) -> None:
+    uri, etag = put(bucket, "a//b.jpg", b"x" * 1000)
+    behind = bucket.through(faults.url)
+    assert read_one(behind, bucket.url("a//missing.jpg")).reason == "not_found"
+    assert read_one(behind, uri, "0" * 32).reason == "changed"
+    assert read_one(behind, uri, etag, with_settings(max_bytes=999)).reason == "too_large"
+    fault = faults.add(Fault("hold", path="a//b.jpg"))
+    assert read_one(behind, uri, etag, with_settings(deadline_s=1.0)).reason == "timeout"
+    fault.over = True
+    faults.add(Fault("truncate", path="a//b.jpg", times=1))
+    image = read_one(behind, uri, etag)
+    assert (image.reason, image.attempts) == (None, 2)
+
+
+def test_a_missing_bucket_is_not_found(bucket: Store) -> None:
+    image = read_one(bucket, "s3://no-such-bucket-here/x.jpg", "0" * 32)
+    assert (image.reason, image.attempts) == ("not_found", 1)
+
+
+def test_too_large_is_refused_before_the_body(bucket: Store, faults: FaultProxy) -> None:
+    uri, etag = put(bucket, "x.jpg", b"x" * 5000)
+    fault = faults.add(Fault("stall", path="x.jpg", sent_bytes=10))  # the body never comes
+    image = read_one(bucket.through(faults.url), uri, etag, with_settings(max_bytes=4000))
+    fault.over = True
+    assert (image.reason, image.attempts) == ("too_large", 1)
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        STRANGER,
+        User("wrong secret", OWNER.access_key, "not-the-secret"),
+        User("wrong key", "no-such-key", "x" * 20),
+    ],
+    ids=lambda user: user.name,
+)
+@pytest.mark.ceph
+def test_wrong_credentials_are_forbidden_at_the_first_try(
+    ceph: Store, monkeypatch: pytest.MonkeyPatch, user: User
+) -> None:
+    uri, etag = put(ceph, "x.jpg")
+    assert read_one(ceph, uri, etag).reason is None
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", user.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", user.secret_key)
+    image = read_one(ceph, uri, etag)
+    assert (image.reason, image.attempts) == ("forbidden", 1)
+    assert user.secret_key not in image.detail
+    assert user.access_key not in image.detail
+
+
+def test_a_private_object_is_forbidden_to_the_anonymous(bucket: Store) -> None:
+    uri, etag = put(bucket, "x.jpg")
+    storage = bucket.storage.model_copy(update={"anonymous": True})
+    assert read_one(Store("anonymous", bucket.root, storage), uri, etag).reason == "forbidden"
+
+
+@pytest.mark.parametrize("status", [400, 403])
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidToken"])
+def test_expired_credentials_are_forbidden(bucket: Store, faults: FaultProxy, status: int, code: str) -> None:
+    uri, etag = put(bucket, "x.jpg")
+    faults.add(Fault("status", path="x.jpg", status=status, code=code))
+    image = read_one(bucket.through(faults.url), uri, etag)
+    assert (image.reason, image.attempts) == ("forbidden", 1)
+
+
+@pytest.mark.parametrize("key", ["x.jpg", "a//x.jpg"])
+def test_a_run_without_any_credentials_stops_and_says_so(
+    bucket: Store, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    uri, etag = put(bucket, key)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    with pytest.raises(StorageError, match=r"no usable credentials.*AWS_ACCESS_KEY_ID"):
+        read_one(bucket, uri, etag)

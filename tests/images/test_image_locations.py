@@ -1,0 +1,56 @@
+"""Images come from allowed roots alone, whatever links and dots their URIs contain."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.images.reading import put, read, read_one, with_settings
+from tests.stores.store import Store, folder_store
+
+
+def test_outside_the_allowed_roots_nothing_is_read(store: Store) -> None:
+    settings = with_settings(allowed_roots=(store.url("in"),))
+    rows = [put(store, "in/x.jpg"), put(store, "inside/x.jpg"), put(store, "out.jpg")]
+    inside, *others = read(store, *rows, settings=settings)
+    assert (inside.reason, inside.attempts) == (None, 1)
+    for image in others:
+        assert (image.reason, image.attempts) == ("outside_policy", 0)
+        assert "allowed_roots" in image.detail
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://127.0.0.1:1/x.jpg", "gs://bucket/x.jpg", "relative/x.jpg", "s3://bucket"]
+)
+def test_other_schemes_and_half_uris_are_outside_policy(moto: Store, uri: str) -> None:
+    image = read_one(moto, uri)
+    assert (image.reason, image.attempts) == ("outside_policy", 0)
+
+
+def test_a_key_with_dots_cannot_climb_out_of_an_allowed_root(moto: Store) -> None:
+    settings = with_settings(allowed_roots=(moto.url("in"),))
+    assert read_one(moto, moto.url("in/../out.jpg"), settings=settings).reason == "outside_policy"
+
+
+def test_links_out_of_an_allowed_root_are_outside_policy(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    inside.mkdir()
+    outside.mkdir()
+    (outside / "secret.jpg").write_bytes(b"secret")
+    (inside / "file.jpg").symlink_to(outside / "secret.jpg")
+    (inside / "folder").symlink_to(outside)
+    disk = folder_store(tmp_path)
+    settings = with_settings(allowed_roots=(str(inside),))
+    for uri in (inside / "file.jpg", inside / "folder/secret.jpg", inside / "../out/secret.jpg"):
+        image = read_one(disk, str(uri), settings=settings)
+        assert (image.reason, image.attempts) == ("outside_policy", 0), uri
+    image = read_one(disk, str(inside / "file.jpg"))
+    assert image.data == b"secret", "without allowed roots a link is followed"
+
+
+def test_a_link_to_an_allowed_root_is_an_allowed_root(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    disk = folder_store(tmp_path)
+    uri, etag = put(disk, "real/x.jpg")
+    settings = with_settings(allowed_roots=(str(tmp_path / "link"),))
+    assert read_one(disk, uri, etag, settings).reason is None

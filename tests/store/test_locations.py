@@ -1,0 +1,43 @@
+"""A URL is taken apart and put together again without a change to the key."""
+
+import pytest
+
+from laketag.pipeline.store.locations import Location, parse_url
+
+
+@pytest.mark.parametrize("key", ["a/b.jpg", "a//b", "/lead", "x/", "a/../b", "ü %20#?", "c://d"])
+def test_an_object_url_keeps_its_key_exactly(key: str) -> None:
+    location = parse_url(f"s3://bucket/{key}")
+    assert (location.scheme, location.bucket, location.key) == ("s3", "bucket", key)
+    assert location.url == f"s3://bucket/{key}"
+    assert location.path == f"bucket/{key}"
+
+
+def test_a_bucket_is_a_location_without_a_key() -> None:
+    assert parse_url("s3://bucket") == Location("s3", "bucket", "")
+    assert parse_url("s3://bucket").url == "s3://bucket"
+
+
+@pytest.mark.parametrize(
+    ("url", "path"), [("/data/a%20b", "/data/a%20b"), ("file:///data/a%20b", "/data/a b"), ("a/b", "a/b")]
+)
+def test_a_local_path_is_its_own_url(url: str, path: str) -> None:
+    location = parse_url(url)
+    assert location.is_local
+    assert (location.url, location.path) == (path, path)
+
+
+@pytest.mark.parametrize(
+    ("url", "folder", "below"),
+    [
+        ("s3://b/in/x", "s3://b/in", True),
+        ("s3://b/in/x", "s3://b/in/", True),
+        ("s3://b/in/x", "s3://b", True),
+        ("s3://b/inside/x", "s3://b/in", False),
+        ("s3://other/in/x", "s3://b/in", False),
+        ("/b/in/x", "s3://b/in", False),
+        ("/in/x", "/", True),
+    ],
+)
+def test_what_is_below_a_folder_begins_with_its_name_and_a_slash(url: str, folder: str, below: bool) -> None:
+    assert parse_url(url).is_below(parse_url(folder)) is below
