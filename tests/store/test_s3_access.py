@@ -30,9 +30,9 @@ def round_trip(root: str, storage: StorageSettings) -> None:
     """What s3fs writes, polars, obstore and botocore read."""
     url = f"{root}/table.parquet"
     location = parse_url(url)
-    size_bytes = write_table(FRAME, url, ImageIndex, storage)
+    write_table(FRAME, url, ImageIndex, storage)
     assert read_table(url, ImageIndex, storage).equals(FRAME)
-    assert open_bucket(location, storage, Requests(10.0)).head(location.key)["size"] == size_bytes
+    size_bytes = open_bucket(location, storage, Requests(10.0)).head(location.key)["size"]
     client = open_botocore(resolve_access(storage), Requests(10.0))
     assert client.head_object(Bucket=location.bucket, Key=location.key)["ContentLength"] == size_bytes
 
