@@ -1,7 +1,7 @@
-"""A Kubernetes API server of which only RayJobs exist: it keeps them, and plays the operator by a script of states.
+"""A Kubernetes API server that implements only RayJobs; a script of states replaces the operator.
 
-Stricter than Kubernetes, it refuses a RayJob with the name of a Job that is there: the operator gives the submitter's Job
-the RayJob's name, takes the other Job for it, and the run never begins.
+It is stricter than Kubernetes and refuses a RayJob with the name of an existing Job: the real operator gives the submitter's
+Job the RayJob's name, would mistake the other Job for it, and the run would never start.
 """
 
 import json
@@ -18,10 +18,10 @@ TOKEN = "the-pods-own-token"
 
 @dataclass
 class RayJobs:
-    """What the server holds, and what it will say next."""
+    """The server's RayJobs, and the statuses that it will return."""
 
     script: list[dict[str, Any] | int]  # statuses, or HTTP errors; the last one stays
-    job: str  # the Kubernetes Job that is there: the nightly's own
+    job: str  # the existing Kubernetes Job: the nightly's own
     url: str = ""
     rayjobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -29,7 +29,7 @@ class RayJobs:
 
 @contextmanager
 def serve_rayjobs(script: list[dict[str, Any] | int], job: str) -> Iterator[RayJobs]:
-    """A server on loopback."""
+    """Serve on loopback until the block ends."""
     state = RayJobs(script, job)
 
     class Handler(BaseHTTPRequestHandler):
@@ -68,7 +68,7 @@ def serve_rayjobs(script: list[dict[str, Any] | int], job: str) -> Iterator[RayJ
             self.wfile.write(data)
 
         def log_message(self, format: str, *arguments: object) -> None:  # the base class names it so
-            """Say nothing."""
+            """Do not log requests."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         state.url = f"http://127.0.0.1:{server.server_port}"

@@ -1,4 +1,4 @@
-"""The console blocks of docs/cluster.md: commands, what the page says they print, and whether that is real."""
+"""The console blocks of docs/cluster.md: each command, its output, and whether the output is real or expected."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ SENTENCE = re.compile(r"\b(Real|Expected)\b[^.]*:$")
 
 @dataclass(frozen=True)
 class Step:
-    """One command and its output: ``mark`` is real, expected, or nothing."""
+    """One command and its output; ``mark`` is real, expected, or empty."""
 
     section: str
     command: str
@@ -24,7 +24,7 @@ class Step:
 def console_steps() -> Iterator[Step]:
     """Every command of the guide, in its order.
 
-    An output says whether it is real or expected at the end of its last line, or the sentence before the block does.
+    The last line of an output, or the sentence before the block, marks it as real or expected.
     """
     section, before, lines = "", "", iter(GUIDE.read_text().splitlines())
     for line in lines:

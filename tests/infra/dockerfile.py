@@ -13,8 +13,8 @@ FILE = INFRA / "images/Dockerfile"
 
 
 def read_steps() -> list[dict[str, Any]]:
-    """Its instructions, in their order."""
-    with tempfile.TemporaryDirectory() as folder:  # the parser opens what it reads for writing too
+    """The instructions in their order, without comments."""
+    with tempfile.TemporaryDirectory() as folder:  # the parser also opens the file for writing
         copy = Path(folder) / "Dockerfile"
         shutil.copy(FILE, copy)
         parsed = DockerfileParser(str(copy)).structure
@@ -22,5 +22,5 @@ def read_steps() -> list[dict[str, Any]]:
 
 
 def of(steps: list[dict[str, Any]], instruction: str) -> list[str]:
-    """What the instructions of one kind say."""
+    """The values of all instructions of one kind."""
     return [step["value"] for step in steps if step["instruction"] == instruction]

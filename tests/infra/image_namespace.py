@@ -1,4 +1,4 @@
-"""The image's file system without a Docker engine: a mount namespace in which things lie where the Dockerfile puts them."""
+"""The image's file system without a Docker engine: a mount namespace with the files where the Dockerfile puts them."""
 
 import os
 import shlex
@@ -15,9 +15,9 @@ BASE_PATH = "/usr/local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 
 
 class ImageNamespace:
-    """This environment is /opt/laketag, /etc/profile.d holds what steps have written, and home is Debian's skeleton.
+    """This environment is mounted as /opt/laketag, /etc/profile.d contains what steps wrote, and home is Debian's skeleton.
 
-    What is not the image's own is this machine's, which must be Debian for its /etc/profile.
+    All other files are those of this machine, which must be Debian for its /etc/profile.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,7 +35,7 @@ class ImageNamespace:
         shutil.copytree("/etc/skel", self._home)
 
     def run(self, command: str, environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
-        """The command, as a container's shell runs it, in the image's environment and nobody else's."""
+        """Run the command as a container's shell does, with only the image's environment variables."""
         mounts = [
             ("--bind", Path(sys.prefix), self._opt / "laketag"),
             ("--rbind", self._opt, Path("/opt")),
@@ -55,6 +55,6 @@ class ImageNamespace:
 
 
 def image_environment(env_instruction: str) -> dict[str, str]:
-    """What one ENV instruction sets, on top of the base image's PATH."""
+    """The variables that one ENV instruction sets, with the base image's PATH filled in."""
     pairs = (word.partition("=")[::2] for word in shlex.split(env_instruction.replace("\\\n", "")))
     return {name: value.replace("${PATH}", BASE_PATH) for name, value in pairs}

@@ -1,4 +1,4 @@
-"""AWS policies, and what AWS says of a request under them (IAM User Guide, "Policy evaluation logic", within one account)."""
+"""Evaluates AWS policies for a request (IAM User Guide, "Policy evaluation logic", within one account)."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,16 +9,16 @@ from tests.infra.manifests import INFRA
 
 FOLDER = INFRA / "aws"
 ROLE = "arn:aws:iam::123456789012:role/laketag-"
-"""Of the roles' ARNs, the beginning."""
+"""The beginning of the roles' ARNs."""
 
 Context = Mapping[str, str]
 OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "StringEquals": lambda has, pattern: has == pattern,
     "StringLike": fnmatchcase,
-    "ArnEquals": fnmatchcase,  # AWS takes wildcards here too
+    "ArnEquals": fnmatchcase,  # AWS accepts wildcards here too
     "Bool": lambda has, pattern: has == pattern,
 }
-"""The condition operators that the policies use, without ``Not`` and ``IfExists``; another one is a KeyError."""
+"""The condition operators in the policies, without ``Not`` and ``IfExists``; another operator raises a KeyError."""
 
 
 def policy(name: str) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def policy(name: str) -> dict[str, Any]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    assert len(dict(pairs)) == len(pairs), f"a key is there twice: {[key for key, _ in pairs]}"
+    assert len(dict(pairs)) == len(pairs), f"a key is written twice: {[key for key, _ in pairs]}"
     return dict(pairs)
 
 
@@ -51,7 +51,7 @@ def allows(
     *,
     caller: str = ROLE + "worker",
 ) -> bool:
-    """Whether the caller's own policies and the resource's, taken together, let one request through.
+    """Whether the caller's own policies and the resource's policies together allow one request.
 
     The caller is an ARN or a service's name; policies without a Principal are the caller's own.
     """
@@ -81,7 +81,7 @@ def _is_for(principal: str | dict[str, str | list[str]], caller: str) -> bool:
 
 
 def _holds(condition: dict[str, dict[str, str | list[str]]], context: Context) -> bool:
-    """Every test of every key; of a test's values one is enough, or none may fit where it says Not."""
+    """Whether every operator holds for every key: one of the values must match, or none if the operator has ``Not``."""
     return all(
         _test(operator, context.get(key), _many(patterns))
         for operator, keys in condition.items()

@@ -1,7 +1,7 @@
 """A Kubernetes resource definition as a strict JSON schema.
 
-An API server drops fields that a definition does not know, without a word; here they are errors. What an object may hold is
-what its definition lists, as in structural schemas (kubernetes.io/docs, "Specifying a structural schema").
+An API server silently drops fields that a definition does not contain; here they are errors. An object may have only the fields
+that its definition lists, as in structural schemas (kubernetes.io/docs, "Specifying a structural schema").
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ METADATA = {
     },
     "additionalProperties": False,
 }
-"""Of ObjectMeta, what a person writes; a definition says no more of it than that it is an object."""
+"""The part of ObjectMeta that people write; a definition only says that it is an object."""
 
 
 def strict_schema(definition: Path, version: str) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def strict_schema(definition: Path, version: str) -> dict[str, Any]:
 
 
 def problems(document: dict[str, Any], schema: dict[str, Any]) -> list[str]:
-    """What is wrong with a document: where and why."""
+    """The places where a document breaks the schema, and why."""
     validator = jsonschema.Draft202012Validator(schema)
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
 

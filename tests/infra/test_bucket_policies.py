@@ -1,4 +1,4 @@
-"""Bucket policies and trust: whom they shut out, whatever else those may do, and whom they do not."""
+"""Bucket policies and trust policies: whom they deny access, whatever else is allowed to them, and whom they do not."""
 
 import pytest
 
@@ -11,7 +11,7 @@ PERSON = "arn:aws:iam::123456789012:user/administrator"
 
 @pytest.mark.parametrize("name", ["bucket-images", "bucket-lake"])
 def test_a_bucket_policy_can_be_put_before_any_role_exists(name: str) -> None:
-    """S3 refuses a policy whose Principal is a role that is not there, and of the roles only some are ever made."""
+    """S3 refuses a policy whose Principal is a role that does not exist, and only some of the roles are ever created."""
     assert [statement["Principal"] for statement in policy(name)["Statement"]] == ["*", "*"]
 
 

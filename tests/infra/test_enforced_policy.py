@@ -1,4 +1,4 @@
-"""data.json on a store that enforces it: what it lets through, and that it is enough for a night."""
+"""data.json on a store that enforces it allows exactly the intended requests, and they are enough for a night."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The image's last steps, and what `ray up` runs in it, where its files lie where the Dockerfile puts them."""
+"""The image's last steps and the commands of `ray up` run with the files where the Dockerfile puts them."""
 
 import re
 import subprocess
@@ -29,7 +29,7 @@ def image(tmp_path: Path) -> Image:
 
 
 def as_ray_up_runs(command: str) -> str:
-    """The command in the words that Ray's launcher puts around it."""
+    """The command as Ray's launcher wraps it."""
     return " ".join(_with_interactive(command))  # type: ignore[no-untyped-call]  # Ray
 
 
@@ -40,7 +40,7 @@ def test_the_step_that_tries_the_image_passes(image: Image) -> None:
 
 
 def test_the_environment_alone_does_not_reach_a_login_shell(tmp_path: Path) -> None:
-    """What the profile is for; were it otherwise, the next test would say nothing."""
+    """This is why the profile exists; otherwise the next test would show nothing."""
     result = ImageNamespace(tmp_path).run(as_ray_up_runs("ray --version"), ENVIRONMENT)
     assert result.returncode == 127
     assert "ray: command not found" in result.stderr

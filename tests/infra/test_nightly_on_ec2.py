@@ -1,4 +1,4 @@
-"""The nightly of EC2, with programs that only write down how they were called."""
+"""The nightly of EC2, with programs that only record how they were called."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""ray_cluster.yaml by Ray's own validation and launcher, the latter against moto's EC2."""
+"""ray_cluster.yaml passes Ray's own validation and works with its launcher, the latter against moto's EC2."""
 
 import copy
 import json
@@ -80,7 +80,7 @@ def test_ray_refuses_a_field_that_it_does_not_know(config: dict[str, Any]) -> No
 
 
 def test_ray_needs_no_defaults_of_its_own(config: dict[str, Any]) -> None:
-    """What this file leaves out would come from Ray: an old machine image, `pip install ray`, an open dashboard."""
+    """Ray would fill in what this file leaves out: an old machine image, `pip install ray`, an open dashboard."""
     prepared = prepare_config(copy.deepcopy(config))
     for when in ("setup", "head_start_ray", "worker_start_ray", "initialization"):
         assert prepared[f"{when}_commands"] == config[f"{when}_commands"]

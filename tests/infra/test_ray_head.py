@@ -1,4 +1,4 @@
-"""A real head, started with the words of ray_cluster.yaml: its ports, its token, its probes, its metrics."""
+"""A real head, started with the command of ray_cluster.yaml: its ports, its token, its probes, its metrics."""
 
 import json
 import os
@@ -77,14 +77,14 @@ def head() -> Iterator[Head]:
             while status(f"http://{ip}:{agent}/api/healthz") != 200:
                 assert time.monotonic() < end, (folder / "head.log").read_text()
                 assert process.poll() is None, (folder / "head.log").read_text()
-                time.sleep(0.5)  # between two looks, each of which may show why the head ended
+                time.sleep(0.5)  # between two checks, each of which may show why the head ended
             yield found
         finally:
             stop(process)  # with --block, `ray start` ends all that it has started
 
 
 def status(url: str, token: str | None = None) -> int:
-    """The HTTP status of an answer; 0 without one."""
+    """The HTTP status of the response; 0 without one."""
     request = urllib.request.Request(
         url, headers={} if token is None else {"Authorization": f"Bearer {token}"}
     )
@@ -127,7 +127,7 @@ def test_metrics_need_no_token(head: Head) -> None:
     )
     while missing := [metric for metric in wanted if f"\n{metric}{{" not in _exported(head)]:
         assert time.monotonic() < end, missing
-        time.sleep(0.5)  # between two looks: each process reports every few seconds, in its own time
+        time.sleep(0.5)  # between two checks; each process reports every few seconds
 
 
 def test_rays_list_of_nodes_is_a_link_that_only_the_same_path_can_follow(head: Head) -> None:
@@ -149,13 +149,13 @@ def test_prometheus_as_it_is_configured_reads_the_head(head: Head, tmp_path: Pat
         end = time.monotonic() + PATIENCE_S
         while _health(f"http://{url}/api/v1/targets").get(f"{head.ip}:{head.metrics}") != "up":
             assert time.monotonic() < end, (tmp_path / "log").read_text()
-            time.sleep(0.5)  # between two looks: Prometheus scrapes in its own time
+            time.sleep(0.5)  # between two checks; Prometheus scrapes every second
     finally:
         stop(process)
 
 
 def _health(url: str) -> dict[str, str]:
-    """What a Prometheus says of each of its targets; nothing before it listens."""
+    """The health of each target of a Prometheus; empty before it listens."""
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
             targets = json.load(answer)["data"]["activeTargets"]

@@ -1,4 +1,4 @@
-"""The shell scripts: what shellcheck says of them, and what rendering does."""
+"""The shell scripts pass shellcheck, and rendering replaces every example value."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The nightly's script, run as its pod runs it, against a server that speaks the API's words."""
+"""The nightly's script, run as in its pod, against a server that implements the API's two calls."""
 
 import os
 import sys
