@@ -1,6 +1,7 @@
-"""Imports go down only, between packages and between files, and the core knows no Ray, no Arrow and no store."""
+"""The house: imports go down only, the core knows no Ray, no Arrow and no store, and tests mirror the tree."""
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -41,7 +42,42 @@ def name_of(path: Path) -> str:
 MODULES = {name_of(path): path for folder in CARD_FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))}
 PYTHON_FILES = [*MODULES.values(), ROOT / "laketag" / "__init__.py", *sorted((ROOT / "tests").rglob("*.py"))]
 BARE = ("laketag", "laketag.pipeline")
-"""Packages that hold nothing but others."""
+"""Packages that contain nothing but others."""
+TESTED_ELSEWHERE = {
+    "laketag.pipeline.classifier.methods": "tests/classifier/test_classifier.py compares each method with a plain loop",
+    "laketag.pipeline.classifier.views": "tests/classifier/test_classifier.py compares its batches with a plain loop",
+    "laketag.pipeline.classifier.spec": "tests/end_to_end/test_lake.py loads in actors what it describes",
+    "laketag.pipeline.cluster.actor_shape": "tests/cluster/test_resources.py tries it on many clusters",
+    "laketag.pipeline.cluster.nodes": "tests/cluster/test_resources.py and test_shortfalls.py use it on drawn nodes",
+    "laketag.pipeline.cluster.execution": "tests/cluster/test_ray_runtime.py reads a dataset in part",
+    "laketag.pipeline.cluster.label_actors": "tests/cluster/test_logical_gpus.py counts the actors of a run",
+    "laketag.pipeline.cluster.node_watch": "tests/cluster/test_submit.py takes a node away for good",
+    "laketag.pipeline.cluster.recovery": "tests/cluster/test_submit.py and tests/chaos/test_killed.py lose nodes and workers",
+    "laketag.pipeline.descriptions.embedded_set": "a value without logic; tests/classifier/test_fingerprint.py uses it",
+    "laketag.pipeline.flows.index_images": "tests/end_to_end/test_lake.py runs it on a folder and on S3",
+    "laketag.pipeline.flows.label_images": "tests/end_to_end/test_lake.py and tests/chaos/test_killed.py run it whole",
+    "laketag.pipeline.flows.plan_run": "tests/end_to_end/test_lake.py plans runs, also unfinished ones",
+    "laketag.pipeline.images.image_failure": "a value without logic; tests/images/test_decode.py causes each reason",
+    "laketag.pipeline.images.index_columns": "tests/images/test_parquet_index.py reads tables of every form",
+    "laketag.pipeline.images.index_uris": "tests/images/test_parquet_index.py reads tables of every form",
+    "laketag.pipeline.progress.metrics": "tests/cluster/test_submit.py reads what a run exports",
+    "laketag.pipeline.progress.progress": "tests/flows/test_stop_rule.py counts with it",
+    "laketag.pipeline.store.files": "tests/lake/test_lease.py reads and removes leases with it",
+    "laketag.pipeline.store.folders": "tests/lake/test_publish.py and tests/lake/test_snapshots.py list and clear folders with it",
+    "laketag.pipeline.store.s3_clients": "tests/store/test_s3_access.py opens every client",
+    "laketag.pipeline.store.versioned_file": "tests/images/test_fetch_rows.py reads tables through it",
+    "laketag.jobs.options": "declarations without logic; tests/end_to_end/test_lake.py types them",
+    "laketag.schemas.descriptions": "a contract; tests/flows/test_describe_classes.py writes by it",
+    "laketag.schemas.failures": "the closed list; tests/jobs/test_label.py and every test of a reason read it",
+    "laketag.schemas.image_index": "a contract; tests/lake/test_snapshots.py writes by it",
+    "laketag.schemas.plan": "a contract; tests/lake/test_plan.py writes by it",
+    "laketag.demo.colours": "tests/demo/test_scenes.py draws with it",
+    "laketag.demo.geometry": "tests/demo/test_scenes.py draws with it",
+    "laketag.demo.grounds": "tests/demo/test_scenes.py draws with it",
+    "laketag.demo.objects": "tests/demo/test_scenes.py draws with it",
+    "laketag.demo.training": "not installed; tests/demo/test_model.py tests the model that it wrote",
+}
+"""Modules (or packages of them) without a test file of their name: which tests run them, and why these."""
 
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:
@@ -104,3 +140,27 @@ def test_our_modules_are_imported_under_one_name() -> None:
         if imported.partition(".")[0] in CARD_FOLDERS
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def own_test(module: str) -> Path:
+    """The test file that has the module's name: of laketag.pipeline.lake.plan it is tests/lake/test_plan.py."""
+    *folders, name = module.removeprefix("laketag.").removeprefix("pipeline.").split(".")
+    return ROOT.joinpath("tests", *folders, f"test_{name}.py")
+
+
+def test_every_module_has_the_test_file_of_its_name_or_a_reason() -> None:
+    without = {
+        module
+        for module, path in MODULES.items()
+        if path.stem != "__init__" and not own_test(module).is_file()
+    }
+    covered = {
+        name: {module for module in without if f"{module}.".startswith(f"{name}.")}
+        for name in TESTED_ELSEWHERE
+    }
+    assert without - set().union(*covered.values()) == set(), (
+        "write a test, or a reason into TESTED_ELSEWHERE"
+    )
+    assert [name for name, modules in covered.items() if not modules] == [], "these have a test or are gone"
+    named = re.findall(r"tests/[\w/]+\.py", " ".join(TESTED_ELSEWHERE.values()))
+    assert [name for name in named if not (ROOT / name).is_file()] == []
