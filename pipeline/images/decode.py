@@ -1,4 +1,4 @@
-"""From the bytes of an image to upright, bounded RGB pixels, or the reason why there are none."""
+"""Decodes the bytes of an image to upright RGB pixels of bounded size, or says why it cannot."""
 
 import io
 import math
@@ -46,7 +46,7 @@ class Decoded:
 
 
 def decode(data: bytes | memoryview, settings: DecodeSettings) -> Decoded:
-    """The upright picture, shrunk if it is over the bounds and otherwise untouched; an ImageFailure if there is none."""
+    """The upright picture, shrunk if it exceeds the bounds and otherwise untouched; an ImageFailure if it cannot be decoded."""
     if len(data) == 0:
         raise ImageFailure("empty", "zero bytes")
     opener = sniff_format(bytes(data[:64]))
@@ -81,7 +81,7 @@ def bounded_size(width_px: int, height_px: int, settings: DecodeSettings) -> tup
         return width_px, height_px
     fit = round if by_side <= by_area else math.floor
     width, height = max(1, fit(width_px * scale)), max(1, fit(height_px * scale))
-    if width * height > settings.bounded_pixels:  # so thin that the short side cannot follow, or rounded up
+    if width * height > settings.bounded_pixels:  # very thin, or rounded up
         longest = settings.bounded_pixels // min(width, height)
         width, height = min(width, longest), min(height, longest)
     return width, height
@@ -109,13 +109,13 @@ def _orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(ORIENTATION_TAG, 1)
         return int(value)
-    except Exception:  # noqa: BLE001  # broken metadata is no reason to lose the picture
+    except Exception:  # noqa: BLE001  # broken metadata must not cost the picture
         return 1
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No warnings: Pillow warns of what is data here. The lock keeps threads from restoring each other's filters."""
+    """Hides Pillow's warnings about broken images, which become failures here. The lock keeps threads from mixing up filters."""
     with _quiet_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

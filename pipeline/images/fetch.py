@@ -1,4 +1,4 @@
-"""Reading many images at once: each gives its bytes or the reason why there are none, within its deadline."""
+"""Reads many images at once; within its deadline each gives its bytes or a failure."""
 
 import asyncio
 from collections import defaultdict
@@ -36,7 +36,7 @@ Image = memoryview | bytes | ImageFailure
 
 @dataclass(frozen=True)
 class Fetched:
-    """The bytes of one image, or why there are none; ``attempts`` counts how often the store was asked."""
+    """The bytes of one image, or its failure; ``attempts`` counts the tries."""
 
     data: memoryview | bytes | None
     attempts: int
@@ -46,10 +46,10 @@ class Fetched:
 def fetch_all(
     uris: Sequence[str], etags: Sequence[str], settings: FetchSettings, storage: StorageSettings
 ) -> list[Fetched]:
-    """What each URI's version holds, in order; no single image raises."""
+    """The bytes of each URI's version, in order. The failure of a single image is part of the result, and not raised."""
     with ThreadPoolExecutor(
         1, thread_name_prefix="fetch"
-    ) as thread:  # its own loop, where one may run already
+    ) as thread:  # its own event loop, because the caller may be in a running one
         return thread.submit(asyncio.run, _fetch(uris, etags, settings, storage)).result()
 
 
@@ -77,7 +77,7 @@ async def _fetch(
 
 
 class _Batch:
-    """The reads of one batch share slots and threads; ``found`` is what they gave, by the image's index."""
+    """The reads of one batch, which share slots and threads; ``found`` has the results by the image's index."""
 
     def __init__(self, settings: FetchSettings, storage: StorageSettings) -> None:
         self.found: dict[int, Fetched] = {}
@@ -88,7 +88,7 @@ class _Batch:
         self._table_slots = asyncio.Semaphore(min(TABLE_READS, settings.concurrency))
 
     def keep(self, image: Image, attempts: int, indexes: Sequence[int]) -> None:
-        """What these images of the batch are."""
+        """The images with these indexes have this result."""
         for index in indexes:
             if isinstance(image, ImageFailure):
                 self.found[index] = Fetched(None, attempts, image)
@@ -96,7 +96,7 @@ class _Batch:
                 self.found[index] = Fetched(image, attempts)
 
     async def read_image(self, location: Location, version: Version, index: int) -> None:
-        """The image at the location is kept."""
+        """The image at the location has a result."""
         settings, storage = self._settings, self._storage
 
         def read() -> Awaitable[memoryview | bytes]:
@@ -111,7 +111,7 @@ class _Batch:
         self.keep(tried.outcome, tried.attempts, [index])
 
     async def read_table(self, column: ImageColumn, indexes: dict[int, list[int]]) -> None:
-        """The embedded images in these rows are kept: the footer is read once, then each row group with some of them."""
+        """The embedded images in these rows have results; the footer is read once, and each row group with some of them."""
         settings, storage = self._settings, self._storage
         async with self._table_slots:
             tried = await read_with_retries(

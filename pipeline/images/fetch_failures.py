@@ -1,4 +1,4 @@
-"""Why an image was not read: each error of a client library or disk under its name in laketag.schemas.failures."""
+"""Maps errors of client libraries and disks to failures of images (laketag.schemas.failures)."""
 
 import re
 

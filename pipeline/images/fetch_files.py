@@ -9,7 +9,9 @@ from laketag.pipeline.store.versions import Version, version_of_file
 
 def read_file(path: str, version: Version, max_bytes: int) -> bytes:
     """The bytes of the file's indexed version; an ImageFailure if they are none or too many."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would wait for its writer for ever
+    descriptor = os.open(
+        path, os.O_RDONLY | os.O_NONBLOCK
+    )  # without O_NONBLOCK, a pipe would wait for a writer for ever
     with os.fdopen(descriptor, "rb", buffering=0) as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):

@@ -23,10 +23,10 @@ from laketag.pipeline.store.versioned_file import open_version
 from laketag.pipeline.store.versions import Version
 
 READ_BYTES = 4 * 2**20
-"""Of a column, read at once: memory holds this and a few pages, however large the row group is."""
+"""Bytes of a column that are read at once; memory holds this and a few pages, however large the row group is."""
 ROWS_PER_READ = 16
 SLOWEST_BYTES_PER_S = READ_BYTES
-"""The slowest delivery that is waited for: one read a second, as when 30 of them share a gigabit."""
+"""The lowest rate that a deadline allows for: one read a second, as when 30 of them share a gigabit."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,6 @@ def read_rows(
     found: dict[int, bytes | ImageFailure] = {}
     with open_version(column.file, column.version, storage, requests, deadline_s) as source:
         table = _parse(source, wanted.footer)
-        if not _has_column(table, column.name):
-            raise ImageFailure("not_found", f"the table has no column {column.name}")
         batches = table.iter_batches(
             ROWS_PER_READ, row_groups=[wanted.row_group], columns=[column.name], use_threads=False
         )
@@ -115,18 +113,14 @@ def _copy(value: Any, max_bytes: int) -> bytes | ImageFailure:
 
 def _leaf(batch: pa.RecordBatch, column: str) -> pa.Array:
     """The column's binary values; of a struct only the named field was read, so it is the first."""
+    if not batch.num_columns:
+        raise ImageFailure("not_found", f"the table has no column {column}")
     values = batch.column(0)
     while pa.types.is_struct(values.type):
         values = pc.struct_field(values, [0])
     if not (pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type)):
         raise ImageFailure("unsupported", f"column {column} holds {values.type}, not bytes")
     return values
-
-
-def _has_column(table: pq.ParquetFile, column: str) -> bool:
-    """Whether the file has that leaf, by its dotted path."""
-    schema = table.metadata.schema
-    return any(schema.column(i).path == column for i in range(len(schema)))
 
 
 def _parse(source: Any, footer: Any = None) -> pq.ParquetFile:

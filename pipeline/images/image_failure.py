@@ -1,12 +1,12 @@
-"""Why an image gives no label: one value, from its URI to its pixels."""
+"""The failure of one image: the same value from its URI to its pixels."""
 
 from laketag.schemas.failures import Failure
 
 
 class ImageFailure(Exception):  # noqa: N818  # the image fails, not the program
-    """The image gives nothing: a reason of the closed list, and the detail for a person.
+    """The image cannot be used, for a reason of the closed list; the detail explains it to a person.
 
-    It is raised where the image is found unusable, and kept as a value beside the other images of its batch.
+    The exception is raised where that turns out, and kept as a value among the results of a batch.
     """
 
     def __init__(self, reason: Failure, detail: str) -> None:
@@ -16,4 +16,4 @@ class ImageFailure(Exception):  # noqa: N818  # the image fails, not the program
 
 
 class PassingFailure(ImageFailure):
-    """A failure that another try may not meet."""
+    """A failure that may not occur at another try."""

@@ -1,4 +1,4 @@
-"""What an image's URI means, and whether images may be read from there."""
+"""Parses the URIs of images, and checks them against the allowed roots."""
 
 import os
 import re

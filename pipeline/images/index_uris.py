@@ -1,4 +1,4 @@
-"""The URIs in an existing index: where they lead, and which versions of the images their stores hold."""
+"""The URIs in an existing index: made absolute, and looked up for the versions of their images."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor

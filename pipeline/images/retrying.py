@@ -1,4 +1,4 @@
-"""Tries of one read: until it succeeds, a failure lasts, the tries run out or the deadline passes."""
+"""Retries of one read, until it succeeds, fails for good, or runs out of tries or time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Tried(Generic[T]):
-    """What a read gave, or why it gave nothing, after this many tries."""
+    """The result of a read, or its failure, after this many tries."""
 
     outcome: T | ImageFailure
     attempts: int
@@ -26,9 +26,9 @@ class Tried(Generic[T]):
 async def read_with_retries(
     read: Callable[[], Awaitable[T]], settings: FetchSettings, deadline_s: float
 ) -> Tried[T]:
-    """What reading gave within the deadline. A LaketagError, such as missing credentials, is not the image's, and raised.
+    """The result within the deadline. A LaketagError, such as missing credentials, is no fault of the image and is raised.
 
-    Waits between tries are drawn evenly from zero to a bound that doubles ("full jitter").
+    Waits between tries are drawn uniformly from zero to a bound that doubles ("full jitter").
     """
     attempts = 0
     last: ImageFailure | None = None

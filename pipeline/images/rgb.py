@@ -1,4 +1,4 @@
-"""Any of Pillow's pixel modes as RGB with 8 bits."""
+"""Converts any of Pillow's pixel modes to RGB with 8 bits."""
 
 import numpy as np
 from PIL import Image
@@ -21,8 +21,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
 def _to_8_bits(values: np.ndarray) -> np.ndarray:
     """Grey values from 0 to 255.
 
-    Integers up to 65535 are 16-bit greys, fractions from 0 to 1 are shares of white, floats up to 255 are 8-bit greys.
-    Anything else has no stated white, so its own range is stretched.
+    Integers up to 65535 are 16-bit greys, floats from 0 to 1 are fractions of white, floats up to 255 are 8-bit greys.
+    In any other range white is not defined, so the image's own range is stretched.
     """
     if values.dtype.kind == "f":
         values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)

@@ -8,9 +8,9 @@ from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.images.fetch import fetch_all
 
 PART_BYTES = 128 * 2**20
-"""Of encoded images in one part at most, by the sizes in the index."""
+"""The most bytes of encoded images in one part, by the sizes in the index."""
 GUESSED_BYTES = 2**20
-"""Of an image whose size is not in the index."""
+"""The assumed size of an image whose size is not in the index."""
 
 
 def fetch_in_parts(batch: pa.Table, *, fetch: FetchSettings, storage: StorageSettings) -> Iterator[pa.Table]:

@@ -1,1 +1,1 @@
-"""How bytes are reached: a folder or an object store; knows no image and no run."""
+"""How bytes are reached, in a folder or an object store; knows no image and no run."""

@@ -25,7 +25,7 @@ AWS_FILES = (
 
 @dataclass(frozen=True)
 class S3Access:
-    """Which store, which region, whose credentials; holds no secret. Equal values may share a client."""
+    """Everything that a client needs to reach S3, without secrets. Clients are cached by this value."""
 
     endpoint_url: str | None
     region: str

@@ -1,4 +1,4 @@
-"""The clients that speak S3, one for each way of using it; all get the same S3Access.
+"""The S3 clients, one for each way of using S3; all get the same S3Access.
 
 s3fs      for our tables: whole files, folders and conditional writes, with a blocking interface
 polars    for scans of our tables; it brings its own client and gets options

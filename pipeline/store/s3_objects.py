@@ -79,7 +79,7 @@ def list_objects(folder: Location, storage: StorageSettings) -> Iterator[list[Li
 def list_range(prefix: Prefix, keys: KeyRange) -> tuple[list[Any], list[KeyRange]]:
     """The range's first objects, and the ranges that remain after a few pages.
 
-    Most ranges between two cuts are empty, so the first request is for one key alone: whether it lies beyond.
+    Most ranges between two cuts are empty. So the first request is for a single key, which tells whether the range is.
     """
     objects: list[Any] = []
     after = keys.after

@@ -1,4 +1,4 @@
-"""Reading from a local disk: what is there but no readable file."""
+"""Pipes, folders and unreadable files on a local disk are failures, and do not hang."""
 
 import os
 from pathlib import Path

@@ -3,8 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -44,21 +42,6 @@ def test_a_write_that_fails_leaves_nothing_beside(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="in the way"):
         write_bytes(str(tmp_path / "in the way"), b"x", Store("folder", str(tmp_path)).storage)
     assert [path.name for path in tmp_path.iterdir()] == ["in the way"]
-
-
-def test_of_many_threads_exactly_one_creates(store: Store) -> None:
-    for race in range(5):
-        url = store.url(f"race-{race}")
-        gate = threading.Barrier(8)
-
-        def create(me: int, url: str = url, gate: threading.Barrier = gate) -> bool:
-            gate.wait()
-            return create_bytes(url, b"%d" % me * 500, store.storage)
-
-        with ThreadPoolExecutor(8) as pool:
-            won = list(pool.map(create, range(8)))
-        assert sum(won) == 1
-        assert store.get(f"race-{race}") == b"%d" % won.index(True) * 500
 
 
 RACER = """

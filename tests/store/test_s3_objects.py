@@ -26,11 +26,11 @@ KEYS = st.lists(st.text("abAB01_/~é.", min_size=1, max_size=6), unique=True, ma
 FOLDERS = st.dictionaries(
     st.text("abB1~é年\U0001f600", min_size=1, max_size=3), st.integers(1, 30), max_size=6
 )
-"""How many numbered keys lie in each folder: more than the pages after which a range is cut."""
+"""The number of keys in each folder: more than the pages after which a range is cut."""
 
 
 class Bucket:
-    """A store that lists as S3 does: in code point order, after a key, so many at a time."""
+    """A store that lists as S3 does: in code point order, after a key, a page at a time."""
 
     def __init__(self, keys: list[str], page: int) -> None:
         self.keys, self.page, self.requests = sorted(keys), page, 0

@@ -1,4 +1,4 @@
-"""A URL's scheme decides how it is reached; what is no place is refused."""
+"""A URL's scheme decides how it is reached; other schemes and half URLs are refused."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One place where a lake can lie, the same for tests whatever store it is on."""
+"""A store for a lake, with one interface for tests, whatever kind of store it is."""
 
 import uuid
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class Store:
         return ("-o", f"storage.endpoint_url={url}") if url else ()
 
     def put(self, key: str, data: bytes) -> str:
-        """The bytes lie under the key; returns their URL."""
+        """The object or file has this content; returns its URL."""
         filesystem, path = open_filesystem(self.url(key), self.storage)
         if self.name == "folder":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ class Store:
         return bytes(filesystem.cat_file(path))
 
     def delete(self, key: str) -> None:
-        """Nothing lies under the key."""
+        """The object or file does not exist any more."""
         filesystem, path = open_filesystem(self.url(key), self.storage)
         filesystem.rm_file(path)
 
