@@ -142,5 +142,5 @@ class _Batch:
             image = tried.outcome if isinstance(tried.outcome, ImageFailure) else tried.outcome[row]
             self.keep(image, tried.attempts, indexes[row])
 
-    async def _in_thread(self, read: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.threads, read)
+    def _in_thread(self, read: Callable[[], T]) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self.threads, read)

@@ -32,18 +32,6 @@ async def read_with_retries(
     """
     attempts = 0
     last: ImageFailure | None = None
-
-    async def read_once() -> T:
-        nonlocal attempts, last
-        attempts += 1
-        try:
-            return await read()
-        except LaketagError:
-            raise
-        except Exception as error:  # noqa: BLE001  # explained and raised again
-            last = explain(error)
-            raise last from None
-
     tries = AsyncRetrying(
         stop=stop_after_attempt(settings.attempts),
         wait=wait_random_exponential(multiplier=2 * settings.backoff_s, max=settings.max_backoff_s),
@@ -52,7 +40,16 @@ async def read_with_retries(
     )
     try:
         async with asyncio.timeout(deadline_s):
-            return Tried(await tries(read_once), attempts)
+            async for attempt in tries:
+                with attempt:
+                    attempts += 1
+                    try:
+                        return Tried(await read(), attempts)
+                    except LaketagError:
+                        raise
+                    except Exception as error:  # noqa: BLE001  # explained and raised again
+                        last = explain(error)
+                        raise last from None
     except ImageFailure as failure:
         return Tried(failure, attempts)
     except TimeoutError:
@@ -60,3 +57,4 @@ async def read_with_retries(
             return Tried(last, attempts)
         after = f", after: {last.detail}" if last else ""
         return Tried(ImageFailure("timeout", f"not read within {deadline_s:g} s{after}"), attempts)
+    raise AssertionError("unreachable: the last try returns or raises")
