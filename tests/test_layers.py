@@ -58,8 +58,6 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.flows.label_images": "tests/end_to_end/test_lake.py and tests/chaos/test_killed.py run it whole",
     "laketag.pipeline.flows.plan_run": "tests/end_to_end/test_lake.py plans runs, also unfinished ones",
     "laketag.pipeline.images.image_failure": "a value without logic; tests/images/test_decode.py causes each reason",
-    "laketag.pipeline.images.index_columns": "tests/images/test_parquet_index.py reads tables of every form",
-    "laketag.pipeline.images.index_uris": "tests/images/test_parquet_index.py reads tables of every form",
     "laketag.pipeline.progress.metrics": "tests/cluster/test_submit.py reads what a run exports",
     "laketag.pipeline.progress.progress": "tests/flows/test_stop_rule.py counts with it",
     "laketag.pipeline.store.files": "tests/lake/test_lease.py reads and removes leases with it",

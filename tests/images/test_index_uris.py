@@ -1,0 +1,61 @@
+"""URIs of an index lead from its table to the images, and each image's version is looked up or given."""
+
+import hashlib
+
+import polars as pl
+import pytest
+
+from laketag.pipeline.errors import InputError, StorageError
+from laketag.pipeline.images.listing import ImageListing
+from tests.images.indexing import fetched, put_parquet, read_index
+from tests.stores.fault_proxy import FaultProxy
+from tests.stores.store import Store
+
+
+def test_relative_uris_count_from_the_table_and_versions_are_asked_for(store: Store) -> None:
+    for key in ("set/a.jpg", "set/deep/b//c.png" if store.name != "folder" else "set/deep/c.png"):
+        store.put(key, key.encode())
+    uris = ["a.jpg", "deep/b//c.png" if store.name != "folder" else "deep/c.png", "missing.jpg"]
+    source = put_parquet(store, "set/index.parquet", {"uri": uris, "species": ["x", None, "y"]})
+    index = read_index(store, source, true_class="species")
+    assert index["uri"].to_list() == [store.url(f"set/{uri}") for uri in uris]
+    assert index["true_class"].to_list() == ["x", None, "y"]
+    assert index["etag"].to_list()[2] == "unknown"
+    listed = pl.concat(list(ImageListing(store.url("set"), store.storage)))
+    assert set(index["etag"][:2]) == set(listed["etag"])
+    assert fetched(store, index) == [f"set/{uris[0]}".encode(), f"set/{uris[1]}".encode(), "not_found"]
+
+
+def test_relative_uris_lead_to_other_folders_and_not_out_of_the_bucket(store: Store) -> None:
+    store.put("img/x.jpg", b"x")
+    store.put("set/y.jpg", b"y")
+    source = put_parquet(store, "set/index.parquet", {"uri": ["../img/x.jpg", "./y.jpg"]})
+    index = read_index(store, source)
+    assert index["uri"].to_list() == [store.url("img/x.jpg"), store.url("set/y.jpg")]
+    assert fetched(store, index) == [b"x", b"y"]
+    if store.name != "folder":
+        with pytest.raises(InputError, match=r"'\.\./\.\./x\.jpg' leads .* out of its bucket"):
+            read_index(store, put_parquet(store, "set/index.parquet", {"uri": ["../../x.jpg"]}))
+
+
+def test_uris_that_name_no_object_have_an_unknown_version(bucket: Store) -> None:
+    bucket.put("folder/x.jpg", b"x")
+    source = put_parquet(bucket, "index.parquet", {"uri": [bucket.url("folder/"), bucket.root, "folder"]})
+    assert read_index(bucket, source)["etag"].to_list() == ["unknown"] * 3
+
+
+@pytest.mark.parametrize("key", ["x.jpg", "odd//x.jpg"])
+def test_a_store_that_cannot_be_asked_for_a_version_is_named(moto: Store, tmp_path: Path, key: str) -> None:
+    here = Store("folder", str(tmp_path), moto.through("http://127.0.0.1:9").storage)
+    source = put_parquet(here, "index.parquet", {"uri": [moto.url(key)]})
+    with pytest.raises(StorageError, match=f"{moto.url(key)}: the store cannot be reached"):
+        read_index(here, source)
+
+
+def test_given_etags_are_the_stores_own_and_it_is_not_asked(bucket: Store, faults: FaultProxy) -> None:
+    uri, etag = bucket.put("x.jpg", b"x"), hashlib.md5(b"x").hexdigest()
+    source = put_parquet(bucket, "index.parquet", {"uri": [uri], "tag": [f'"{etag}"']})
+    index = read_index(bucket.through(faults.url), source, etag="tag")
+    assert index["etag"].to_list() == [etag]
+    assert faults.count("x.jpg", "HEAD") == 0
+    assert fetched(bucket, index) == [b"x"]
