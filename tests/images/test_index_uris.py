@@ -1,6 +1,7 @@
 """URIs of an index lead from its table to the images, and each image's version is looked up or given."""
 
 import hashlib
+from pathlib import Path
 
 import polars as pl
 import pytest

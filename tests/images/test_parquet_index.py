@@ -1,6 +1,7 @@
 """An index that exists already becomes index rows that can be fetched, on every store."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from laketag.pipeline.errors import InputError, StorageError
 from tests.images.indexing import fetched, put_parquet, read_index
 from tests.stores.fault_proxy import FaultProxy
-from tests.stores.store import Store
+from tests.stores.store import Store, folder_store
 
 
 def test_a_table_that_is_a_folder_with_a_files_name_is_read(store: Store) -> None:
