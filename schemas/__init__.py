@@ -9,7 +9,7 @@ from laketag.schemas.failures import (
     PermanentFailure,
 )
 from laketag.schemas.image_index import ImageIndex
-from laketag.schemas.labels import LABEL_SCHEMA_VERSION, LABELLED, Labels, label_arrow_schema
+from laketag.schemas.labels import LABELLED, Labels, label_arrow_schema
 from laketag.schemas.plan import Plan
 from laketag.schemas.runs import Runs
 
@@ -18,7 +18,6 @@ __all__ = [
     "FAILURES",
     "LABELLED",
     "LABEL_PROMPT_POSITION",
-    "LABEL_SCHEMA_VERSION",
     "PERMANENT_FAILURES",
     "TRANSIENT_FAILURES",
     "Descriptions",

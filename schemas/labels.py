@@ -11,9 +11,6 @@ from laketag.schemas.failures import FAILURES
 LABELLED = "labelled"
 """The outcome of an image that has a label; the other outcomes are the failure reasons."""
 
-LABEL_SCHEMA_VERSION = 1
-"""Part of the classifier fingerprint: raise it when columns change their meaning, and every image is labelled again."""
-
 
 class Labels(dy.Schema):
     """Exactly one row for every image in the plan: its label, or its failure."""
@@ -26,7 +23,7 @@ class Labels(dy.Schema):
         nullable=True,
         min=0,
         max=1,
-        description="posterior of the label: mean over views of the soft-matching mass on its class",
+        description="share of the label in the whole that the scores of all classes of the set are divided into",
     )
     score = dy.Float32(
         nullable=True, description="the method's score of the label (ABS: sum over views and descriptions)"
@@ -37,7 +34,7 @@ class Labels(dy.Schema):
     tags = dy.List(
         dy.Struct({"label": dy.String(), "probability": dy.Float32(min=0, max=1)}),
         nullable=True,
-        description="the most probable classes with their posteriors, best first",
+        description="the classes with the highest scores and their probabilities, best first; the first is the label",
     )
     evidence = dy.Struct(
         {
@@ -68,6 +65,15 @@ class Labels(dy.Schema):
         """A label comes with its probability, score, margin, tags, evidence and the image's size."""
         parts = (cls.probability, cls.score, cls.margin, cls.tags, cls.evidence, cls.width_px, cls.height_px)
         return cls.label.col.is_null() | pl.all_horizontal(part.col.is_not_null() for part in parts)
+
+    @dy.rule()
+    def first_tag_is_label(cls) -> pl.Expr:
+        """The first tag is the label, with the same probability."""
+        first = cls.tags.col.list.first().struct
+        return cls.label.col.is_null() | (
+            first.field("label").eq_missing(cls.label.col)
+            & first.field("probability").eq_missing(cls.probability.col)
+        )
 
 
 @cache

@@ -43,17 +43,17 @@ class ChosenClassifier:
     """The ClassifierSpec: to unpickle it imports torch."""
 
 
-def choose_classifier(settings: Settings, descriptions: EmbeddedSet, label_schema: int) -> ChosenClassifier:
+def choose_classifier(settings: Settings, descriptions: EmbeddedSet) -> ChosenClassifier:
     """The classifier of the settings with these descriptions; its weights are on this machine afterwards.
 
     Errors are those of find_classifier.
     """
     if "open_clip" in sys.modules:  # nothing to save
-        return _describe(find_classifier(settings, descriptions, label_schema))
-    return choose_in_child(settings, descriptions, label_schema)
+        return _describe(find_classifier(settings, descriptions))
+    return choose_in_child(settings, descriptions)
 
 
-def choose_in_child(settings: Settings, descriptions: EmbeddedSet, label_schema: int) -> ChosenClassifier:
+def choose_in_child(settings: Settings, descriptions: EmbeddedSet) -> ChosenClassifier:
     """As choose_classifier, always in a process of its own; a ModelError if that ends without an answer."""
     with subprocess.Popen(
         [sys.executable, "-P", "-c", CHILD],  # -P: without the folder that a person stands in
@@ -62,7 +62,7 @@ def choose_in_child(settings: Settings, descriptions: EmbeddedSet, label_schema:
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     ) as child:
         try:
-            answered, _ = child.communicate(pickle.dumps((settings, descriptions, label_schema)))
+            answered, _ = child.communicate(pickle.dumps((settings, descriptions)))
         except BaseException:  # a person stops the command, perhaps in the midst of a download
             child.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -80,14 +80,14 @@ def choose_in_child(settings: Settings, descriptions: EmbeddedSet, label_schema:
     return answer
 
 
-def find_classifier(settings: Settings, descriptions: EmbeddedSet, label_schema: int) -> "ClassifierSpec":
+def find_classifier(settings: Settings, descriptions: EmbeddedSet) -> "ClassifierSpec":
     """The spec of the settings' classifier; its own text tower must have embedded the descriptions.
 
     ModelError if the models cannot be loaded or do not go with the descriptions.
     """
     from laketag.pipeline.classifier.spec import classifier_spec
 
-    spec = classifier_spec(settings, descriptions, label_schema)
+    spec = classifier_spec(settings, descriptions)
     if descriptions.backbone_sha256 != spec.backbone.sha256:
         raise ModelError(
             f"description set {descriptions.name!r} was embedded with {descriptions.backbone} "

@@ -51,10 +51,10 @@ class Classifier:
         return labels
 
     def _read_labels(self, scores: Scores, boxes_xyxy_px: np.ndarray) -> list[ImageLabel]:
-        """Labels from scores; of classes with equal scores the first one wins."""
+        """Labels and tags from scores, best first; of classes with equal scores the first one wins."""
         rows = zip(
             scores.scores.cpu().numpy(),
-            scores.posteriors.cpu().numpy(),
+            scores.probabilities.cpu().numpy(),
             scores.evidence_view.tolist(),
             scores.evidence_text.tolist(),
             boxes_xyxy_px,
@@ -62,18 +62,15 @@ class Classifier:
         )
         names = self._class_names
         labels = []
-        for classes, posteriors, view, text, boxes in rows:
-            best = int(classes.argmax())
-            second = np.delete(classes, best).max() if len(classes) > 1 else classes[best]
-            tagged = np.argsort(-posteriors, kind="stable")[: self._tags]
+        for of_class, probabilities, view, text, boxes in rows:
+            order = np.argsort(-of_class, kind="stable")
+            best, second = of_class[order[0]], of_class[order[:2][-1]]
             x0, y0, x1, y1 = (int(edge) for edge in boxes[view])
             labels.append(
                 ImageLabel(
-                    label=names[best],
-                    probability=float(posteriors[best]),
-                    score=float(classes[best]),
-                    margin=float(classes[best] - second),
-                    tags=tuple((names[index], float(posteriors[index])) for index in tagged),
+                    tags=tuple((names[index], float(probabilities[index])) for index in order[: self._tags]),
+                    score=float(best),
+                    margin=float(best - second),
                     evidence_box_xyxy_px=(x0, y0, x1, y1),
                     evidence_description=self._matcher.texts[text],
                 )

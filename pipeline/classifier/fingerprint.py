@@ -12,13 +12,15 @@ from laketag.pipeline.models.architecture import LOCAL_DIR, local_folder
 from laketag.pipeline.models.attention_spec import AttentionSpec
 from laketag.pipeline.models.backbone_spec import BackboneSpec
 
+DECODE_REVISION = 2
+"""Raise it when the same bytes give other pixels: every image of every lake is labelled again."""
+LABEL_REVISION = 2
+"""Raise it when the same pixels give another label, or a column of the label table changes its meaning: every image of
+every lake is labelled again. A new column that may be null does not need it."""
+
 
 def classifier_fingerprint(
-    backbone: BackboneSpec,
-    attention: AttentionSpec | None,
-    settings: Settings,
-    descriptions: EmbeddedSet,
-    label_schema: int,
+    backbone: BackboneSpec, attention: AttentionSpec | None, settings: Settings, descriptions: EmbeddedSet
 ) -> str:
     """16 hex characters; two classifiers share them only if both give the same label to the same image.
 
@@ -39,7 +41,8 @@ def classifier_fingerprint(
         "decode": settings.decode.model_dump(mode="json"),
         # queries name a set, so sets of equal content and different names must not share labels
         "descriptions": f"{descriptions.name}/{descriptions.content_hash}",
-        "label_schema": label_schema,
+        "decode_revision": DECODE_REVISION,
+        "label_revision": LABEL_REVISION,
     }
     canonical = json.dumps(decided_by, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(canonical.encode(), digest_size=8).hexdigest()
@@ -51,6 +54,8 @@ def _used_settings(method: MethodSettings) -> dict[str, Any]:
     if method.name == "clip":
         return {name: settings[name] for name in ("name", "tags")}
     unused = set()
+    if not method.soft_matching:
+        unused |= {"matching_temperature"}
     if not method.feature_crops:
         unused |= {"feature_block"}
     if not needs_attention(method):

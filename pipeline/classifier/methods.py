@@ -23,13 +23,21 @@ SIMILARITIES_AT_ONCE = 1 << 24
 class ImageLabel:
     """The classifier's result for one image."""
 
-    label: str
-    probability: float
-    score: float
+    tags: tuple[tuple[str, float], ...]  # the best classes by score with their probabilities, best first
+    score: float  # of the label
     margin: float  # score of the label minus that of the second class; 0 if there is only one class
-    tags: tuple[tuple[str, float], ...]  # the most probable classes with their posteriors, best first
     evidence_box_xyxy_px: tuple[int, int, int, int]  # x1, y1 exclusive, in pixels of the array given
     evidence_description: str
+
+    @property
+    def label(self) -> str:
+        """The first tag."""
+        return self.tags[0][0]
+
+    @property
+    def probability(self) -> float:
+        """The first tag's."""
+        return self.tags[0][1]
 
 
 class Matcher:
@@ -39,17 +47,16 @@ class Matcher:
         self, texts: ClassTexts, method: MethodSettings, logit_scale: float, device: torch.device
     ) -> None:
         self._method = method
+        self._logit_scale = logit_scale
         classes = len(texts.class_names)
         if method.name == "clip":
             self.texts = texts.label_prompt_texts
             self._embeddings = texts.label_prompts.to(device)
             self._members = torch.arange(classes, device=device)[:, None]
-            self._temperature = 1 / logit_scale
         else:
             self.texts = texts.descriptions
             self._embeddings = texts.embeddings.to(device)
             self._members = padded_positions(texts.class_index.to(device), classes)
-            self._temperature = method.matching_temperature
 
     def match(self, views: Float[Tensor, "images views dim"]) -> Iterator[Scores]:
         """Scores of the images, in order, in chunks that fit in memory."""
@@ -58,11 +65,8 @@ class Matcher:
             yield self._match(chunk)
 
     def _match(self, views: Float[Tensor, "images views dim"]) -> Scores:
-        """``clip`` and ABS without soft matching take mean cosines, ABS matches softly.
-
-        ``clip`` matches label prompts at the model's own logit scale (100 for OpenAI's models).
-        """
-        softly = self._method.name == "abs" and self._method.soft_matching
-        return (match_softly if softly else match_plainly)(
-            views, self._embeddings, self._members, self._temperature
-        )
+        """``clip`` and ABS without soft matching take mean cosines, ABS matches softly."""
+        texts = self._embeddings, self._members
+        if self._method.name == "abs" and self._method.soft_matching:
+            return match_softly(views, *texts, self._method.matching_temperature, self._logit_scale)
+        return match_plainly(views, *texts, self._logit_scale)

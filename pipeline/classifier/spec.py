@@ -23,14 +23,11 @@ class ClassifierSpec:
     attention: AttentionSpec | None  # None if the method has no crops
     settings: Settings
     descriptions: EmbeddedSet
-    label_schema: int  # version of the label table's meaning
 
     @property
     def fingerprint(self) -> str:
         """See ``classifier_fingerprint``."""
-        return classifier_fingerprint(
-            self.backbone, self.attention, self.settings, self.descriptions, self.label_schema
-        )
+        return classifier_fingerprint(self.backbone, self.attention, self.settings, self.descriptions)
 
     def load(self, texts: ClassTexts, device: str, threads: int | None = None) -> Classifier:
         """The classifier on the device. On a CPU, torch and the resizing of crops use ``threads`` threads of this process."""
@@ -57,13 +54,11 @@ class ClassifierSpec:
         return named
 
 
-def classifier_spec(settings: Settings, descriptions: EmbeddedSet, label_schema: int) -> ClassifierSpec:
+def classifier_spec(settings: Settings, descriptions: EmbeddedSet) -> ClassifierSpec:
     """The spec of the classifier that the settings name; its weights are on this machine afterwards."""
     method = settings.method
     attention = AttentionSpec(settings.attention, settings.storage) if needs_attention(method) else None
     backbone = BackboneSpec(settings.backbone, settings.storage).with_architecture()
     if attention is not None and (method.feature_crops or attention.is_backbone):
         check_cls_tower(backbone, method.feature_block)
-    return ClassifierSpec(
-        backbone.resolved(), attention and attention.resolved(), settings, descriptions, label_schema
-    )
+    return ClassifierSpec(backbone.resolved(), attention and attention.resolved(), settings, descriptions)

@@ -30,7 +30,6 @@ from laketag.pipeline.stages.decode_images import decode_images
 from laketag.pipeline.stages.fetch_images import fetch_in_parts
 from laketag.pipeline.stages.label_images import LabelImages
 from laketag.pipeline.stages.write_labels import write_labels
-from laketag.schemas import LABEL_SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -60,7 +59,7 @@ def label_images(
     An unfinished run of the same collection and classifier is finished first, with its own frozen plan.
     """
     embedded_set = latest_embedded_set(lake, request.set_name)
-    classifier = choose_classifier(settings, embedded_set, LABEL_SCHEMA_VERSION)
+    classifier = choose_classifier(settings, embedded_set)
     collection, fingerprint = request.collection, classifier.fingerprint
     with hold_lease(lake, collection + run_suffix(collection, fingerprint), console.print) as lease:
         carry_out = partial(

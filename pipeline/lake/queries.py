@@ -74,7 +74,7 @@ def labels(
 
 
 def tags(root: str, *, storage: StorageSettings | None = None, **which: Unpack[ClassFilter]) -> pl.LazyFrame:
-    """One row for each image and each of its tags; rank 1 is the most probable."""
+    """One row for each image and each of its tags; rank 1 is the label."""
     _check_names(which, ClassFilter)
     rows = (
         _labelled(root, storage, which)

@@ -26,7 +26,6 @@ from laketag.pipeline.lake.publish import publish
 from laketag.pipeline.lake.staging import Run, scan_plan, write_part
 from laketag.pipeline.settings_file import read_settings
 from laketag.pipeline.stages.description_files import DescriptionFile
-from laketag.schemas import LABEL_SCHEMA_VERSION
 from tests.models.tiny import save_local_dir
 from tests.stores.ceph_gateway import missing_programs, serve_ceph
 from tests.stores.moto_server import serve_moto
@@ -74,7 +73,7 @@ def measure(folder: Path, images: str, root: str, model: Path, env: dict[str, st
     indexed = time.perf_counter() - began
     describe_classes(lake, "s", DescriptionFile(str(folder / "classes.txt")), settings, QUIET)
     request = LabelRequest(collection="c", set_name="s")
-    classifier = choose_classifier(settings, latest_embedded_set(lake, "s"), LABEL_SCHEMA_VERSION)
+    classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
     planned = plan_run(lake, request, classifier, settings)
     assert isinstance(planned, Run)
     pretend_to_label(lake, planned)

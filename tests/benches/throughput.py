@@ -33,7 +33,6 @@ from laketag.pipeline.stages.class_texts import load_class_texts
 from laketag.pipeline.stages.decode_images import decode_images
 from laketag.pipeline.stages.description_files import DescriptionFile
 from laketag.pipeline.stages.fetch_images import fetch_images
-from laketag.schemas import LABEL_SCHEMA_VERSION
 from tests.benches.lakes import save_random_clip, save_random_vit, write_pictures
 
 IMAGES = {"abs": 48, "clip": 256}
@@ -71,7 +70,7 @@ def run() -> None:
             index_images(lake, IndexRequest(source=str(folder / method), collection="c"))
             with ray_runtime():
                 describe_classes(lake, "s", DescriptionFile(str(classes)), settings, QUIET)
-                classifier = choose_classifier(settings, latest_embedded_set(lake, "s"), LABEL_SCHEMA_VERSION)
+                classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
                 request = LabelRequest(collection="c", set_name="s")
                 planned = plan_run(lake, request, classifier, settings)
                 assert isinstance(planned, Run)
@@ -111,7 +110,7 @@ def measure_flow(labelling: Labelling) -> float:
 def measure_classifier(lake: Lake, planned: Run, settings: Settings, threads: int) -> float:
     """Images/s of the classifier alone on the same images, decoded before."""
     embedded_set = latest_embedded_set(lake, planned.description_set)
-    spec = find_classifier(settings, embedded_set, LABEL_SCHEMA_VERSION)
+    spec = find_classifier(settings, embedded_set)
     texts: ClassTexts = load_class_texts(lake, planned.description_set, planned.description_version)
     classifier = spec.load(texts, device="cpu", threads=threads)
     plan = scan_plan(lake, planned.run_id).collect().to_arrow()

@@ -35,7 +35,7 @@ class NaiveResult:
 
     label: int
     scores: list[float]
-    posteriors: list[float]
+    probabilities: list[float]
     views: list[torch.Tensor]
     boxes: list[tuple[int, int, int, int]]
     evidence_contributions: dict[tuple[int, int], float]  # of the label's (view, description)
@@ -119,10 +119,12 @@ def label_image(
     else:
         views.append(plain_view(models.clip, models.clip_transform(picture)))
         boxes.append(outward(visible(models, width, height), width, height))
-    scores, posteriors, contributions = match(views, descriptions, class_of, classes, method)
+    scores, contributions = match(views, descriptions, class_of, classes, method)
+    logit_scale = float(models.clip.logit_scale.detach().exp())
+    probabilities = share(scores, len(views), method, logit_scale)
     label = max(range(classes), key=lambda c: (scores[c], -c))
     own = {key: value for key, value in contributions.items() if class_of[key[1]] == label}
-    return NaiveResult(label, scores, posteriors, views, boxes, own)
+    return NaiveResult(label, scores, probabilities, views, boxes, own)
 
 
 def uniforms(image_id: str, seed: int, kind: str, count: int) -> list[float]:
@@ -243,10 +245,9 @@ def match(
     class_of: list[int],
     classes: int,
     method: MethodSettings,
-) -> tuple[list[float], list[float], dict[tuple[int, int], float]]:
+) -> tuple[list[float], dict[tuple[int, int], float]]:
     """Soft matching, or mean cosines without it."""
-    scores, posteriors = [0.0] * classes, [0.0] * classes
-    contributions = {}
+    scores, contributions = [0.0] * classes, {}
     tau = method.matching_temperature
     for m, view in enumerate(views):
         cosines = [float(view.double() @ text.double()) for text in descriptions]
@@ -257,11 +258,20 @@ def match(
                 mass = math.exp((cosine - max(cosines)) / tau) / total
                 contributions[m, d] = mass * cosine / tau
                 scores[class_of[d]] += contributions[m, d]
-                posteriors[class_of[d]] += mass / len(views)
             else:
                 contributions[m, d] = cosine
                 scores[class_of[d]] += cosine / len(views) / class_of.count(class_of[d])
-    if not method.soft_matching:
-        total = sum(math.exp((score - max(scores)) / tau) for score in scores)
-        posteriors = [math.exp((score - max(scores)) / tau) / total for score in scores]
-    return scores, posteriors, contributions
+    return scores, contributions
+
+
+def share(scores: list[float], views: int, method: MethodSettings, logit_scale: float) -> list[float]:
+    """Each class's part of one whole, in proportion to its score's power or exponential; the largest is scaled to 1."""
+    best = max(scores)
+    if method.name == "clip" or not method.soft_matching:
+        parts = [math.exp(logit_scale * (score - best)) for score in scores]
+    elif best > 0:
+        power = max(1.0, method.matching_temperature * logit_scale)
+        parts = [(score / best) ** power if score > 0 else 0.0 for score in scores]
+    else:
+        parts = [math.exp((score - best) / views) for score in scores]
+    return [part / sum(parts) for part in parts]

@@ -48,16 +48,16 @@ def test_what_drives_a_run_imports_none_of_the_heavy_libraries() -> None:
 
 
 def test_a_process_of_its_own_finds_the_same_classifier(settings: Settings, pets: EmbeddedSet) -> None:
-    elsewhere, here = choose_in_child(settings, pets, 1), choose_classifier(settings, pets, 1)
+    elsewhere, here = choose_in_child(settings, pets), choose_classifier(settings, pets)
     assert replace(elsewhere, pickled_spec=b"") == replace(here, pickled_spec=b"")
-    assert pickle.loads(elsewhere.pickled_spec) == find_classifier(settings, pets, 1)
+    assert pickle.loads(elsewhere.pickled_spec) == find_classifier(settings, pets)
     assert here.method == "clip"
     assert here.models["backbone"]["sha256"]
 
 
 def test_its_errors_are_those_of_the_caller(settings: Settings, pets: EmbeddedSet) -> None:
     with pytest.raises(ModelError, match="was embedded with tiny"):
-        choose_in_child(settings, replace(pets, backbone_sha256="0" * 64), 1)
+        choose_in_child(settings, replace(pets, backbone_sha256="0" * 64))
 
 
 def test_the_folder_that_a_person_stands_in_is_none_of_its_code(
@@ -67,7 +67,7 @@ def test_the_folder_that_a_person_stands_in_is_none_of_its_code(
     (tmp_path / "pipeline" / "__init__.py").write_text("raise SystemExit('not this one')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
-    assert choose_in_child(settings, pets, 1).method == "clip"
+    assert choose_in_child(settings, pets).method == "clip"
 
 
 def test_a_stopped_caller_leaves_no_part_of_a_download(
@@ -86,7 +86,7 @@ def test_a_stopped_caller_leaves_no_part_of_a_download(
                 "storage": slow.storage,
             }
         )
-        (tmp_path / "asked").write_bytes(pickle.dumps((chosen, pets, 1)))
+        (tmp_path / "asked").write_bytes(pickle.dumps((chosen, pets)))
         caller = subprocess.Popen(
             [
                 sys.executable,
@@ -112,5 +112,5 @@ def test_a_process_that_ends_without_an_answer_is_told(
     pets: EmbeddedSet, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ModelError, match="ended with code 1 and no answer"):
-        choose_in_child(Settings.model_construct(method=None), pets, 1)  # as after a bug of laketag itself
+        choose_in_child(Settings.model_construct(method=None), pets)  # as after a bug of laketag itself
     assert "AttributeError" in capfd.readouterr().err

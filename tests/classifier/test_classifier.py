@@ -81,8 +81,8 @@ def test_batched_code_and_a_plain_loop_agree(
     assert ours.score == pytest.approx(expected.scores[expected.label], rel=1e-4, abs=1e-4)
     second = max(score for index, score in enumerate(expected.scores) if index != expected.label)
     assert ours.margin == pytest.approx(expected.scores[expected.label] - second, rel=1e-4, abs=2e-4)
-    assert ours.probability == pytest.approx(expected.posteriors[expected.label], abs=1e-5)
-    by_name = dict(zip(CLASSES, expected.posteriors, strict=True))
+    assert ours.probability == pytest.approx(expected.probabilities[expected.label], abs=1e-5)
+    by_name = dict(zip(CLASSES, expected.probabilities, strict=True))
     assert [p for _, p in ours.tags] == pytest.approx(sorted(by_name.values(), reverse=True)[:3], abs=1e-5)
     assert [p for _, p in ours.tags] == pytest.approx([by_name[name] for name, _ in ours.tags], abs=1e-5)
     best = max(expected.evidence_contributions.values())
@@ -136,10 +136,10 @@ def test_clip_looks_once_with_the_label_prompt_at_the_models_logit_scale() -> No
     ]
     view = naive_abs.plain_view(naive.clip, naive.clip_transform(naive_abs.Image.fromarray(image)))
     cosines = (texts.label_prompts @ view).numpy()
-    posterior = np.exp(encoders.backbone.logit_scale * (cosines - cosines.max()))
+    shares = np.exp(encoders.backbone.logit_scale * (cosines - cosines.max()))
     assert label.label == CLASSES[cosines.argmax()]
     assert label.score == pytest.approx(cosines.max(), abs=1e-6)
-    assert label.probability == pytest.approx(posterior.max() / posterior.sum(), abs=1e-5)
+    assert label.probability == pytest.approx(shares.max() / shares.sum(), abs=1e-5)
     assert label.evidence_description == f"a photo of a {label.label}."
     assert label.evidence_box_xyxy_px == (14, 0, 65, 50)
 

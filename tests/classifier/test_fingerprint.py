@@ -21,12 +21,10 @@ BIRDS = EmbeddedSet(
 CLIP = "method.name=clip"
 
 
-def fingerprint(
-    *overrides: str, weights: str = "0", descriptions: EmbeddedSet = BIRDS, schema: int = 1
-) -> str:
+def fingerprint(*overrides: str, weights: str = "0", descriptions: EmbeddedSet = BIRDS) -> str:
     settings = read_settings(overrides=overrides)
     backbone = BackboneSpec(settings.backbone, settings.storage, weights * 64, ARCHITECTURE)
-    return classifier_fingerprint(backbone, attention_of(settings), settings, descriptions, schema)
+    return classifier_fingerprint(backbone, attention_of(settings), settings, descriptions)
 
 
 def attention_of(settings: Settings) -> AttentionSpec | None:
@@ -39,10 +37,10 @@ def attention_of(settings: Settings) -> AttentionSpec | None:
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        ([], "99447bd74cd569f9"),
-        ([CLIP], "e68c8b153e47d4f6"),
-        (["attention.name=backbone"], "fcd156050f6acb72"),
-        (['backbone.pretrained="local-dir:/m"', "method.feature_crops=false"], "80efdab4be54cff2"),
+        ([], "371dea11e2a1a0c7"),
+        ([CLIP], "dca135729d42bd9a"),
+        (["attention.name=backbone"], "cb7801f7a3683b9d"),
+        (['backbone.pretrained="local-dir:/m"', "method.feature_crops=false"], "69af10245920c4a1"),
     ],
 )
 def test_fingerprints_are_these_as_long_as_labels_are_the_same(overrides: list[str], expected: str) -> None:
@@ -54,7 +52,6 @@ def test_what_can_change_a_label_changes_the_fingerprint() -> None:
     found = [
         fingerprint(),
         fingerprint(weights="2"),
-        fingerprint(schema=2),
         fingerprint(descriptions=replace(BIRDS, name="other")),
         fingerprint(descriptions=replace(BIRDS, version="V-" + "f" * 16)),
         *map(fingerprint, (CLIP, "method.seed=1", "method.crops=3", "backbone.precision=bf16")),
@@ -71,6 +68,7 @@ def test_what_can_change_a_label_changes_the_fingerprint() -> None:
         ([CLIP], ["method.crops=3"]),
         ([CLIP], ["attention.preprocessing=timm"]),
         (["method.feature_crops=false"], ["method.feature_block=1"]),
+        (["method.soft_matching=false"], ["method.matching_temperature=1"]),
         (['backbone.pretrained="local-dir:/m"'], ['backbone.pretrained="local-dir:s3://b/m"']),
     ],
 )

@@ -24,7 +24,6 @@ from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.staging import Run
 from laketag.pipeline.settings_file import read_settings
-from laketag.schemas import LABEL_SCHEMA_VERSION
 from tests.end_to_end.command_line import spawn_laketag
 from tests.end_to_end.lakes import index_named, label, many_images, put_all, put_described
 from tests.end_to_end.shared_ray import SharedRay
@@ -71,7 +70,7 @@ def test_label_actors_run_on_the_nodes_with_gpus_only(
     """On the CPU, as these GPUs are only logical."""
     settings = read_settings(tiny_settings)
     opened = open_lake(lake.url("lake"), settings.storage)
-    classifier = choose_classifier(settings, latest_embedded_set(opened, "s"), LABEL_SCHEMA_VERSION)
+    classifier = choose_classifier(settings, latest_embedded_set(opened, "s"))
     run = plan_run(opened, LabelRequest(collection="c", set_name="s"), classifier, settings)
     assert isinstance(run, Run)
     with ray_runtime() as runtime, hold_lease(opened, "test") as lease:

@@ -118,8 +118,9 @@ def _image_deviations(golden: Golden, index: int, texts: torch.Tensor) -> Iterat
     views = torch.cat([feature, raw])
     members = padded_positions(torch.arange(len(texts)).repeat_interleave(texts.shape[1]), len(texts))
     temperature = manifest["temperature_matching"]
-    of_each_view = match_softly(views[:, None], texts.flatten(0, 1), members, temperature).scores
-    together = match_softly(views[None], texts.flatten(0, 1), members, temperature).scores[0]
+    matched = texts.flatten(0, 1), members, temperature, golden.backbone.logit_scale
+    of_each_view = match_softly(views[:, None], *matched).scores
+    together = match_softly(views[None], *matched).scores[0]
     yield Deviation(
         "class scores", _relative(of_each_view, expected["crop_class_scores"]), SCORE_RELATIVE, "relative"
     )

@@ -20,6 +20,7 @@ def label_row(
     *,
     etag: str = "v1",
     label: str | None = "cat",
+    probability: float = 0.75,
     failure: str | None = None,
     run_id: str = "r",
     age_s: int = 0,
@@ -37,10 +38,13 @@ def label_row(
         return row | {"failure": failure, "failure_detail": "made for a test"}
     return row | {
         "label": label,
-        "probability": 0.75,
+        "probability": probability,
         "score": 12.5,
         "margin": 1.5,
-        "tags": [{"label": label, "probability": 0.75}, {"label": "other", "probability": 0.25}],
+        "tags": [
+            {"label": label, "probability": probability},
+            {"label": "other", "probability": 1 - probability},
+        ],
         "evidence": {"x0_px": 0, "y0_px": 0, "x1_px": 4, "y1_px": 4, "description": "a photo of a cat."},
         "width_px": 4,
         "height_px": 4,

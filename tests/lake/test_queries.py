@@ -111,7 +111,7 @@ def test_each_collection_and_set_has_its_own_newest_classifier(lake):
 
 
 def test_rows_are_filtered_by_class_probability_reason_and_time(lake):
-    rows = [label_row("a"), label_row("b", label="dog") | {"probability": 0.9}, label_row("c", age_s=3600)]
+    rows = [label_row("a"), label_row("b", label="dog", probability=0.9), label_row("c", age_s=3600)]
     write_run(lake, 1, [*rows, label_row("d", failure="empty"), label_row("e", failure="timeout")])
     assert ids(queries.labels(lake.root, label="dog")) == ["b"]
     assert ids(queries.labels(lake.root, min_probability=0.8)) == ["b"]
@@ -135,8 +135,7 @@ def test_an_unknown_filter_is_a_mistake_and_not_ignored(lake):
 
 def test_the_summary_shows_the_most_probable_images_first(lake):
     rows = [
-        label_row(name) | {"probability": p}
-        for name, p in zip("abcde", (0.5, 0.9, 0.7, 0.8, 0.6), strict=True)
+        label_row(name, probability=p) for name, p in zip("abcde", (0.5, 0.9, 0.7, 0.8, 0.6), strict=True)
     ]
     write_run(lake, 1, rows)
     row = queries.summary(lake.root).collect().row(0, named=True)

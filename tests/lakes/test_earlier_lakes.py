@@ -1,6 +1,7 @@
 """Lakes that earlier versions wrote are still read, and their tables still written in the same way."""
 
 import io
+import shutil
 from pathlib import Path
 
 import dataframely as dy
@@ -8,15 +9,22 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from laketag.pipeline.classifier.choose_classifier import choose_classifier
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.description_versions import latest_embedded_set, read_descriptions_table
 from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.lake.plan import find_pending
 from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot
 from laketag.pipeline.lake.tables import encode_table, read_footer, read_table
+from laketag.pipeline.settings_file import read_settings
 from laketag.schemas import Descriptions, ImageIndex, Labels, Runs
 
-ROOT = str(Path(__file__).parent / "0.1.0" / "lake")
+HERE = Path(__file__).parent / "0.1.0"
+ROOT = str(HERE / "lake")
+MODEL = Path(__file__).parents[2] / "demo" / "model"
+NEW_MEANING = {Labels: ("probability", "tags")}
+"""Columns whose description in the footer is another one since label revision 2."""
 
 
 def test_its_runs_labels_and_failures_are_read() -> None:
@@ -36,6 +44,29 @@ def test_its_index_and_descriptions_are_read() -> None:
     assert rows.filter(pl.col("drop_reason").is_null(), pl.col("position") >= 0).height == 3
 
 
+def test_its_images_are_pending_for_todays_classifier_and_its_labels_stay_current_meanwhile() -> None:
+    lake = open_lake(ROOT, StorageSettings())
+    settings = read_settings(HERE / "settings.toml", overrides=[f'backbone.pretrained="local-dir:{MODEL}"'])
+    classifier = choose_classifier(settings, latest_embedded_set(lake, "drawings"))
+    pending = find_pending(lake, latest_snapshot(lake, "drawings"), "drawings", classifier.fingerprint)
+    assert (pending.rows.height, pending.index_rows) == (14, 14)
+    current = queries.labels(ROOT).select("classifier").unique().collect().item()
+    assert current != classifier.fingerprint
+
+
+def test_rows_whose_first_tag_is_another_class_are_still_read(tmp_path: Path) -> None:
+    """Label revision 1 ordered tags by the joint posterior, which is not always the order of the scores."""
+    root = tmp_path / "lake"
+    shutil.copytree(ROOT, root)
+    for file in (root / "labels").rglob("*.parquet"):
+        rows = read_table(str(file), Labels, StorageSettings()).with_columns(pl.col("tags").list.reverse())
+        file.write_bytes(encode_table(rows, Labels))
+    labels = queries.labels(str(root)).collect()
+    assert labels.height == 13
+    tags = queries.tags(str(root)).filter(pl.col("rank") == 1).collect()
+    assert (tags.join(labels, on="image_id")["tag"] != labels["label"]).any()
+
+
 @pytest.mark.parametrize(
     ("folder", "schema"),
     [("index", ImageIndex), ("descriptions", Descriptions), ("labels", Labels), ("runs", Runs)],
@@ -49,4 +80,8 @@ def test_its_files_are_written_again_with_the_same_columns_types_order_and_foote
         rows = read_table(str(file), schema, StorageSettings())
         footer = read_footer(str(file), StorageSettings())
         again = pq.read_schema(io.BytesIO(encode_table(rows, schema, footer)))
-        assert again.equals(pq.read_schema(file), check_metadata=True)
+        before = pq.read_schema(file)
+        for name in NEW_MEANING.get(schema, ()):
+            number = before.get_field_index(name)
+            before = before.set(number, before.field(name).with_metadata(again.field(name).metadata))
+        assert again.equals(before, check_metadata=True)

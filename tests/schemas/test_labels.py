@@ -19,10 +19,13 @@ def test_rows_travel_between_stages_without_loss() -> None:
         {"failure": "empty"},
         {"probability": 1.5},
         {"margin": -1.0},
+        {"tags": []},
+        {"tags": [{"label": "dog", "probability": 0.75}, {"label": "cat", "probability": 0.25}]},
+        {"tags": [{"label": "cat", "probability": 0.5}]},
         *({part: None} for part in ("probability", "score", "margin", "tags", "evidence", "width_px")),
     ],
     ids=str,
 )
-def test_a_row_that_is_neither_a_whole_label_nor_a_failure_breaks_the_contract(changes) -> None:
+def test_a_row_that_is_neither_a_whole_consistent_label_nor_a_failure_breaks_the_contract(changes) -> None:
     assert Labels.is_valid(label_frame([label_row("a")]))
     assert not Labels.is_valid(label_frame([label_row("a") | changes]))

@@ -33,11 +33,9 @@ class RedOrBlue:
         assert len(images) == len(image_ids)
         return [
             ImageLabel(
-                label="red" if image[0, 0, 0] else "blue",
-                probability=0.75,
+                tags=(("red", 0.75), ("blue", 0.25)) if image[0, 0, 0] else (("blue", 0.75), ("red", 0.25)),
                 score=2.0,
                 margin=1.0,
-                tags=(("red", 0.75), ("blue", 0.25)),
                 evidence_box_xyxy_px=(1, 1, image.shape[1] - 1, image.shape[0]),
                 evidence_description="a colour.",
             )
