@@ -109,7 +109,9 @@ class Spec:
 def test_the_actor_writes_rows_of_the_contract_and_the_bytes_that_were_read(tmp_path: Path) -> None:
     lake = open_lake(str(tmp_path), StorageSettings())
     spec = Spec(write_pets(lake, "a" * 16))
-    actor = LabelImages(lake=lake, run=RUN, pickled_spec=pickle.dumps(spec), device="cpu", threads=1)
+    actor = LabelImages(
+        lake=lake, run_id=RUN.run_id, pickled_spec=pickle.dumps(spec), device="cpu", threads=1
+    )
     batch = decoded(("a", "red"), ("b", None))
     table = actor(batch)
     assert table.schema.names == [*label_arrow_schema().names, "fetched_bytes"]
@@ -126,6 +128,6 @@ def test_what_cannot_be_loaded_is_raised_by_the_call(tmp_path: Path) -> None:
     """Ray keeps only the text of what a constructor raises."""
     lake = open_lake(str(tmp_path), StorageSettings())
     missing = pickle.dumps(Spec(replace(write_pets(lake, "a" * 16), version="none")))
-    actor = LabelImages(lake=lake, run=RUN, pickled_spec=missing, device="cpu", threads=1)
+    actor = LabelImages(lake=lake, run_id=RUN.run_id, pickled_spec=missing, device="cpu", threads=1)
     with pytest.raises(StorageError, match="does not exist"):
         actor(decoded(("a", "red")))
