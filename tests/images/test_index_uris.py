@@ -46,7 +46,9 @@ def test_uris_that_name_no_object_have_an_unknown_version(bucket: Store) -> None
 
 
 @pytest.mark.parametrize("key", ["x.jpg", "odd//x.jpg"])
-def test_a_store_that_cannot_be_asked_for_a_version_is_named(moto: Store, tmp_path: Path, key: str) -> None:
+def test_a_store_that_cannot_be_asked_for_a_version_is_named(
+    moto: Store, once: None, tmp_path: Path, key: str
+) -> None:
     here = Store("folder", str(tmp_path), moto.through("http://127.0.0.1:9").storage)
     source = put_parquet(here, "index.parquet", {"uri": [moto.url(key)]})
     with pytest.raises(StorageError, match=f"{moto.url(key)}: the store cannot be reached"):

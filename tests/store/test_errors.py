@@ -66,7 +66,7 @@ def test_no_credentials_are_named_with_what_to_set(
 
 
 @pytest.mark.parametrize("use", USES)
-def test_an_endpoint_that_is_gone_is_named(moto: Store, use: str) -> None:
+def test_an_endpoint_that_is_gone_is_named(moto: Store, once: None, use: str) -> None:
     storage = moto.storage.model_copy(update={"endpoint_url": NOWHERE})
     with pytest.raises(StorageError, match=r"cannot be reached.*storage\.endpoint_url"):
         USES[use](moto.root, storage)
@@ -96,7 +96,7 @@ def test_a_folder_without_rights_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_store_that_is_gone_is_that_whatever_the_key_says(moto: Store, key: str) -> None:
+def test_a_store_that_is_gone_is_that_whatever_the_key_says(moto: Store, once: None, key: str) -> None:
     with pytest.raises(StorageError, match="the store cannot be reached"):
         read_table(moto.url(key), ImageIndex, moto.through(NOWHERE).storage)
 

@@ -78,6 +78,13 @@ def faults(bucket: Store) -> Iterator[FaultProxy]:
         yield proxy
 
 
+@pytest.fixture
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Botocore and polars try once, where how long they try is no claim of the test; name it after the store's fixture."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("POLARS_CLOUD_MAX_RETRIES", "0")
+
+
 def _bucket(name: str, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     for variable in [variable for variable in os.environ if variable.startswith("AWS_")]:
         monkeypatch.delenv(variable)
