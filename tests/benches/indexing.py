@@ -1,8 +1,6 @@
 """Seconds to index 100,000 keys, and to find nothing to do among them, on a folder and on S3 (Ceph where it is installed)."""
 
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,6 +24,7 @@ from laketag.pipeline.lake.publish import publish
 from laketag.pipeline.lake.staging import Run, scan_plan, write_part
 from laketag.pipeline.settings_file import read_settings
 from laketag.pipeline.stages.description_files import DescriptionFile
+from tests.end_to_end.command_line import must_spawn, overrides
 from tests.models.tiny import save_local_dir
 from tests.stores.ceph_gateway import missing_programs, serve_ceph
 from tests.stores.moto_server import serve_moto
@@ -65,8 +64,8 @@ def run() -> None:
 
 def measure(folder: Path, images: str, root: str, model: Path, env: dict[str, str]) -> tuple[str, str, str]:
     """Seconds to index, to plan when all is done, and of the second ``laketag label`` as a whole."""
-    overrides = (f'backbone.pretrained="local-dir:{model}"', 'method.name="clip"')
-    settings = read_settings(overrides=overrides)
+    chosen = (f'backbone.pretrained="local-dir:{model}"', 'method.name="clip"')
+    settings = read_settings(overrides=chosen)
     lake = open_lake(root, settings.storage)
     began = time.perf_counter()
     index_images(lake, IndexRequest(source=images, collection="c"))
@@ -81,26 +80,8 @@ def measure(folder: Path, images: str, root: str, model: Path, env: dict[str, st
     began = time.perf_counter()
     label_images(lake, request, settings, QUIET)
     nothing = time.perf_counter() - began
-    options = [part for override in overrides for part in ("-o", override)]
     began = time.perf_counter()
-    subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from laketag.jobs.cli import main; main()",
-            "label",
-            "--root",
-            root,
-            "-c",
-            "c",
-            "-s",
-            "s",
-            *options,
-        ],
-        check=True,
-        env=os.environ | env,
-        stdout=subprocess.DEVNULL,
-    )
+    must_spawn("label", "--root", root, "-c", "c", "-s", "s", *overrides(*chosen), env=env)
     return f"{indexed:.1f}", f"{nothing:.1f}", f"{time.perf_counter() - began:.1f}"
 
 

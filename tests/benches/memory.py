@@ -31,20 +31,10 @@ def run() -> None:
             write_pictures(folder / f"{count}", count, SIZE_PX)
             lake = str(folder / f"lake-{count}")
             must_run("index", str(folder / f"{count}"), "--root", lake, "-c", "c")
-            must_run(
-                "describe",
-                str(folder / "classes.txt"),
-                "--root",
-                lake,
-                "-s",
-                "s",
-                "--settings",
-                str(settings),
-            )
+            chosen = ("--root", lake, "-s", "s", "--settings", str(settings))
+            must_run("describe", str(folder / "classes.txt"), *chosen)
             began = time.perf_counter()
-            driver, actor = watch(
-                *LAKETAG, "label", "--root", lake, "-c", "c", "-s", "s", "--settings", str(settings)
-            )
+            driver, actor = watch(*LAKETAG, "label", *chosen, "-c", "c")
             table.add_row(
                 f"{count:,}", f"{time.perf_counter() - began:.0f}", f"{driver:,.0f}", f"{actor:,.0f}"
             )
