@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .PHONY: help venv demo test check format lint types bench lock clean
 .DEFAULT_GOAL := help
 
-help:  ## say what can be made
+help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(STAMP): pyproject.toml requirements.lock
@@ -23,10 +23,10 @@ venv: $(STAMP)  ## build the environment in .venv
 demo: $(STAMP)  ## label a small generated lake and show the result
 	$(BIN)/laketag demo
 
-test: $(STAMP)  ## run the tests that need no Ceph, no cluster of several nodes and kill no process (minutes)
+test: $(STAMP)  ## run the tests that need neither Ceph nor a Ray cluster and kill no process (some minutes)
 	$(BIN)/python -m pytest -m "not ceph and not cluster and not chaos"
 
-check: $(STAMP)  ## format, lint, types, layers, and all tests (half an hour with Ceph)
+check: $(STAMP)  ## check format, lint and types, and run all tests (about 20 minutes)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -39,7 +39,7 @@ format: $(STAMP)  ## format the code
 bench: $(STAMP)  ## measure speed and memory (minutes)
 	$(BIN)/python -m tests.benches
 
-lock: $(STAMP)  ## pin what pyproject.toml asks for
+lock: $(STAMP)  ## pin the versions of all dependencies again
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-header --quiet -o requirements.lock
 
 clean:  ## remove the environment and caches

@@ -1,4 +1,4 @@
-"""What a process started, from /proc; a number that was given to another process meanwhile is told from it."""
+"""The processes that a process started, from /proc. A pid that the kernel has reused for another process is recognised."""
 
 import contextlib
 import os
@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 @dataclass(frozen=True)
 class Started:
-    """A process: its number, and when it began in clock ticks since boot."""
+    """A process: its pid, and when it began, in clock ticks since boot."""
 
     pid: int
     began: int
 
     @property
     def title(self) -> str:
-        """What it shows as its title, such as ray::MapWorker…; empty once it is gone."""
+        """The process title, such as ray::MapWorker…; empty once the process is gone."""
         if not self._state:
             return ""
         with contextlib.suppress(OSError):
@@ -29,23 +29,23 @@ class Started:
         return ""
 
     def kill(self) -> None:
-        """It is told to go at once, if it still runs."""
+        """Send SIGKILL, if the process still runs."""
         self._signal(signal.SIGKILL)
 
     def pause(self, patience_s: float = 20.0) -> None:
-        """It has stopped, until ``go_on``; to other processes it seems slow, not gone."""
+        """The process is stopped until ``go_on``; to other processes it seems slow, not gone."""
         self._signal(signal.SIGSTOP)
         end = time.monotonic() + patience_s
         while self._state not in ("T", "") and time.monotonic() < end:
             time.sleep(0.01)  # the kernel stops its threads one by one
 
     def go_on(self) -> None:
-        """It works again."""
+        """The process runs again."""
         self._signal(signal.SIGCONT)
 
     @property
     def _state(self) -> str:
-        """One letter, as ps shows it; empty once it is gone."""
+        """The state letter that ps shows; empty once the process is gone."""
         status = _read_status(self.pid)
         return status.state if status is not None and status.began == self.began else ""
 
@@ -56,7 +56,7 @@ class Started:
 
 
 def below(pid: int) -> list[Started]:
-    """The processes that this one started, and that those started, parents first."""
+    """All descendants of the process, parents before their children."""
     children: dict[int, list[Started]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         if (status := _read_status(int(folder.name))) is not None:
@@ -68,7 +68,7 @@ def below(pid: int) -> list[Started]:
 
 
 def kill_all(processes: Iterable[Started], patience_s: float = 20.0) -> None:
-    """The processes are gone."""
+    """The processes are killed and gone, or the patience has run out."""
     left = list(processes)
     for process in left:
         process.kill()
@@ -84,7 +84,7 @@ class _Status(NamedTuple):
 
 
 def _read_status(pid: int) -> _Status | None:
-    """What the kernel says of a process, or None if there is none; a zombie counts as gone."""
+    """State, parent and start of a process; None if there is no such process, or if it is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     except OSError:

@@ -30,7 +30,7 @@ def kill_workers_at_work(run: Following, held: Held) -> None:
     """The store has given more, a label actor was at work on it, and all workers were killed."""
     with hold_at_work(run, run.process.pid) as at_work:
         held.let_go()
-        at_work.until_caught(1)
+        at_work.until_stopped(run.process.pid)
         for worker in workers(run):
             worker.kill()
 

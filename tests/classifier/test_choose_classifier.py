@@ -98,9 +98,7 @@ def test_a_stopped_caller_leaves_no_part_of_a_download(
             ],
             env=command_env({**slow.env, "LAKETAG_CACHE": str(cache)}),
         )
-        wait_until(
-            lambda: list(cache.glob(".*.part")) or caller.poll() is not None, "the download has begun", 60
-        )
+        wait_until(lambda: list(cache.glob(".*.part")) or caller.poll() is not None, "the download has begun")
         started = below(caller.pid)
         caller.terminate()
         assert caller.wait(30) == 7

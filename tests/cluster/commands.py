@@ -1,4 +1,4 @@
-"""laketag commands that talk to a test cluster, run as a user does."""
+"""laketag commands that are submitted to a test cluster, in processes of their own as Ray caches its token."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ from tests.end_to_end.command_line import Following, Outcome, spawn_laketag, sta
 
 
 def submit(cluster: RayCluster, *command: str, settings: Path | None = None, detach: bool = False) -> Outcome:
-    """Submit a command and follow it to its end; the submitter has the token and no credentials."""
+    """Submit a command and follow it to its end; the submitter has the token and no credentials of a store."""
     return spawn_laketag(*_arguments(cluster, command, settings, detach), env=cluster.submitter_env)
 
 
 def must_submit(cluster: RayCluster, *command: str, settings: Path | None = None) -> str:
-    """What a submitted command prints; the test fails if the job does."""
+    """The output of a submitted command; the test fails if the job does."""
     outcome = submit(cluster, *command, settings=settings)
     assert outcome.code == 0, f"{outcome.out}\n{outcome.err}"
     return outcome.out

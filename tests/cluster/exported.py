@@ -1,4 +1,4 @@
-"""What a cluster exports to Prometheus, read as Prometheus would."""
+"""The metrics that a cluster exports, read as Prometheus reads them."""
 
 import re
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ class Sample:
 
 
 def read_exported(cluster: RayCluster) -> list[Sample]:
-    """laketag's own samples, of all living nodes."""
+    """The samples of laketag's own metrics, from all living nodes."""
     lines = (LINE.match(line) for line in cluster.read_metrics().splitlines())
     return [Sample(m[1], dict(TAG.findall(m[2])), float(m[3])) for m in lines if m]
 
 
 def exported(cluster: RayCluster, gauge: str) -> float:
-    """What a gauge of the run shows now; 0 where there is none."""
+    """The value of a gauge of the run now; 0 if there is none."""
     name = f"ray_laketag_run_{gauge}"
     return max((sample.value for sample in read_exported(cluster) if sample.name == name), default=0.0)

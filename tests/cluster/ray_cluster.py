@@ -1,4 +1,4 @@
-"""A Ray head and raylets on loopback, each a process of its own, ended by their recorded numbers."""
+"""A Ray head and raylets on loopback, each in a process of its own, ended by their pids."""
 
 import contextlib
 import json
@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
-from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID
 
 from tests.process_tree import below, kill_all
 from tests.stores.processes import free_port, start, stop
@@ -35,14 +34,14 @@ class RayNode:
     metrics_port: int
 
     def kill(self) -> None:
-        """The node is gone at once, as when its machine is switched off: raylet, workers and all, by their numbers."""
+        """The raylet and all its workers are killed at once, as when a machine is switched off."""
         started = below(self.process.pid)
         self.process.kill()
         kill_all(started)
         self.process.wait(20)
 
     def end(self) -> None:
-        """The node is gone, and so is everything that it started."""
+        """The node has shut down, and everything that it started is gone."""
         started = below(self.process.pid)
         stop(self.process)
         kill_all(started)
@@ -50,7 +49,7 @@ class RayNode:
 
 @dataclass
 class RayCluster:
-    """A running cluster; ``submitter_env`` is all that a command needs to submit to it."""
+    """A running cluster. A command needs nothing but ``submitter_env`` to submit to it."""
 
     folder: Path
     env: Mapping[str, str]
@@ -61,28 +60,28 @@ class RayCluster:
 
     @property
     def address(self) -> str:
-        """Of the dashboard."""
+        """URL of the dashboard."""
         return f"http://127.0.0.1:{self.dashboard_port}"
 
     @property
     def submitter_env(self) -> dict[str, str]:
-        """The token and nothing else."""
+        """The variables with the token, and no others."""
         return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token}
 
     @property
     def head(self) -> RayNode:
-        """The node without work on it."""
+        """The head node, which runs no tasks."""
         return self.nodes[0]
 
     def add_worker(self, *, cpus: int = CPUS, options: tuple[str, ...] = ()) -> RayNode:
-        """One more raylet has joined."""
+        """Start one more raylet; it has joined the cluster."""
         before = self.count_alive()
         node = self._start(f"--address=127.0.0.1:{self.gcs_port}", f"--num-cpus={cpus}", *options)
         self._await(before + 1, node)
         return node
 
     def start_head(self, *options: str) -> RayNode:
-        """The head answers."""
+        """Start the head; its dashboard answers."""
         system = {"metrics_report_interval_ms": 1000, "health_check_period_ms": 1000}
         node = self._start(
             "--head",
@@ -100,7 +99,7 @@ class RayCluster:
         return node
 
     def count_alive(self) -> int:
-        """How many nodes the head holds for alive; requests.RequestException if it does not answer."""
+        """How many nodes are alive according to the head; requests.RequestException if it does not answer."""
         answer = requests.get(
             f"{self.address}/nodes",
             params={"view": "summary"},
@@ -112,7 +111,7 @@ class RayCluster:
         return sum(node["raylet"].get("state") == "ALIVE" for node in nodes)
 
     def read_metrics(self) -> str:
-        """What all living nodes export to Prometheus now."""
+        """The metrics that all living nodes export to Prometheus now."""
         pages = []
         for node in self.nodes:
             if node.process.poll() is None:
@@ -142,7 +141,7 @@ class RayCluster:
         return node
 
     def _words(self) -> list[str]:
-        """The node's whole environment: nothing of the tests' own."""
+        """The whole environment of a node; nothing of the test process is in it."""
         own = {
             "PATH": f"{BIN}:{os.environ['PATH']}",
             "HOME": os.environ.get("HOME", "/tmp"),
@@ -155,7 +154,7 @@ class RayCluster:
         return [f"{name}={value}" for name, value in (own | dict(self.env)).items()]
 
     def _await(self, alive: int, node: RayNode) -> None:
-        """So many nodes are alive, this one among them."""
+        """The cluster has this many living nodes; RuntimeError with the log if the node ends before."""
         end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end and node.process.poll() is None:
             with contextlib.suppress(requests.RequestException):  # a head that starts does not answer yet
@@ -168,7 +167,7 @@ class RayCluster:
 def start_cluster(
     folder: Path, env: Mapping[str, str], configure: Callable[[RayCluster], str] | None = None
 ) -> RayCluster:
-    """A head answers, with the option that is made for its ports; a port that was taken meanwhile costs another try."""
+    """A cluster whose head answers; ``configure`` makes an option from its ports. Tries again if a free port was taken."""
     for left in reversed(range(TRIES)):
         cluster = RayCluster(folder, env, secrets.token_hex(32), free_port(), free_port())
         try:
@@ -182,62 +181,8 @@ def start_cluster(
 
 
 @contextmanager
-def serve_growing_ray(
-    env: Mapping[str, str], machines: Mapping[str, float], most: int
-) -> Iterator[RayCluster]:
-    """A head without CPUs whose autoscaler starts raylets with these resources on demand, and so many at most."""
-    with tempfile.TemporaryDirectory(prefix="r-", ignore_cleanup_errors=True) as folder:
-        growing = dict(env) | {
-            "RAY_FAKE_CLUSTER": "1",
-            "AUTOSCALER_UPDATE_INTERVAL_S": "1",
-            "RAY_enable_autoscaler_v2": "1",
-            "RAY_CLOUD_INSTANCE_ID": FAKE_HEAD_NODE_ID,
-            "RAY_OVERRIDE_NODE_ID_FOR_TESTING": FAKE_HEAD_NODE_ID,
-        }
-        file = Path(folder) / "autoscaling.yaml"
-
-        def configure(cluster: RayCluster) -> str:
-            file.write_text(json.dumps(growing_config(cluster, machines, most)))
-            return f"--autoscaling-config={file}"
-
-        cluster = start_cluster(Path(folder), growing, configure)
-        try:
-            yield cluster
-        finally:
-            cluster.head.end()
-
-
-def growing_config(cluster: RayCluster, machines: Mapping[str, float], most: int) -> dict[str, object]:
-    """What Ray's autoscaler reads, for its own provider of raylets on one machine."""
-    provider = {
-        "type": "external",  # by its class: the wheel lacks the defaults that its short name reads
-        "module": "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider",
-        "gcs_address": f"127.0.0.1:{cluster.gcs_port}",
-        "head_node_id": FAKE_HEAD_NODE_ID,
-        "launch_multiple": True,
-        "disable_node_updaters": True,  # a raylet is all of a node here
-    }
-    types = {
-        "ray.head.default": {"resources": {}, "node_config": {}, "max_workers": 0},
-        "worker": {"resources": dict(machines), "node_config": {}, "min_workers": 0, "max_workers": most},
-    }
-    stages = ("setup", "head_setup", "worker_setup", "head_start_ray", "worker_start_ray")
-    nothing: dict[str, object] = {f"{stage}_commands": [] for stage in stages}
-    nothing |= {"file_mounts": {}, "cluster_synced_files": []}
-    return nothing | {
-        "cluster_name": "growing",
-        "max_workers": most,
-        "idle_timeout_minutes": 0.2,
-        "upscaling_speed": 100,
-        "provider": provider,
-        "available_node_types": types,
-        "head_node_type": "ray.head.default",
-    }
-
-
-@contextmanager
 def serve_ray(env: Mapping[str, str], workers: int = 2) -> Iterator[RayCluster]:
-    """A head without CPUs and so many raylets beside it, whose processes have this environment and no other."""
+    """A head without CPUs and raylets beside it; their processes have this environment and no other."""
     with tempfile.TemporaryDirectory(
         prefix="r-", ignore_cleanup_errors=True
     ) as folder:  # sockets: 107 characters

@@ -10,7 +10,8 @@ import pytest
 
 from tests.cluster.commands import follow
 from tests.cluster.exported import exported
-from tests.cluster.ray_cluster import RayCluster, serve_growing_ray
+from tests.cluster.growing_cluster import serve_growing_ray
+from tests.cluster.ray_cluster import RayCluster
 from tests.end_to_end.command_line import one_line, overrides, wait_until
 from tests.end_to_end.lakes import (
     assert_same,

@@ -2,11 +2,7 @@
 
 import os
 import re
-import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -15,21 +11,19 @@ from laketag.demo.lake import FAULTS
 from laketag.pipeline.progress.metrics import METRICS
 from laketag.pipeline.store.folders import list_files
 from tests.cluster.commands import follow, must_submit, submit
-from tests.cluster.exported import exported, read_exported
-from tests.cluster.ray_cluster import RayCluster, RayNode, serve_ray
+from tests.cluster.exported import read_exported
+from tests.cluster.ray_cluster import RayCluster, serve_ray
 from tests.end_to_end.command_line import (
-    Following,
     must_spawn,
     one_line,
     overrides,
     spawn_laketag,
     wait_until,
 )
-from tests.end_to_end.held import BEGUN, FREE, Held, hold_back
+from tests.end_to_end.held import BEGUN, FREE, hold_back
 from tests.end_to_end.lakes import (
     DEMO_DESCRIPTIONS,
     DEMO_SETTINGS,
-    MANY,
     SOUND,
     assert_same,
     label,
@@ -39,48 +33,10 @@ from tests.end_to_end.lakes import (
     staged_parts,
     table,
 )
-from tests.label_actors import AT_WORK, hold_at_work, label_actors
-from tests.process_tree import kill_all
 from tests.stores.fault_proxy import Fault, serve_faults
 from tests.stores.store import Store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.ceph, pytest.mark.timeout(900)]
-
-
-def living(cluster: RayCluster) -> list[RayNode]:
-    return [node for node in cluster.nodes if node.process.poll() is None]
-
-
-def busiest(cluster: RayCluster, run: Following, actors: int) -> RayNode:
-    """A node on which so many label actors have loaded their models."""
-
-    def found() -> list[RayNode]:
-        return [node for node in living(cluster) if len(label_actors(node.process.pid)) == actors]
-
-    run.until(found, f"{actors} label actors of one node are ready")
-    return found()[0]
-
-
-@contextmanager
-def labelling(
-    cluster: RayCluster, store: Store, settings: Path, described: Path, *options: str
-) -> Iterator[tuple[Held, Following]]:
-    """A run over a lake that is held back in two groups, which has staged its first parts."""
-    with hold_back(store, described, (FREE, FREE + 12)) as held:
-        run = follow(cluster, *label(held.lake), *held.options, *overrides(*options), settings=settings)
-        run.until(held.has_begun, BEGUN)
-        yield held, run
-
-
-def kill_busiest(cluster: RayCluster, held: Held, run: Following, actors: int) -> None:
-    """The store has given more; a node with so many label actors, one of which was at work on it, is gone."""
-    node = busiest(cluster, run, actors)
-    with hold_at_work(run, node.process.pid) as at_work:
-        held.let_go()
-        at_work.until_caught(1)
-        alive = cluster.count_alive()
-        node.kill()  # with its label actors, and the blocks that they were given
-    run.until(lambda: cluster.count_alive() < alive, "the head knows that the node is gone")
 
 
 def test_the_demo_is_labelled_on_the_cluster_as_on_one_machine(
@@ -204,56 +160,3 @@ def test_a_job_without_credentials_on_the_cluster_says_where_they_belong(ceph, s
     assert "laketag submit never sends any" in one_line(outcome.out)
     assert ceph.env["AWS_SECRET_ACCESS_KEY"] not in outcome.out + outcome.err
     assert os.environ["AWS_SECRET_ACCESS_KEY"] == ceph.env["AWS_SECRET_ACCESS_KEY"]
-
-
-def test_a_node_that_leaves_and_one_that_joins_change_nothing(
-    cluster: RayCluster, ceph, small_blocks, described, undisturbed
-) -> None:
-    with labelling(cluster, ceph, small_blocks, described, "run.actors=3") as (held, run):
-        kill_busiest(cluster, held, run, actors=2)
-        joined = cluster.add_worker()
-        run.until(lambda: label_actors(joined.process.pid), "a label actor has come to the node that joined")
-        run.until(lambda: exported(cluster, "label_actor_restarts") >= 1, "the restart is exported")
-        held.let_go()
-        assert run.wait() == 0, run.text
-    assert f"labelled {MANY}" in one_line(run.text)
-    assert "Traceback" not in run.text
-    assert_same(undisturbed, table(ceph, held.lake))
-
-
-def test_a_run_goes_on_with_fewer_actors_when_a_node_is_gone_for_good(
-    cluster: RayCluster, ceph, small_blocks, described, undisturbed
-) -> None:
-    options = ("run.actors=3", "run.missing_nodes_s=5")
-    with labelling(cluster, ceph, small_blocks, described, *options) as (held, run):
-        kill_busiest(cluster, held, run, actors=2)
-        run.until(lambda: "going on with" in run.text, "the run begins again")
-        held.let_go()
-        assert run.wait() == 0, run.text
-    cluster.add_worker()  # for the tests that follow
-    said = one_line(run.text)
-    assert "3 label actor(s) on cpu" in said
-    assert "the cluster has room for 1 of 3 label actors" in said
-    assert "going on with" in said
-    assert "1 label actor(s) on cpu" in said.partition("going on with")[2]
-    assert f"labelled {MANY}" in said
-    assert "Traceback" not in said
-    assert_same(undisturbed, table(ceph, held.lake))
-
-
-def test_a_label_actor_that_dies_again_and_again_ends_the_run_with_a_sentence(
-    cluster: RayCluster, ceph, small_blocks, described, tmp_path
-) -> None:
-    """As one does that outgrows its memory; what was done before is kept."""
-    longer = tmp_path / "longer.toml"  # a batch takes many looks
-    longer.write_text(small_blocks.read_text().replace("crops = 4", "crops = 1000"))
-    with labelling(cluster, ceph, longer, described, "run.actors=1") as (held, run):
-        kept = len(staged_parts(ceph, held.lake))
-        held.let_go()
-        while not run.ended:
-            kill_all([actor for node in living(cluster) for actor in label_actors(node.process.pid, AT_WORK)])
-            time.sleep(0.1)  # each look walks all of /proc
-        assert run.wait() == 8, run.text
-    assert "what was done is kept" in one_line(run.text)
-    assert "Traceback" not in run.text
-    assert len(staged_parts(ceph, held.lake)) >= kept >= 3

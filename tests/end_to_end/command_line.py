@@ -55,7 +55,7 @@ def run_laketag(*arguments: str, env: Mapping[str, str] | None = None) -> Outcom
 
 
 def must_run(*arguments: str, env: Mapping[str, str] | None = None) -> str:
-    """What a laketag command prints; the test fails if the command does."""
+    """The output of a laketag command; the test fails if the command does."""
     return _must(arguments, run_laketag(*arguments, env=env))
 
 
@@ -74,7 +74,7 @@ def spawn_laketag(*arguments: str, env: Mapping[str, str] | None = None) -> Outc
 
 
 def must_spawn(*arguments: str, env: Mapping[str, str] | None = None) -> str:
-    """What a laketag command in a process of its own prints; the test fails if the command does."""
+    """The output of a laketag command in a process of its own; the test fails if the command does."""
     return _must(arguments, spawn_laketag(*arguments, env=env))
 
 
@@ -87,22 +87,22 @@ def _must(arguments: tuple[str, ...], outcome: Outcome) -> str:
 
 @dataclass
 class Following:
-    """A command that runs in a process of its own; each line of its output with the time at which it came."""
+    """A command that runs in a process of its own, and the lines that it has printed so far."""
 
     process: "subprocess.Popen[str]"
-    lines: list[tuple[float, str]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
-        """What it has printed so far."""
-        return "".join(line for _, line in self.lines)
+        """Its output so far."""
+        return "".join(self.lines)
 
     @property
     def ended(self) -> bool:
         """Whether the process has ended."""
         return self.process.poll() is not None
 
-    def until(self, happened: Callable[[], object], what: str) -> None:
+    def until(self, happened: Callable[[], object], what: str, *, pause_s: float = 0.2) -> None:
         """It has happened; the test fails with the output as soon as the command has ended without it."""
 
         def look() -> bool:
@@ -112,7 +112,7 @@ class Following:
             assert not ended, f"the command ended before this happened: {what}\n{self.text}"
             return False
 
-        wait_until(look, what, output=lambda: self.text)
+        wait_until(look, what, pause_s=pause_s, output=lambda: self.text)
 
     def wait(self) -> int:
         """Its exit code, once it has ended."""
@@ -129,7 +129,7 @@ class Following:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.lines.append((time.monotonic(), line))
+            self.lines.append(line)  # one by one: others look while it runs
 
 
 def start_laketag(*arguments: str, env: Mapping[str, str] | None = None) -> Following:
@@ -147,13 +147,18 @@ def start_laketag(*arguments: str, env: Mapping[str, str] | None = None) -> Foll
 
 
 def wait_until(
-    happened: Callable[[], object], what: str, patience_s: float = LIMIT_S, output: Callable[[], str] = str
+    happened: Callable[[], object],
+    what: str,
+    patience_s: float = LIMIT_S,
+    *,
+    pause_s: float = 0.2,
+    output: Callable[[], str] = str,
 ) -> None:
-    """It has happened, or the test fails with what did not, and with the output."""
+    """It has happened, or the test fails and names what did not happen, with the output."""
     end = time.monotonic() + patience_s
     while not happened():
         assert time.monotonic() < end, f"waited {patience_s:.0f} s in vain: {what}\n{output()}"
-        time.sleep(0.2)  # between two looks: what is waited for runs on the same two cores
+        time.sleep(pause_s)  # the event that is waited for needs the same two cores
 
 
 def overrides(*settings: str) -> list[str]:
@@ -167,6 +172,6 @@ def one_line(text: str) -> str:
 
 
 def command_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without AWS or Ray variables of its own, and the extra ones; wide tables."""
+    """The environment of this process without AWS and Ray variables, with wide tables, and the extra variables."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "RAY_"))}
     return kept | {"COLUMNS": "200", "PYTHONPATH": str(PROJECT)} | dict(extra or {})

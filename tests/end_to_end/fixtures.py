@@ -15,7 +15,7 @@ from tests.stores.store import folder_store
 
 @pytest.fixture(scope="session")
 def tiny_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A settings file with a tiny random model whose own tower says where to look."""
+    """A settings file with a tiny random model whose own image tower is the attention model."""
     folder = tmp_path_factory.mktemp("settings")
     model = save_local_dir(folder / "model")
     file = folder / "settings.toml"
@@ -28,7 +28,7 @@ def tiny_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def descriptions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """CuPL descriptions of three classes, of unequal number."""
+    """CuPL descriptions of three classes, a different number for each."""
     file = tmp_path_factory.mktemp("descriptions") / "pets.json"
     texts = {
         "cat": ["A cat has whiskers and a long tail.", "A cat sleeps on a warm red sofa."],
@@ -45,9 +45,9 @@ def descriptions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def small_blocks(tmp_path_factory: pytest.TempPathFactory, tiny_settings: Path) -> Path:
-    """The same settings with blocks of four images, so that a small lake is many of them."""
+    """The same settings with blocks of four images, each of which keeps a label actor busy for some tenths of a second."""
     file = tmp_path_factory.mktemp("settings") / "small-blocks.toml"
-    text = tiny_settings.read_text()
+    text = tiny_settings.read_text().replace("crops = 4", "crops = 100")
     file.write_text(text.replace("batch_size = 7\nrows_per_block = 8", "batch_size = 4\nrows_per_block = 4"))
     return file
 
@@ -59,7 +59,7 @@ def described(
     tiny_settings: Path,
     descriptions: Path,
 ) -> Path:
-    """A folder with these descriptions as set ``s``, which any lake may be given: made once, as it takes long."""
+    """A lake with nothing but the descriptions, as set ``s``; ``put_described`` copies it into other lakes."""
     root = tmp_path_factory.mktemp("described")
     shared_ray.join()
     must_run("describe", str(descriptions), "--root", str(root), "-s", "s", "--settings", str(tiny_settings))
@@ -73,7 +73,7 @@ def undisturbed(
     described: Path,
     small_blocks: Path,
 ) -> pl.DataFrame:
-    """The table of many images that were labelled on one machine, and nothing happened."""
+    """The table of ``many_images`` after a run on one machine that nothing disturbed."""
     shared_ray.join()
     return label_in_folder(
         folder_store(tmp_path_factory.mktemp("many")), many_images(), described, small_blocks
@@ -87,6 +87,6 @@ def varied_table(
     described: Path,
     tiny_settings: Path,
 ) -> pl.DataFrame:
-    """The table of the varied images that were labelled on one machine: 7 in a batch, 8 in a block, one actor."""
+    """The table of the varied images, labelled on one machine by one actor with 7 images a batch and 8 a block."""
     shared_ray.join()
     return label_in_folder(folder_store(tmp_path_factory.mktemp("varied")), VARIED, described, tiny_settings)

@@ -1,4 +1,4 @@
-"""A lake whose store holds images back: a run over it ends when a test lets it, however quick the machine is."""
+"""A lake whose store holds some images back, so that a run lasts until the test lets it end, on a fast machine too."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +12,12 @@ from tests.stores.fault_proxy import Fault, serve_faults
 from tests.stores.store import Store
 
 FREE = 16
-"""Images that are given at once: four blocks of small_blocks."""
+"""Images that the store serves at once: four blocks with the settings ``small_blocks``."""
 
 
 @dataclass
 class Held:
-    """The lake, the options with which a run waits for what is held back, and what holds it."""
+    """The lake, the options with which a run waits for the images held back, and the faults that hold them."""
 
     store: Store
     lake: str
@@ -25,11 +25,11 @@ class Held:
     faults: list[Fault]
 
     def let_go(self) -> None:
-        """The store gives the next group of the images that it holds back."""
+        """The store serves the next group of the images that it holds back."""
         self.faults.pop(0).over = True
 
     def has_begun(self) -> bool:
-        """Whether a run has staged parts of what it was given at once."""
+        """Whether a run has staged three parts of the images that were served at once."""
         return len(staged_parts(self.store, self.lake)) >= 3
 
 
@@ -38,7 +38,7 @@ BEGUN = "three parts are staged"
 
 @contextmanager
 def hold_back(store: Store, described: Path, groups: tuple[int, ...] = (FREE,)) -> Iterator[Held]:
-    """Many images, indexed and described; those of a group, named by its first image, are given after a ``let_go``."""
+    """Many images, indexed and described. ``groups`` are the first images of the groups that are held back until ``let_go``."""
     images = many_images()
     put_all(store, images)
     lake = store.url("lake")

@@ -1,4 +1,4 @@
-"""Lakes that are labelled alike wherever they are labelled: names are ids, as draws are keyed by id."""
+"""Lakes whose tables can be compared: image ids are the images' names, so crops are the same on every store."""
 
 import io
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ VARIED = (
         for number in range(15)
     }
 )
-"""Images of many sizes and forms, and one for each fault."""
+"""Images of many sizes and formats, and one for each kind of fault."""
 MANY = 48
 DEMO_SETTINGS = PROJECT / "demo" / "settings.toml"
-"""Names the model by a path below the folder that the command, or the job, runs in."""
+"""Names the model by a path relative to the folder that the command, or the job, runs in."""
 SOUND = 32
 """Images of the demo, beside those broken on purpose, where their number proves nothing."""
 DEMO_DESCRIPTIONS = PROJECT / "demo" / "descriptions.json"
@@ -36,12 +36,12 @@ def put_all(store: Store, files: Mapping[str, bytes]) -> None:
 
 
 def table(store: Store, lake: str) -> pl.DataFrame:
-    """What is published."""
+    """All published label rows, by image id."""
     return _read(store, f"{lake}/labels/**/*.parquet")
 
 
 def staged_rows(store: Store, lake: str) -> pl.DataFrame:
-    """What a run that is not yet published has labelled so far."""
+    """The label rows that an unpublished run has staged so far, by image id."""
     return _read(store, staged_parts(store, lake))
 
 
@@ -53,7 +53,7 @@ def _read(store: Store, source: str | list[str]) -> pl.DataFrame:
 
 
 def assert_same(one: pl.DataFrame, other: pl.DataFrame) -> None:
-    """Two tables that were read back say the same of each image."""
+    """Two label tables have the same labels, failures and evidence, and scores that differ by rounding only."""
     assert one.select(EXACT).equals(other.select(EXACT))
     assert one["evidence"].to_list() == other["evidence"].to_list()
     size = (
@@ -73,19 +73,19 @@ def label(lake: str, collection: str = "c") -> tuple[str, ...]:
 
 
 def put_described(store: Store, lake: str, described: Path) -> None:
-    """The lake has the description sets of that folder."""
+    """Copy the description sets of the lake in the folder ``described`` into this lake."""
     for file in described.rglob("*.parquet"):
         key = f"{lake}/{file.relative_to(described)}".removeprefix(f"{store.root}/")
         store.put(key, file.read_bytes())
 
 
 def index_named(store: Store, lake: str, images: Mapping[str, bytes]) -> None:
-    """Index with names as ids, so that two stores hold the same rows."""
+    """Index the images with their names as ids."""
     must_run("index", put_names(store, images), "--root", lake, "-c", "c", "--id-column", "id", env=store.env)
 
 
 def staged_parts(store: Store, lake: str) -> list[str]:
-    """URLs of the parts that a run has staged and not yet published."""
+    """URLs of the parts that an unpublished run has staged."""
     return [url for url in list_files(f"{lake}/staging", store.storage) if "/parts/" in url]
 
 
@@ -102,7 +102,7 @@ def many_images(number: int = MANY) -> dict[str, bytes]:
 def label_in_folder(
     store: Store, images: Mapping[str, bytes], described: Path, settings: Path
 ) -> pl.DataFrame:
-    """The table of the images, labelled in a folder on the Ray that this process is connected to."""
+    """The table of the images after they were put in the folder and labelled on the Ray of this process."""
     put_all(store, images)
     lake = store.url("lake")
     index_named(store, lake, images)

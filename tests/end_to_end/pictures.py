@@ -1,4 +1,4 @@
-"""Pictures to label, good and broken, each made for what it shall cause."""
+"""Images to label: good ones in many formats, and one broken file for each failure reason."""
 
 import io
 import struct
@@ -9,20 +9,20 @@ from PIL import Image
 
 
 def picture(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
-    """A picture of coloured blocks; another seed, another picture."""
+    """An image of coloured blocks, different for each seed."""
     blocks = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     return Image.fromarray(blocks).resize(size, Image.Resampling.BICUBIC)
 
 
 def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
-    """The picture as a file's bytes."""
+    """The image as the bytes of a file."""
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
 
 
 def png_bomb(side_px: int = 60_000) -> bytes:
-    """A small PNG that claims so many pixels that nobody should decode it."""
+    """A small PNG whose header claims more pixels than anyone should decode."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -56,7 +56,7 @@ GOOD = {
     "birds/animated.webp": encoded(picture(12), "WEBP", save_all=True, append_images=[picture(13)]),
     "birds/long.png": encoded(picture(14, (20_000, 10)), "PNG"),
 }
-"""Files that get a label."""
+"""Name → content of images that can be labelled."""
 
 BROKEN = {
     "cats/empty.jpg": (b"", "empty"),
@@ -66,4 +66,4 @@ BROKEN = {
     "dogs/bomb.png": (png_bomb(), "too_many_pixels"),
     "dogs/heavy.bmp": (encoded(picture(22, (400, 300)), "BMP"), "too_large"),
 }
-"""Files that fail, each with its reason; too_large where fetch.max_bytes is 300,000."""
+"""Name → content and failure reason of images that fail; too_large with fetch.max_bytes = 300,000."""

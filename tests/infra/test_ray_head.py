@@ -132,7 +132,7 @@ def test_metrics_need_no_token(head: Head) -> None:
 
 def test_rays_list_of_nodes_is_a_link_that_only_the_same_path_can_follow(head: Head) -> None:
     file = head.folder / PROMETHEUS_SERVICE_DISCOVERY_FILE
-    wait_until(file.is_file, "Ray lists its nodes for Prometheus", PATIENCE_S)
+    wait_until(file.is_file, "Ray lists its nodes for Prometheus", patience_s=PATIENCE_S)
     assert file.readlink().is_absolute()
     assert file.readlink().is_relative_to(head.folder)
 
