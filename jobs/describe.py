@@ -9,12 +9,15 @@ from rich.console import Console
 from rich.table import Table
 
 from laketag.jobs.options import SHARED
+from laketag.pipeline.descriptions.problems import name_some
 from laketag.pipeline.settings_file import read_settings
 
 if TYPE_CHECKING:
     from laketag.pipeline.descriptions.formats import Format
     from laketag.pipeline.flows.describe_classes import DescribedSet
 
+LISTED = 20
+"""Most class names in one line of the summary."""
 OPTIONS = SHARED | {
     "file": Annotated[
         str,
@@ -29,7 +32,16 @@ OPTIONS = SHARED | {
     "classes": Annotated[
         str | None,
         typer.Option(
-            "--classes", help="Class names, one a line, for a bare list of templates.", show_default=False
+            "--classes",
+            help="Class names, one a line, for a list of templates or descriptors.",
+            show_default=False,
+        ),
+    ],
+    "strict": Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Refuse the file if it needs repairs, or if a class has no text of its own to keep.",
         ),
     ],
     "show_dropped": Annotated[
@@ -45,6 +57,7 @@ def describe(
     *,
     format: "Format | Literal['auto']" = "auto",  # the option's name
     classes: str | None = None,
+    strict: bool = False,
     show_dropped: bool = False,
     settings: Path | str | None = None,
     override: Sequence[str] = (),
@@ -54,18 +67,20 @@ def describe(
 
     The file is one of
 
-    - **names**: class names, one a line; the label prompt describes them
+    - **names**: class names, one a line or as a JSON list; the label prompt describes them
 
     - **cupl**: JSON object of class → sentences
 
-    - **clip-d**: JSON object of class → descriptors, made into "{class}, which has {descriptor}"
+    - **clip-d**: JSON object of class → descriptors, made into "{class}, which has {descriptor}", or a list of
+    descriptors such as WaffleCLIP's words (and --classes FILE)
 
-    - **clip-e**: JSON list of templates with {} (and --classes FILE), or object of class → templates
+    - **clip-e**: list of templates with {} (and --classes FILE), or JSON object of class → templates
 
     - **csv**, **parquet**: columns class and text
 
     Texts that are empty, repeated, nearly repeated, or name another class are dropped, and so are those over
     the limit of a class; the table keeps them with the reason. Each rule can be switched off in the settings.
+    A class without a kept text is described by its label prompt.
     """
     from laketag.pipeline.flows.describe_classes import describe_classes  # ray and torch: seconds to import
     from laketag.pipeline.lake.paths import checked_name, open_lake
@@ -74,7 +89,7 @@ def describe(
     chosen = read_settings(settings, override)
     console = console or Console(quiet=True)
     lake = open_lake(root, chosen.storage)
-    source = DescriptionFile(file, None if format == "auto" else format, classes)
+    source = DescriptionFile(file, None if format == "auto" else format, classes, strict)
     described = describe_classes(lake, checked_name(set_name, "set"), source, chosen, console)
     if show_dropped:
         show_dropped_texts(described, console)
@@ -89,7 +104,9 @@ def show_summary(described: "DescribedSet", console: Console) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column()
     table.add_column(justify="right")
-    table.add_row("classes", f"{texts['class_name'].n_unique():,}")
+    table.add_row("classes", f"{len(described.sentences.by_class):,}")
+    if described.bare_classes:
+        table.add_row("  without a kept text", f"{len(described.bare_classes):,}", style="yellow")
     table.add_row("texts read", f"{texts.height:,}")
     table.add_row("  kept", f"{kept.height:,}", style="green")
     for reason, count in dropped.items():
@@ -98,6 +115,14 @@ def show_summary(described: "DescribedSet", console: Console) -> None:
         table.add_row("kept, but cut at the context's length", f"{cut:,}", style="yellow")
     console.print(f"set {described.set_name}, version {described.version}", soft_wrap=True)
     console.print(table)
+    if described.bare_classes:
+        names = name_some([repr(name) for name in described.bare_classes], LISTED)
+        console.print(f"described by their label prompt alone: {names}", style="yellow", soft_wrap=True)
+    for group in described.alike_classes:
+        names = name_some([repr(name) for name in group], LISTED)
+        console.print(
+            f"the model can hardly tell these classes apart: {names}", style="yellow", soft_wrap=True
+        )
     if not described.is_new:
         console.print("nothing to do: the newest version of the set has the same content")
     console.print(f"descriptions: {described.url}", soft_wrap=True)

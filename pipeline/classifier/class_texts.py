@@ -13,7 +13,7 @@ from laketag.pipeline.errors import InputError
 class ClassTexts:
     """The kept descriptions and the label prompt of every class, with embeddings of unit length.
 
-    ``class_index`` gives the class of each description. Classes may have different numbers of descriptions.
+    ``class_index`` gives the class of each description. Classes may have different numbers of descriptions, at least one.
     """
 
     class_names: tuple[str, ...]
@@ -23,18 +23,12 @@ class ClassTexts:
     label_prompts: Float[Tensor, "classes dim"]
     label_prompt_texts: tuple[str, ...]
 
-    def check(self, embed_dim: int, *, every_class_described: bool) -> None:
-        """InputError if the embeddings do not have ``embed_dim`` dimensions, or if a class that needs a description has none."""
+    def check(self, embed_dim: int) -> None:
+        """InputError if the embeddings do not have ``embed_dim`` dimensions."""
         if self.label_prompts.shape[1] != embed_dim:
             raise InputError(
                 f"the texts are embedded in {self.label_prompts.shape[1]} dimensions, but the backbone has {embed_dim}; "
                 "describe the set again with the backbone that labels"
-            )
-        counts = torch.bincount(self.class_index.cpu(), minlength=len(self.class_names))
-        bare = [name for name, count in zip(self.class_names, counts, strict=True) if count == 0]
-        if every_class_described and bare:
-            raise InputError(
-                f"no description is kept for {', '.join(bare)}; add some, or leave the class out of the set"
             )
 
 

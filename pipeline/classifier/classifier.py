@@ -27,7 +27,7 @@ class Classifier:
         threads: int = 1,
     ) -> None:
         backbone = encoders.backbone
-        texts.check(backbone.embed_dim, every_class_described=method.name == "abs")
+        texts.check(backbone.embed_dim)
         self._class_names = texts.class_names
         self._matcher = Matcher(texts, method, backbone.logit_scale, backbone.device)
         workers = ThreadPoolExecutor(threads, thread_name_prefix="cut") if threads > 1 else None

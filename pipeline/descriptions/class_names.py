@@ -1,10 +1,10 @@
-"""Class names: which of them are equal, and which of them a text mentions."""
+"""Class names: what two of them share, and which of them a text mentions."""
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from laketag.pipeline.descriptions.sentences import fold
+from laketag.pipeline.descriptions.sentences import fold, readable_name
 
 WORD = re.compile(r"[^\W_]+")
 IRREGULAR_PLURALS = {
@@ -21,17 +21,9 @@ IRREGULAR_PLURALS = {
 SHORTEST_STEM = 2
 
 
-def normalise_name(class_name: str) -> str:
-    """The name without differences in case, white space, ``_``, ``-`` and Unicode form; equal for names of one class."""
-    return " ".join(fold(class_name).replace("_", " ").replace("-", " ").split())
-
-
-def find_same_names(class_names: Iterable[str]) -> list[tuple[str, ...]]:
-    """Groups of names that normalise to the same one, in the order of their first members."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for name in class_names:
-        groups[normalise_name(name)].append(name)
-    return [tuple(group) for group in groups.values() if len(group) > 1]
+def name_key(name: str) -> str:
+    """The name without differences in case, white space, ``_``, ``-`` and Unicode form."""
+    return " ".join(fold(name).replace("_", " ").replace("-", " ").split())
 
 
 def words_of(text: str) -> tuple[str, ...]:
@@ -60,7 +52,7 @@ class NameFinder:
     """
 
     def __init__(self, class_names: Sequence[str]) -> None:
-        self._words = {name: words_of(name) for name in class_names}
+        self._words = {name: words_of(readable_name(name)) for name in class_names}
         self._exact: dict[tuple[str, ...], list[str]] = defaultdict(list)
         self._singular: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for name, words in self._words.items():

@@ -1,13 +1,13 @@
 """Drop reasons that need words alone: empty texts, exact duplicates, texts that name another class."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from laketag.pipeline.config import DescriptionSettings
 from laketag.pipeline.descriptions.class_names import NameFinder
 from laketag.pipeline.descriptions.problems import refuse
-from laketag.pipeline.descriptions.reading import ClassSentences
+from laketag.pipeline.descriptions.reading import Lists
 from laketag.pipeline.descriptions.sentences import fill_template, fold, has_content
 from laketag.schemas import LABEL_PROMPT_POSITION, DropReason
 
@@ -35,7 +35,7 @@ class Description:
         return self.position == LABEL_PROMPT_POSITION
 
 
-def lint(sentences: ClassSentences, settings: DescriptionSettings, file: str) -> list[Description]:
+def lint(sentences: Lists, settings: DescriptionSettings, file: str) -> list[Description]:
     """Each class's label prompt and then its texts, in the order of the file, with the drop reasons that words show.
 
     ``filtering`` finds the other reasons. Texts may name a class that the label prompt's own words name ("photo").
@@ -69,14 +69,17 @@ def lint(sentences: ClassSentences, settings: DescriptionSettings, file: str) ->
     return rows
 
 
-def refuse_bare_classes(rows: Sequence[Description], file: str) -> None:
-    """InputError if a class has no description left; it names all such classes, with the drop reasons."""
-    classes = dict.fromkeys(row.class_name for row in rows)
+def find_bare_classes(rows: Iterable[Description]) -> list[str]:
+    """The classes without a kept text, besides their label prompts, in the order of the rows."""
+    rows = list(rows)
     kept = {row.class_name for row in rows if row.drop_reason is None and not row.is_label_prompt}
+    return [name for name in dict.fromkeys(row.class_name for row in rows) if name not in kept]
+
+
+def refuse_bare_classes(rows: Sequence[Description], file: str) -> None:
+    """InputError if all texts of a class are dropped, or it has none; it names all such classes, with the drop reasons."""
     problems, reasons = [], set()
-    for name in classes:
-        if name in kept:
-            continue
+    for name in find_bare_classes(rows):
         counts = Counter(row.drop_reason for row in rows if row.class_name == name and row.drop_reason)
         reasons |= set(counts)
         dropped = ", ".join(f"{times} {reason}" for reason, times in counts.most_common())

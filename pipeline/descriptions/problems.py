@@ -20,6 +20,12 @@ def refuse(file: str, problems: Sequence[str], fix: str) -> None:
     raise InputError("\n".join([f"{file}: {len(problems):,} problems; {fix}", *listed]))
 
 
+def name_some(places: Sequence[object], most: int = 3) -> str:
+    """The first places, and how many more there are."""
+    more = f", and {len(places) - most:,} more" if len(places) > most else ""
+    return ", ".join(map(str, places[:most])) + more
+
+
 def shorten(text: str, characters: int = 60) -> str:
     """The text in quotes on one line, cut to this length."""
     line = " ".join(text.split())

@@ -1,183 +1,172 @@
-"""Description files read into class → texts, or one InputError with the places of all problems."""
+"""The contents of a description file made into class → texts, with a notice about everything that was repaired."""
 
-import csv
-import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from laketag.pipeline.descriptions.class_names import find_same_names
-from laketag.pipeline.descriptions.formats import Format
-from laketag.pipeline.descriptions.problems import refuse, shorten
-from laketag.pipeline.descriptions.sentences import (
-    PLACE,
-    describe_by,
-    fill_template,
-    has_content,
-    on_one_line,
+from laketag.pipeline.descriptions.contents import Contents
+from laketag.pipeline.descriptions.formats import (
+    Detected,
+    Format,
+    Text,
+    are_few,
+    detect_format,
+    list_texts,
+    refuse_half,
 )
-from laketag.pipeline.descriptions.strict_json import decode_text, read_json
+from laketag.pipeline.descriptions.problems import name_some, refuse
+from laketag.pipeline.descriptions.sentences import PLACE, describe_by, fill_template, has_content
+from laketag.pipeline.descriptions.unicode_text import normalise_text
+from laketag.pipeline.descriptions.wordnet import WNID, name_of_wnid
 from laketag.pipeline.errors import InputError
 
-ClassSentences = dict[str, tuple[str, ...]]
-"""Class name → its texts, each on one line, in the order of the file; empty texts are not removed."""
-CLASS_COLUMN, TEXT_COLUMN = "class", "text"
-DELIMITERS = (",", ";", "\t")
-LINE_END = re.compile(r"\r\n|\r|\n")
+Lists = Mapping[str, tuple[str, ...]]
+"""Class name → its texts in the order of the file, empty ones included; the texts of a bare list have the name ''."""
 FEWEST_CLASSES = 2
+WNID_LINE = re.compile(rf"({WNID.pattern})[\s,:]+\S.*")
+"""A line of ImageNet's own lists of classes, such as ``n01440764 tench, Tinca tinca``."""
+
+
+@dataclass(frozen=True)
+class ClassSentences:
+    """The texts of a description file as they are embedded, by class."""
+
+    by_class: Lists
+    detected: Detected
+    notices: tuple[str, ...]  # each a sentence about a repair
 
 
 def read_descriptions(
-    content: bytes,
-    file: str,
-    file_format: Format,
-    *,
-    label_prompt: str,
-    class_names: Sequence[str] | None = None,
+    contents: Contents, file: str, file_format: Format | None, names: Sequence[str] | None, label_prompt: str
 ) -> ClassSentences:
-    """Class → texts from the bytes of a file in any format except Parquet, whose rows go to ``group_rows``.
+    """The sentences of a file, read as the format, or else as the format that most of its texts show.
 
-    ``class_names`` are needed for a bare list of templates and refused for everything else.
+    ``names`` are the classes of a list of templates or descriptors, and are refused for files that name their classes.
     """
-    text = decode_text(content, file)
-    if file_format == "names":
-        sentences: ClassSentences = {
-            name: (fill_template(label_prompt, name),) for name in read_names(text, file)
-        }
-    elif file_format == "csv":
-        return group_rows(_csv_rows(text, file), file)
+    if file_format:
+        detected = Detected(file_format, "--format names it")
+    elif contents.table:
+        detected = Detected(contents.table, "it is a table of classes and texts")
     else:
-        sentences = _from_json(read_json(text, file), file, file_format, class_names)
-    _refuse_wrong_classes(list(sentences), file)
-    return sentences
-
-
-def read_names(text: str, file: str) -> list[str]:
-    """The names, one a line; blank lines are skipped, a repeated name is an error."""
-    lines = [(number, line.strip()) for number, line in enumerate(LINE_END.split(text), 1)]
-    first: dict[str, int] = {}
-    problems = []
-    for number, name in lines:
-        if not name:
-            continue
-        if name in first:
-            problems.append(f"line {number} repeats {name!r} of line {first[name]}")
-        first.setdefault(name, number)
-    refuse(file, problems, "keep one of each")
-    return list(first)
-
-
-def group_rows(rows: Iterable[tuple[str, str]], file: str) -> ClassSentences:
-    """Class → texts from (class, text) rows."""
-    grouped: dict[str, list[str]] = {}
-    for name, text in rows:
-        grouped.setdefault(name.strip(), []).append(on_one_line(text))
-    _refuse_wrong_classes(list(grouped), file)
-    return {name: tuple(texts) for name, texts in grouped.items()}
-
-
-def _csv_rows(text: str, file: str) -> list[tuple[str, str]]:
-    header = LINE_END.split(text)[0]
-    delimiter = max(DELIMITERS, key=header.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: list[tuple[str, str]] = []
-    problems: list[str] = []
-    try:
-        names = [name.strip().lower() for name in next(reader, [])]
-        if missing := [repr(name) for name in (CLASS_COLUMN, TEXT_COLUMN) if name not in names]:
-            raise InputError(
-                f"{file}, line 1: no column {' and no column '.join(missing)} among "
-                f"{', '.join(map(repr, names)) or 'none'}; "
-                "a CSV description file begins with the header: class,text"
-            )
-        class_at, text_at = names.index(CLASS_COLUMN), names.index(TEXT_COLUMN)
-        for row in reader:
-            if not row:
-                continue
-            if len(row) != len(names):
-                problems.append(f"line {reader.line_num} has {len(row)} field(s), the header {len(names)}")
-            else:
-                rows.append((row[class_at], row[text_at]))
-    except csv.Error as error:
+        detected = detect_format(contents, file, with_names=names is not None)
+    if names is not None and (detected.format == "names" or isinstance(contents.texts, Mapping)):
         raise InputError(
-            f"{file}, line {reader.line_num}: not CSV ({error}); "
-            "quote texts that hold commas, quotes or line ends"
-        ) from None
-    refuse(file, problems, "quote texts that hold the delimiter")
-    return rows
-
-
-def _from_json(
-    value: Any, file: str, file_format: Format, class_names: Sequence[str] | None
-) -> ClassSentences:
-    if file_format == "clip-e" and isinstance(value, list):
-        if class_names is None:
-            raise InputError(
-                f"{file}: a list of templates names no classes; "
-                "give their names, one a line, with --classes FILE"
-            )
-        templates = _checked_lists({"": value}, file, templates=True)[""]
-        return {name: _filled(templates, name) for name in class_names}
-    if not isinstance(value, dict):
-        kind = "a list" if isinstance(value, list) else f"{type(value).__name__} {shorten(str(value))}"
-        raise InputError(
-            f"{file}: {file_format} is a JSON object of class → list of texts, but this is {kind}; "
-            "rewrite it in that form"
+            f"{file} is read as {detected.format} and names its classes itself; --classes goes with a list of templates "
+            "or descriptors only, so leave it out"
         )
-    if class_names is not None:
-        raise InputError(f"{file}: names its classes itself, so --classes must be left out")
-    lists = _checked_lists(value, file, templates=file_format == "clip-e")
-    if file_format == "clip-e":
-        return {name: _filled(texts, name) for name, texts in lists.items()}
-    if file_format == "clip-d":
-        return {name: _described(texts, name) for name, texts in lists.items()}
-    return {name: tuple(map(on_one_line, texts)) for name, texts in lists.items()}
+    if detected.format == "names":
+        found, notices = read_names(contents, file)
+        lists: Lists = dict.fromkeys(found, (label_prompt,))
+        phrase: Callable[[str, str], str] = fill_template
+    else:
+        lists = contents.texts if isinstance(contents.texts, Mapping) else {"": contents.texts}
+        if detected.format == "clip-e" or (contents.table and _are_templates(lists)):
+            lists, notices = _check_templates(lists, file)
+            phrase = fill_template
+        else:
+            lists, notices = _remove_places(lists, file)
+            phrase = _describe if detected.format == "clip-d" else _keep
+        lists = _give_names(lists, names, detected.format, file)
+    by_class = {name: tuple(phrase(text, name) for text in texts) for name, texts in lists.items()}
+    _refuse_too_few(by_class, file)
+    return ClassSentences(by_class, detected, (*contents.notices, *notices, *_unknown_wnids(by_class)))
 
 
-def _filled(templates: Iterable[str], name: str) -> tuple[str, ...]:
-    return tuple(on_one_line(fill_template(template, name)) for template in templates)
-
-
-def _described(descriptors: Iterable[str], name: str) -> tuple[str, ...]:
-    """The CLIP-D sentences; an empty descriptor stays empty, so that lint drops it."""
-    return tuple(describe_by(name, text) if has_content(text) else "" for text in descriptors)
-
-
-def _checked_lists(value: Mapping[str, Any], file: str, *, templates: bool) -> dict[str, list[str]]:
-    """The object's lists under stripped names; InputError if an entry is no text, or no template where templates are due."""
-    problems = []
-    for name, texts in value.items():
-        place = f"class {name!r}" if name else "the list"
-        if not isinstance(texts, list):
-            problems.append(f"{place}: {_kind(texts)} instead of a list of texts")
-            continue
-        for number, text in enumerate(texts, 1):
-            if not isinstance(text, str):
-                problems.append(f"{place}, entry {number}: {_kind(text)} instead of a text")
-            elif templates and text.strip() and PLACE not in text:
-                problems.append(f"{place}, entry {number}: {shorten(text)} has no {{}}")
-    refuse(file, problems, "write lists of texts" + (" with {} for the class name" if templates else ""))
-    stripped = [name.strip() for name in value]
-    if len(set(stripped)) < len(stripped):
-        twice = sorted({name for name in stripped if stripped.count(name) > 1})
+def read_names(contents: Contents, file: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The class names of a list, each once, and notices about repairs."""
+    if isinstance(contents.texts, Mapping):
         raise InputError(
-            f"{file}: names that differ only in white space: {', '.join(map(repr, twice))}; merge their lists"
+            f"{file}: class names are a list, but this is an object of class → texts; write a list"
         )
-    return {name.strip(): texts for name, texts in value.items()}
+    lists, notices = _remove_places({"": contents.texts}, file)
+    names = [name for name in lists[""] if name]
+    if names and all(map(WNID_LINE.fullmatch, names)):
+        names = [WNID_LINE.sub(r"\1", name) for name in names]
+    counts = Counter(names)
+    if repeated := [repr(name) for name, count in counts.items() if count > 1]:
+        notices = (
+            *notices,
+            f"{len(repeated):,} name(s) occur more than once and are kept once: {name_some(repeated)}",
+        )
+    return tuple(counts), notices
 
 
-def _kind(value: Any) -> str:
-    names = {str: "a text", dict: "an object", list: "a list", bool: "true or false", type(None): "null"}
-    return names.get(type(value), f"the number {value}")
+def _check_templates(lists: Lists, file: str) -> tuple[Lists, tuple[str, ...]]:
+    """The lists; a class's text without ``{}`` is kept as it is, but one for all classes is left out.
+
+    InputError with their places if there are too many of them.
+    """
+    texts = list_texts(lists)
+    plain = [text for text in texts if PLACE not in text.text]
+    if not are_few(len(plain), texts):
+        refuse(file, [f"{text} has no {PLACE}" for text in plain], f"write {PLACE} where the class name goes")
+    if not plain:
+        return lists, ()
+    if "" in lists:
+        kept = {"": tuple(text if PLACE in text else "" for text in lists[""])}
+        return kept, (f"{_texts(plain)} without {PLACE} left out: {name_some(plain)}",)
+    return lists, (f"{_texts(plain)} without {PLACE} among templates, kept as written: {name_some(plain)}",)
 
 
-def _refuse_wrong_classes(names: Sequence[str], file: str) -> None:
-    """InputError if there are fewer than two names, an empty one, or two names of the same class."""
-    problems = ["a class without a name"] if "" in names else []
-    problems += [
-        f"{' and '.join(map(repr, group))} are the same class name" for group in find_same_names(names)
-    ]
-    refuse(file, problems, "give each class one name (case, white space, '_' and '-' make no difference)")
+def _remove_places(lists: Lists, file: str) -> tuple[Lists, tuple[str, ...]]:
+    """The lists without ``{}`` in their texts; InputError with their places if too many hold one."""
+    texts = list_texts(lists)
+    stray = [text for text in texts if PLACE in text.text]
+    refuse_half(stray, texts, file)
+    if not stray:
+        return lists, ()
+    cleaned = {
+        name: tuple(normalise_text(text.replace(PLACE, "")) for text in of_class)
+        for name, of_class in lists.items()
+    }
+    return cleaned, (f"{_texts(stray)} with a stray {PLACE}, which is removed: {name_some(stray)}",)
+
+
+def _give_names(lists: Lists, names: Sequence[str] | None, file_format: Format, file: str) -> Lists:
+    """The lists by class; a bare list belongs to every class of ``names``."""
+    if "" not in lists:
+        return lists
+    if file_format not in ("clip-d", "clip-e"):
+        raise InputError(
+            f"{file}: {file_format} is an object of class → texts, but this is a list; rewrite it"
+        )
+    if names is None:
+        kind = "templates" if file_format == "clip-e" else "descriptors"
+        raise InputError(
+            f"{file}: a list of {kind} names no classes; give their names, one a line, with --classes FILE"
+        )
+    return {name: tuple(filter(None, lists[""])) for name in names}
+
+
+def _are_templates(lists: Lists) -> bool:
+    texts = list_texts(lists)
+    return bool(texts) and are_few(sum(PLACE not in text.text for text in texts), texts)
+
+
+def _describe(descriptor: str, name: str) -> str:
+    """The CLIP-D sentence; an empty descriptor stays empty, so that lint drops it."""
+    return describe_by(name, descriptor) if has_content(descriptor) else ""
+
+
+def _keep(sentence: str, _name: str) -> str:
+    return sentence
+
+
+def _texts(texts: Sequence[Text]) -> str:
+    return f"{len(texts):,} text{'s' if len(texts) > 1 else ''}"
+
+
+def _unknown_wnids(names: Mapping[str, object]) -> tuple[str, ...]:
+    unknown = [name for name in names if WNID.fullmatch(name) and name_of_wnid(name) is None]
+    if not unknown:
+        return ()
+    return (
+        f"{len(unknown):,} WordNet id(s) are not ImageNet's, and prompts show the ids: {name_some(unknown)}",
+    )
+
+
+def _refuse_too_few(names: Mapping[str, object], file: str) -> None:
     if len(names) < FEWEST_CLASSES:
-        found = f"only the class {names[0]!r}" if names else "no class"
+        found = f"only the class {next(iter(names))!r}" if names else "no class"
         raise InputError(f"{file} has {found}; a label is a choice between classes, so describe at least two")

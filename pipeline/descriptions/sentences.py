@@ -3,14 +3,23 @@
 import re
 import unicodedata
 
+from laketag.pipeline.descriptions.unicode_text import normalise_text
+from laketag.pipeline.descriptions.wordnet import name_of_wnid
+
 PLACE = "{}"
 """The place of the class name in a template or prompt."""
 SENTENCE_END = re.compile(r"""[.!?。！？]['"”’)\]]*\s*$""")  # with full-width marks
 
 
 def readable_name(class_name: str) -> str:
-    """The class name for use in a text: underscores become spaces."""
-    return " ".join(class_name.replace("_", " ").split())
+    """The class name for use in a text: ``hot_dog`` and ``Hot-Dog`` with spaces, a WordNet id as the name it stands for.
+
+    In a name with spaces hyphens stay: they belong to a word, as in "ring-tailed lemur".
+    """
+    name = name_of_wnid(class_name) or class_name
+    if " " not in name:
+        name = name.replace("-", " ")
+    return " ".join(name.replace("_", " ").split())
 
 
 def fill_template(template: str, class_name: str) -> str:
@@ -40,14 +49,9 @@ def has_content(text: str) -> bool:
     return any(character.isalnum() for character in text)
 
 
-def on_one_line(text: str) -> str:
-    """The text with single spaces instead of any white space; the tokenizer does the same."""
-    return " ".join(text.split())
-
-
 def fold(text: str) -> str:
-    """The text without differences in case, white space and Unicode form."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """The text without differences in case, white space, Unicode form and invisible characters."""
+    return " ".join(unicodedata.normalize("NFKC", normalise_text(text)).casefold().split())
 
 
 def ends_like_a_sentence(text: str) -> bool:

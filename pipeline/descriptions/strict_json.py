@@ -1,7 +1,6 @@
 """Text and JSON from bytes; errors name the place."""
 
 import json
-from collections import Counter
 from typing import Any
 
 from laketag.pipeline.errors import InputError
@@ -21,13 +20,18 @@ def decode_text(content: bytes, file: str) -> str:
         ) from None
 
 
-def read_json(text: str, file: str) -> Any:
-    """The JSON value; a repeated key in an object is an error, because one of the two values would be lost."""
-    repeated: list[str] = []
+def read_json(text: str, file: str) -> tuple[Any, tuple[str, ...]]:
+    """The JSON value, and the keys that are repeated in an object; their values are joined in one list."""
+    repeated: dict[str, None] = {}
 
     def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        repeated.extend(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
-        return dict(pairs)
+        built: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in built:
+                repeated[key] = None
+                value = [*_as_list(built[key]), *_as_list(value)]
+            built[key] = value
+        return built
 
     try:
         value = json.loads(text, object_pairs_hook=build)
@@ -46,6 +50,8 @@ def read_json(text: str, file: str) -> Any:
         raise InputError(
             f"{file}: holds half of a surrogate pair (\\ud800 to \\udfff), which is not text; correct it"
         ) from None
-    if repeated:
-        raise InputError(f"{file}: repeated keys: {', '.join(map(repr, repeated))}; merge their lists")
-    return value
+    return value, tuple(repeated)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

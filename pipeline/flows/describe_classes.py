@@ -14,8 +14,8 @@ from laketag.pipeline.cluster.resources import Resources, decide_resources
 from laketag.pipeline.config import Settings
 from laketag.pipeline.descriptions.content_hash import hash_content
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
-from laketag.pipeline.descriptions.formats import Detected
 from laketag.pipeline.descriptions.lint import Description, lint, refuse_bare_classes
+from laketag.pipeline.descriptions.reading import ClassSentences
 from laketag.pipeline.lake.description_versions import (
     description_url,
     find_same_content,
@@ -27,8 +27,11 @@ from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.models.backbone_spec import BackboneSpec
 from laketag.pipeline.stages.description_files import DescriptionFile, read_sentences
 from laketag.pipeline.stages.embed_descriptions import EmbedDescriptions
-from laketag.pipeline.stages.filter_descriptions import filter_descriptions
-from laketag.schemas import LABEL_PROMPT_POSITION
+from laketag.pipeline.stages.filter_descriptions import (
+    filter_descriptions,
+    keep_label_prompts,
+    name_alike_classes,
+)
 
 DESCRIPTION_COLUMNS = {
     "class_name": pl.String,
@@ -40,19 +43,22 @@ DESCRIPTION_COLUMNS = {
 
 @dataclass(frozen=True)
 class DescribedSet:
-    """A version of a description set: its file, and all its rows (schemas.Descriptions)."""
+    """A version of a description set: its file, its rows (schemas.Descriptions), and what a person should know of them."""
 
     set_name: str
     version: str
     url: str
-    detected: Detected
     is_new: bool  # false: the newest version has the same content, so nothing was written
     rows: pl.DataFrame
+    sentences: ClassSentences  # of the description file
+    alike_classes: list[tuple[str, ...]]  # groups that the model cannot tell apart
 
     @property
     def texts(self) -> pl.DataFrame:
-        """The rows without the label prompts."""
-        return self.rows.filter(pl.col("position") != LABEL_PROMPT_POSITION)
+        """The rows of the file's own texts."""
+        own = {name: len(texts) for name, texts in self.sentences.by_class.items()}
+        counts = pl.col("class_name").replace_strict(own, return_dtype=pl.Int32)
+        return self.rows.filter(pl.col("position").is_between(0, counts - 1))
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -61,6 +67,12 @@ class DescribedSet:
         return dict(
             reasons.value_counts().sort(["count", "drop_reason"], descending=[True, False]).iter_rows()
         )
+
+    @property
+    def bare_classes(self) -> list[str]:
+        """The classes without a kept text of their own, which their label prompt describes."""
+        own = self.texts.filter(pl.col("drop_reason").is_null())["class_name"]
+        return [name for name in self.sentences.by_class if name not in set(own)]
 
 
 def describe_classes(
@@ -71,34 +83,46 @@ def describe_classes(
     If the newest version has the same content (texts, settings, text tower) already, nothing is embedded or written.
     """
     # read: a file in, class → texts out
-    sentences, detected = read_sentences(file, settings)
-    console.print(f"reading {file.url} as {detected.format}: {detected.because}", soft_wrap=True)
+    sentences = read_sentences(file, settings)
+    console.print(
+        f"reading {file.url} as {sentences.detected.format}: {sentences.detected.because}", soft_wrap=True
+    )
+    for notice in sentences.notices:
+        console.print(notice, style="yellow", soft_wrap=True)
     # lint: each class's label prompt and texts out, with the reason of what its words alone drop
-    descriptions = lint(sentences, settings.descriptions, file.url)
-    refuse_bare_classes(descriptions, file.url)
+    descriptions = lint(sentences.by_class, settings.descriptions, file.url)
+    if file.strict:
+        refuse_bare_classes(descriptions, file.url)
 
     spec = BackboneSpec(settings.backbone, settings.storage).resolved()
     content_hash = hash_content(descriptions, settings.descriptions, _text_tower(spec))
-    if (same := find_same_content(lake, set_name, content_hash)) is not None:
-        rows = read_descriptions_table(lake, set_name, same)
-        return DescribedSet(set_name, same, description_url(lake, set_name, same), detected, False, rows)
-
-    # embed: the same rows out; what is not dropped has its embedding
-    embedded = embed_descriptions(descriptions, spec, settings, console)
-    # filter: the same rows out; near duplicates and texts over the limit are dropped too
-    rows = filter_descriptions(embedded, settings.descriptions)
-    refuse_bare_classes([Description(*row) for row in rows.select(*DESCRIPTION_COLUMNS).rows()], file.url)
-    # write: one file, a new version of the set
-    made = EmbeddedSet(
-        name=set_name,
-        version=new_version(content_hash),
-        backbone=spec.name,
-        backbone_sha256=str(spec.sha256),
-        label_prompt=settings.descriptions.label_prompt,
-    )
-    write_descriptions(lake, made, rows)
-    url = description_url(lake, set_name, made.version)
-    return DescribedSet(set_name, made.version, url, detected, True, rows)
+    version = find_same_content(lake, set_name, content_hash)
+    if is_new := version is None:
+        # embed: the same rows out; what is not dropped has its embedding
+        embedded = embed_descriptions(descriptions, spec, settings, console)
+        # filter: the same rows out; near duplicates and texts over the limit are dropped too
+        rows = filter_descriptions(embedded, settings.descriptions)
+        if file.strict:
+            refuse_bare_classes(
+                [Description(*row) for row in rows.select(*DESCRIPTION_COLUMNS).iter_rows()], file.url
+            )
+        # keep: one row more for each class without a kept text, its label prompt
+        rows = keep_label_prompts(rows)
+        # write: one file, a new version of the set
+        version = new_version(content_hash)
+        made = EmbeddedSet(
+            name=set_name,
+            version=version,
+            backbone=spec.name,
+            backbone_sha256=str(spec.sha256),
+            label_prompt=settings.descriptions.label_prompt,
+        )
+        write_descriptions(lake, made, rows)
+    else:
+        rows = read_descriptions_table(lake, set_name, version)
+    alike = name_alike_classes(rows, settings.descriptions)
+    url = description_url(lake, set_name, version)
+    return DescribedSet(set_name, version, url, is_new, rows, sentences, alike)
 
 
 def embed_descriptions(

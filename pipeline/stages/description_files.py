@@ -1,27 +1,32 @@
 """Reading the files that people write class descriptions in."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Literal
 
 import polars as pl
 
 from laketag.pipeline.config import Settings, StorageSettings
-from laketag.pipeline.descriptions.formats import Detected, Format, detect_format
+from laketag.pipeline.descriptions.containers import read_contents
+from laketag.pipeline.descriptions.contents import Contents
+from laketag.pipeline.descriptions.formats import Format
 from laketag.pipeline.descriptions.problems import refuse
-from laketag.pipeline.descriptions.reading import (
-    CLASS_COLUMN,
-    TEXT_COLUMN,
-    ClassSentences,
-    group_rows,
-    read_descriptions,
-    read_names,
-)
-from laketag.pipeline.descriptions.strict_json import decode_text
+from laketag.pipeline.descriptions.reading import ClassSentences, read_descriptions, read_names
+from laketag.pipeline.descriptions.table_contents import find_columns, group_rows
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.schemes import open_filesystem
 
 MAX_BYTES = 1 << 30
+PARQUET_MAGIC = b"PAR1"
+CONTAINERS: dict[Format, Literal["csv", "lines"]] = {
+    "csv": "csv",
+    "names": "lines",
+    "clip-d": "lines",
+    "clip-e": "lines",
+}
+"""What a file of a named format is if it is not JSON."""
 
 
 @dataclass(frozen=True)
@@ -30,36 +35,27 @@ class DescriptionFile:
 
     url: str
     format: Format | None = None  # None: detected from the name and the content
-    classes_url: str | None = None  # a file of class names, for a list of templates (clip-e)
+    classes_url: str | None = None  # a file of class names, for a list of templates or descriptors
+    strict: bool = False  # refuse the file instead of repairing it
 
 
-def read_sentences(file: DescriptionFile, settings: Settings) -> tuple[ClassSentences, Detected]:
-    """Class → texts of the file, and the format that it was read in."""
-    content = read_description_file(file.url, settings.storage)
-    detected = Detected(file.format, "--format says so") if file.format else detect_format(content, file.url)
-    class_names = None
+def read_sentences(file: DescriptionFile, settings: Settings) -> ClassSentences:
+    """The sentences of the file by class; with ``strict`` InputError if anything in it must be repaired."""
+    names: tuple[str, ...] | None = None
+    notices: tuple[str, ...] = ()
     if file.classes_url is not None:
-        if detected.format != "clip-e":
-            raise InputError(
-                f"{file.url} is read as {detected.format}, which names its classes itself; "
-                "--classes is only for a list of templates (clip-e), so leave it out"
-            )
-        names = read_description_file(file.classes_url, settings.storage)
-        class_names = read_names(decode_text(names, file.classes_url), file.classes_url)
-    if detected.format == "parquet":
-        return group_rows(read_parquet_rows(content, file.url), file.url), detected
-    sentences = read_descriptions(
-        content,
-        file.url,
-        detected.format,
-        label_prompt=settings.descriptions.label_prompt,
-        class_names=class_names,
-    )
-    return sentences, detected
+        listed = read_description_file(file.classes_url, "names", settings.storage)
+        names, notices = read_names(listed, file.classes_url)
+    contents = read_description_file(file.url, file.format, settings.storage)
+    sentences = read_descriptions(contents, file.url, file.format, names, settings.descriptions.label_prompt)
+    notices = (*notices, *sentences.notices)
+    if file.strict:
+        refuse(file.url, notices, "correct the file, or leave out --strict")
+    return replace(sentences, notices=notices)
 
 
-def read_description_file(url: str, storage: StorageSettings) -> bytes:
-    """The bytes of a local file or S3 object that can be a description file."""
+def read_description_file(url: str, file_format: Format | None, storage: StorageSettings) -> Contents:
+    """The contents of a local file or S3 object that can be a description file."""
     filesystem, path = open_filesystem(url, storage)
     with store_errors(url):
         found = filesystem.info(path)
@@ -73,25 +69,28 @@ def read_description_file(url: str, storage: StorageSettings) -> bytes:
         content: bytes = filesystem.cat_file(path)
     if not content.strip():
         raise InputError(f"{url} is empty; write class names or descriptions into it")
-    return content
+    is_parquet = content.startswith(PARQUET_MAGIC) or PurePosixPath(url).suffix.lower() == ".parquet"
+    if file_format == "parquet" or (file_format is None and is_parquet):
+        return group_rows(read_parquet_rows(content, url), "parquet")
+    return read_contents(content, url, CONTAINERS.get(file_format) if file_format else None)
 
 
-def read_parquet_rows(content: bytes, file: str) -> list[tuple[str, str]]:
-    """The (class, text) rows of a Parquet file's two string columns."""
+def read_parquet_rows(content: bytes, file: str) -> list[tuple[str | None, str | None]]:
+    """The (class, text) rows of a Parquet file; a list of texts gives a row for each."""
     try:
         frame = pl.read_parquet(io.BytesIO(content))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(
             f"{file}: not a Parquet file ({' '.join(str(error).split())[:200]}); write it again"
         ) from None
-    problems = []
-    for name in (CLASS_COLUMN, TEXT_COLUMN):
-        if name not in frame.columns:
-            problems.append(f"no column {name!r} among {', '.join(frame.columns)}")
-        elif not isinstance(frame.schema[name], pl.String | pl.Categorical | pl.Enum):
-            problems.append(f"column {name!r} has the type {frame.schema[name]}, not strings")
-        elif nulls := frame[name].is_null().arg_true().to_list():
-            rows = ", ".join(map(str, nulls[:5])) + (", …" if len(nulls) > 5 else "")
-            problems.append(f"column {name!r} is null in {len(nulls)} row(s), counted from 0: {rows}")
-    refuse(file, problems, "a Parquet description file has the string columns 'class' and 'text'")
-    return frame.select(pl.col(CLASS_COLUMN, TEXT_COLUMN).cast(pl.String)).rows()
+    class_column, text_column = find_columns(frame.columns, file)
+    rows = frame.select(class_name=class_column, text=text_column)
+    if isinstance(rows.schema["text"], pl.List):
+        rows = rows.explode("text")
+    problems = [
+        f"column {column!r} has the type {frame.schema[column]}, not strings"
+        for column, dtype in zip((class_column, text_column), rows.dtypes, strict=True)
+        if not isinstance(dtype, pl.String | pl.Categorical | pl.Enum | pl.Null)
+    ]
+    refuse(file, problems, "a Parquet description file has columns of strings")
+    return rows.cast(pl.String).rows()

@@ -5,19 +5,12 @@ from hypothesis import strategies as st
 
 from laketag.pipeline.classifier.class_texts import padded_positions
 from laketag.pipeline.errors import InputError
-from tests.classifier.scenes import EMBED_DIM, random_texts
+from tests.classifier.scenes import random_texts
 
 
 def test_texts_of_another_backbone_are_refused() -> None:
     with pytest.raises(InputError, match=r"embedded in 32 dimensions, but the backbone has 8"):
-        random_texts().check(8, every_class_described=True)
-
-
-def test_a_class_without_description_is_refused_where_descriptions_are_matched() -> None:
-    texts = random_texts(class_of=(0, 1, 3))
-    with pytest.raises(InputError, match="no description is kept for bird"):
-        texts.check(EMBED_DIM, every_class_described=True)
-    texts.check(EMBED_DIM, every_class_described=False)
+        random_texts().check(8)
 
 
 @given(class_of=st.lists(st.integers(0, 4), min_size=1, max_size=12))

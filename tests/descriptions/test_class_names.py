@@ -1,4 +1,4 @@
-"""Which names are equal, and which of them a text mentions."""
+"""What names share, and which of them a text mentions."""
 
 import re
 
@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laketag.pipeline.descriptions.class_names import NameFinder, find_same_names
+from laketag.pipeline.descriptions.class_names import NameFinder, name_key
 
 
-def test_names_that_differ_in_case_space_underscore_hyphen_or_unicode_form_are_equal():
-    groups = find_same_names(["Hot Dog", "cat", "hot_dog", "ﬁsh", "hot-dog", "Fish", "cats"])
-    assert groups == [("Hot Dog", "hot_dog", "hot-dog"), ("ﬁsh", "Fish")]
+def test_the_key_of_a_name_leaves_out_case_space_underscore_hyphen_and_unicode_form():
+    assert {name_key(name) for name in ("Hot Dog", "hot_dog", "hot-dog", "HOT  dog\u200b")} == {"hot dog"}
+    assert name_key("ﬁsh") == name_key("Fish")
+    assert name_key("cat") != name_key("cats")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,12 @@ def test_a_text_names_other_classes_by_whole_words_in_singular_or_plural(own, te
         "glasses",
     ]
     assert NameFinder(names).find_others(own, text) == others
+
+
+def test_a_wordnet_id_is_found_by_its_name():
+    finder = NameFinder(["n01440764", "n01443537"])
+    assert finder.find_others("n01443537", "It is not a tench.") == ["n01440764"]
+    assert finder.mentions("n01440764", "Two tenches.")
 
 
 def test_names_without_any_letter_are_never_found():

@@ -3,7 +3,12 @@
 import pytest
 
 from laketag.pipeline.config import DescriptionSettings
-from laketag.pipeline.descriptions.lint import Description, lint, refuse_bare_classes
+from laketag.pipeline.descriptions.lint import (
+    Description,
+    find_bare_classes,
+    lint,
+    refuse_bare_classes,
+)
 from laketag.pipeline.errors import InputError
 
 SENTENCES = {
@@ -53,6 +58,7 @@ def test_a_class_that_the_label_prompt_names_may_be_named_in_texts():
 def test_all_classes_without_a_description_are_named_with_what_dropped_their_texts():
     sentences = {"cat": ("a dog", "a dog", " "), "dog": (), "owl": ("it hoots",)}
     rows = lint(sentences, DescriptionSettings(), "FILE")
+    assert find_bare_classes(rows) == ["cat", "dog"]
     with pytest.raises(InputError) as error:
         refuse_bare_classes(rows, "FILE")
     message = str(error.value)

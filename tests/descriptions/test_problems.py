@@ -1,6 +1,6 @@
 import pytest
 
-from laketag.pipeline.descriptions.problems import SHOWN, refuse, shorten
+from laketag.pipeline.descriptions.problems import SHOWN, name_some, refuse, shorten
 from laketag.pipeline.errors import InputError
 
 
@@ -25,3 +25,8 @@ def test_a_long_list_of_problems_is_cut() -> None:
 def test_a_long_text_is_shown_on_one_line_and_cut() -> None:
     assert shorten("a\nb") == "'a b'"
     assert shorten("x" * 100, characters=5) == "'xxxx…'"
+
+
+def test_a_notice_names_the_first_places_and_counts_the_others():
+    assert name_some(["a", "b"]) == "a, b"
+    assert name_some(list("abcde")) == "a, b, c, and 2 more"

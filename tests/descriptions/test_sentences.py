@@ -8,7 +8,7 @@ from laketag.pipeline.descriptions.sentences import (
     fill_template,
     fold,
     has_content,
-    on_one_line,
+    readable_name,
 )
 
 
@@ -39,6 +39,7 @@ def test_a_template_takes_the_readable_name_in_every_place_and_keeps_other_brace
 def test_texts_fold_together_when_case_space_or_unicode_form_is_all_that_differs():
     assert fold("  A  Caf\u00e9\u00a0") == fold("a cafe\u0301")
     assert fold("a cafe") != fold("a café")
+    assert fold("\ufeffa\u00adcafe\u200b") == fold("acafe")
 
 
 def test_what_has_neither_letter_nor_digit_has_no_content():
@@ -50,5 +51,18 @@ def test_a_sentence_ends_with_a_mark_also_before_a_quote():
     assert not any(map(ends_like_a_sentence, ["long tail", "a tail, mostly", ""]))
 
 
-def test_a_text_on_one_line_has_single_spaces():
-    assert on_one_line(" one\r\n two\t three ") == "one two three"
+@pytest.mark.parametrize(
+    ("class_name", "readable"),
+    [
+        ("hot_dog", "hot dog"),
+        ("Hot-Dog", "Hot Dog"),
+        ("apartment_building-outdoor", "apartment building outdoor"),  # as in CLIP-D's Places365
+        ("ring-tailed lemur", "ring-tailed lemur"),
+        ("arcade (passageway)", "arcade (passageway)"),
+        ("n01440764", "tench"),
+        ("n02012849", "crane bird"),  # CLIP's own name: WordNet's is "crane", as that of the machine
+        ("n00000000", "n00000000"),
+    ],
+)
+def test_a_name_is_readable_in_a_text(class_name, readable):
+    assert readable_name(class_name) == readable

@@ -8,7 +8,6 @@ from laketag.pipeline.errors import InputError
     ("content", "says"),
     [
         (b'{"cat": [\n"a" "b"]}', "FILE, line 2, column 5: not JSON"),
-        (b'{"cat": ["a"], "cat": ["b"], "dog": ["c"]}', "repeated keys: 'cat'"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"cat": ["\\ud800"], "dog": ["b"]}', "half of a surrogate pair"),
         ("cat\ndog".encode("utf-16"), "is UTF-16 text"),
@@ -24,3 +23,9 @@ def test_broken_text_and_json_are_refused_with_the_place(content: bytes, says: s
 
 def test_a_byte_order_mark_is_not_part_of_the_text() -> None:
     assert decode_text(b"\xef\xbb\xbfcat", "FILE") == "cat"
+
+
+def test_the_values_of_a_repeated_key_are_joined_and_the_key_is_named():
+    value, repeated = read_json('{"cat": ["a"], "dog": "c", "cat": ["b"], "dog": null}', "FILE")
+    assert value == {"cat": ["a", "b"], "dog": ["c", None]}
+    assert repeated == ("cat", "dog")

@@ -160,9 +160,11 @@ def test_the_head_has_the_variables_that_the_night_needs() -> None:
 def test_laketag_keeps_every_text_of_the_mounted_classes() -> None:
     file = KUBERNETES / "classes.json"
     assert file.stat().st_size < 2**20  # the limit of a ConfigMap
-    sentences, detected = read_sentences(DescriptionFile(str(file)), Settings())
-    assert detected.format == "cupl"
-    assert [row.text for row in lint(sentences, DescriptionSettings(), str(file)) if row.drop_reason] == []
+    sentences = read_sentences(DescriptionFile(str(file), strict=True), Settings())
+    assert sentences.detected.format == "cupl"
+    assert [
+        row.text for row in lint(sentences.by_class, DescriptionSettings(), str(file)) if row.drop_reason
+    ] == []
 
 
 def test_the_mounted_settings_are_laketags() -> None:

@@ -1,13 +1,22 @@
-"""What ``laketag describe`` prints of a described set."""
+"""``laketag describe``: what it prints, writes and refuses."""
 
 import io
+import json
+from pathlib import Path
 
 import polars as pl
+import pytest
 from rich.console import Console
 
 from laketag.jobs.describe import show_dropped_texts, show_summary
+from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.descriptions.formats import Detected
+from laketag.pipeline.descriptions.reading import ClassSentences
 from laketag.pipeline.flows.describe_classes import DescribedSet
+from laketag.pipeline.lake.description_versions import latest_embedded_set, read_descriptions_table
+from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.stages.class_texts import load_class_texts
+from tests.end_to_end.command_line import must_run, one_line, run_laketag
 
 ROWS = [  # class, position, text, drop reason, truncated
     ("cat", -1, "a photo of a cat.", None, False),
@@ -15,12 +24,20 @@ ROWS = [  # class, position, text, drop reason, truncated
     ("cat", 1, "A cat has whiskers.", "exact_duplicate", False),
     ("dog", -1, "a photo of a dog.", None, False),
     ("dog", 0, "A dog barks [loudly].", None, False),
+    ("owl", -1, "a photo of an owl.", None, False),
+    ("owl", 0, "a photo of an owl.", None, False),
 ]
 
 
 def described(*, is_new: bool = True) -> DescribedSet:
     rows = pl.DataFrame(ROWS, ["class_name", "position", "text", "drop_reason", "truncated"], orient="row")
-    return DescribedSet("animals", "v1", "lake/d.parquet", Detected("cupl", "it is"), is_new, rows)
+    own = {
+        "cat": ("A cat has whiskers.", "A cat has whiskers."),
+        "dog": ("A dog barks [loudly].",),
+        "owl": (),
+    }
+    sentences = ClassSentences(own, Detected("cupl", "it is"), ())
+    return DescribedSet("animals", "v1", "lake/d.parquet", is_new, rows, sentences, [("cat", "owl")])
 
 
 def test_texts_are_counted_by_what_became_of_them() -> None:
@@ -30,11 +47,14 @@ def test_texts_are_counted_by_what_became_of_them() -> None:
     lines = [" ".join(line.split()) for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
     assert lines == [
         "set animals, version v1",
-        "classes 2",
+        "classes 3",
+        "without a kept text 1",
         "texts read 3",
         "kept 2",
         "dropped, exact_duplicate 1",
         "kept, but cut at the context's length 1",
+        "described by their label prompt alone: 'owl'",
+        "the model can hardly tell these classes apart: 'cat', 'owl'",
         "descriptions: lake/d.parquet",
         "class reason text",
         "cat exact_duplicate A cat has whiskers.",
@@ -45,3 +65,80 @@ def test_a_set_with_the_same_content_is_reported_as_nothing_to_do() -> None:
     console = Console(file=io.StringIO(), width=100, markup=False)
     show_summary(described(is_new=False), console)
     assert "nothing to do: the newest version of the set has the same content" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+FLAWED = {
+    "kettle": [],
+    "cafe\u0301": ["A café has tables and a counter.", "It smells of coffee."],
+    "Bar": ["A bar has bottles and a counter.", "Its {} stools are high."],
+    "bar": ["Bottles stand behind it.", "It is open late."],
+    "counter": ["It is long.", "It is made of wood."],
+}
+
+
+def write(folder: Path, content: object, name: str = "texts.json") -> str:
+    (folder / name).write_text(json.dumps(content))
+    return str(folder / name)
+
+
+def describe(file: str, root: Path, settings: Path, *more: str) -> tuple[str, ...]:
+    return ("describe", file, "--root", str(root), "-s", "s", "--settings", str(settings), *more)
+
+
+@pytest.mark.usefixtures("joined_ray")
+def test_flaws_are_repaired_counted_and_named_and_every_class_has_a_text(
+    tmp_path: Path, tiny_settings: Path
+) -> None:
+    command = describe(write(tmp_path, FLAWED), tmp_path / "lake", tiny_settings, "--show-dropped")
+    printed = one_line(must_run(*command))
+    assert (
+        "1 text with a stray {}, which is removed: class 'Bar', text 2 'Its {} stools are high.'" in printed
+    )
+    assert "classes 5 without a kept text 1 texts read 8 kept 6 dropped, names_another_class 2" in printed
+    assert "described by their label prompt alone: 'kettle'" in printed
+    assert "the model can hardly tell these classes apart: " in printed
+    assert "'Bar', 'bar'" in printed  # CLIP's tokenizer has small letters only
+    lake = open_lake(str(tmp_path / "lake"), StorageSettings())
+    rows = read_descriptions_table(lake, "s", latest_embedded_set(lake, "s").version)
+    kept = rows.filter(pl.col("drop_reason").is_null(), pl.col("position") >= 0)
+    assert kept.group_by("class_name", maintain_order=True).agg("text").rows() == [
+        ("kettle", ["a photo of a kettle."]),
+        ("café", ["It smells of coffee."]),
+        ("Bar", ["Its stools are high."]),
+        ("bar", ["Bottles stand behind it.", "It is open late."]),
+        ("counter", ["It is long.", "It is made of wood."]),
+    ]
+    texts = load_class_texts(lake, "s", latest_embedded_set(lake, "s").version)
+    assert texts.class_index.unique().tolist() == list(range(5))
+
+    again = one_line(must_run(*command))
+    assert "nothing to do: the newest version of the set has the same content" in again
+    assert "classes 5 without a kept text 1 texts read 8 kept 6" in again
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (
+            {"kettle": [], "ladder": ["rails", "rungs"]},
+            "class 'kettle' has no description left (it has no text)",
+        ),
+        (FLAWED, "class 'Bar', text 2 'Its {} stools are high.'"),
+    ],
+)
+def test_strict_refuses_instead(content: object, says: str, tmp_path: Path, tiny_settings: Path) -> None:
+    done = run_laketag(*describe(write(tmp_path, content), tmp_path / "lake", tiny_settings, "--strict"))
+    assert done.code == 2
+    assert says in one_line(done.err)
+    assert not (tmp_path / "lake").exists()
+
+
+@pytest.mark.usefixtures("without_ray")
+def test_the_file_is_read_before_the_model_is_looked_up_and_ray_is_started(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text('[backbone]\npretrained = "local-dir:/nowhere"\n')
+    half = {"cat": ["a {} purrs.", "A cat."], "dog": ["A dog."]}
+    done = run_laketag(*describe(write(tmp_path, half), tmp_path / "lake", settings))
+    assert (done.code, "1 of 3 texts are templates" in one_line(done.err)) == (2, True)
+    done = run_laketag(*describe(write(tmp_path, FLAWED), tmp_path / "lake", settings))
+    assert done.code == 3

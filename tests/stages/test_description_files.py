@@ -24,29 +24,43 @@ def parquet(**columns) -> bytes:
 
 def test_a_file_is_read_wherever_it_lies(store: Store):
     url = store.put("texts/names.txt", b"cat\ndog\n")
-    assert read_description_file(url, store.storage) == b"cat\ndog\n"
+    assert read_description_file(url, None, store.storage).texts == ("cat", "dog", "")
     with pytest.raises(StorageError, match="does not exist"):
-        read_description_file(store.url("texts/none.txt"), store.storage)
+        read_description_file(store.url("texts/none.txt"), None, store.storage)
 
 
 def test_folders_and_empty_files_are_refused(tmp_path):
     (tmp_path / "empty.txt").write_text(" \n")
     for name, says in ((".", "is a folder"), ("empty.txt", "is empty")):
         with pytest.raises(InputError, match=says):
-            read_description_file(str(tmp_path / name), StorageSettings())
+            read_description_file(str(tmp_path / name), None, StorageSettings())
 
 
-def test_parquet_rows_are_class_and_text_also_as_categories():
-    content = parquet(text=["a", "b"], extra=[1, 2], **{"class": pl.Series(["x", "y"], dtype=pl.Categorical)})
+@pytest.mark.parametrize(
+    "content",
+    [
+        parquet(text=["a", "b"], extra=[1, 2], **{"class": pl.Series(["x", "y"], dtype=pl.Categorical)}),
+        parquet(Class_Name=["x", "y"], descriptions=[1, 2], sentence=[["a"], ["b"]]),
+    ],
+)
+def test_parquet_rows_are_classes_and_texts_also_as_categories_and_lists(content):
     assert read_parquet_rows(content, "FILE") == [("x", "a"), ("y", "b")]
+
+
+def test_null_texts_are_empty_and_rows_without_a_class_are_left_out(tmp_path):
+    file = tmp_path / "texts"  # known by its first bytes
+    file.write_bytes(parquet(text=["a", None, None, "b"], **{"class": ["x", "x", None, None]}))
+    contents = read_description_file(str(file), None, StorageSettings())
+    assert (contents.texts, contents.table) == ({"x": ("a", "")}, "parquet")
+    assert contents.notices == ("1 row(s) without a class are left out: row 4 'b'",)
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (parquet(text=["a"]), "no column 'class' among text"),
+        (parquet(text=["a"]), "no column 'class' among 'text'"),
         (parquet(text=[1], **{"class": ["x"]}), "column 'text' has the type Int64"),
-        (parquet(text=["a", None], **{"class": [None, "x"]}), "2 problems"),
+        (parquet(text=[[1]], **{"class": [2]}), "2 problems"),
         (b"PAR1 but no more", "not a Parquet file"),
     ],
 )
@@ -57,7 +71,7 @@ def test_a_parquet_file_that_lacks_something_is_refused(content, says):
     assert "FILE" in str(error.value)
 
 
-def test_names_templates_csv_and_parquet_say_the_same(tmp_path):
+def test_names_templates_csv_and_parquet_give_the_same_sentences(tmp_path):
     frame = pl.DataFrame(
         {"class": ["cat", "hot_dog"], "text": ["a photo of a cat.", "a photo of a hot dog."]}
     )
@@ -69,14 +83,38 @@ def test_names_templates_csv_and_parquet_say_the_same(tmp_path):
     expected = {"cat": ("a photo of a cat.",), "hot_dog": ("a photo of a hot dog.",)}
     for suffix, known in {"txt": "names", "csv": "csv", "parquet": "parquet", "json": "clip-e"}.items():
         file = str(tmp_path / f"a.{suffix}")
-        sentences, detected = read_sentences(
+        sentences = read_sentences(
             DescriptionFile(file, classes_url=names if suffix == "json" else None), Settings()
         )
-        assert (detected.format, sentences) == (known, expected)
+        assert (sentences.detected.format, sentences.by_class) == (known, expected)
 
 
-def test_names_of_classes_go_with_templates_only(tmp_path):
+@pytest.mark.parametrize(
+    ("file_format", "content"),
+    [("names", "cat\ndog"), ("clip-e", "a {}\nthe {}"), ("csv", "class,text\ncat,a\ndog,b")],
+)
+def test_a_named_format_needs_no_extension(tmp_path, file_format, content):
+    (tmp_path / "texts").write_text(content)
+    (tmp_path / "names").write_text("cat\ndog")
+    classes = str(tmp_path / "names") if file_format == "clip-e" else None
+    sentences = read_sentences(DescriptionFile(str(tmp_path / "texts"), file_format, classes), Settings())
+    assert list(sentences.by_class) == ["cat", "dog"]
+
+
+def test_names_of_classes_go_with_lists_only(tmp_path):
     (tmp_path / "names.txt").write_text("cat\ndog\n")
-    names = str(tmp_path / "names.txt")
-    with pytest.raises(InputError, match="--classes is only for a list of templates"):
-        read_sentences(DescriptionFile(names, classes_url=names), Settings())
+    (tmp_path / "texts.json").write_text('{"cat": ["A cat."], "dog": ["A dog."]}')
+    names, texts = str(tmp_path / "names.txt"), str(tmp_path / "texts.json")
+    with pytest.raises(InputError, match="--classes goes with a list"):
+        read_sentences(DescriptionFile(texts, classes_url=names), Settings())
+
+
+def test_repairs_of_both_files_are_named_and_refused_if_strict(tmp_path):
+    (tmp_path / "names.json").write_text('["cat", "dog", "cat"]')
+    (tmp_path / "texts.json").write_text('["a {}", "the {}", "one {}", "my {}", "a photo"]')
+    names, texts = str(tmp_path / "names.json"), str(tmp_path / "texts.json")
+    sentences = read_sentences(DescriptionFile(texts, classes_url=names), Settings())
+    assert len(sentences.notices) == 2
+    with pytest.raises(InputError) as error:
+        read_sentences(DescriptionFile(texts, classes_url=names, strict=True), Settings())
+    assert all(notice in str(error.value) for notice in sentences.notices)

@@ -3,7 +3,11 @@
 import polars as pl
 
 from laketag.pipeline.config import DescriptionSettings
-from laketag.pipeline.stages.filter_descriptions import filter_descriptions
+from laketag.pipeline.stages.filter_descriptions import (
+    filter_descriptions,
+    keep_label_prompts,
+    name_alike_classes,
+)
 
 
 def embedded(*rows: tuple[str, int, str | None, list[float] | None]) -> pl.DataFrame:
@@ -46,3 +50,41 @@ def test_reasons_that_embeddings_tell_are_put_on_the_right_rows():
 def test_filtering_needs_no_text_to_be_left():
     rows = embedded(("cat", -1, None, [1.0, 0.0]), ("cat", 0, "empty", None))
     assert filter_descriptions(rows, DescriptionSettings())["drop_reason"].to_list() == [None, "empty"]
+
+
+def test_a_class_without_a_kept_text_keeps_its_label_prompt_as_its_last_description():
+    rows = embedded(
+        ("cat", -1, None, [1.0, 0.0]),
+        ("cat", 0, "empty", None),
+        ("cat", 1, "names_another_class", None),
+        ("dog", -1, None, [0.0, 1.0]),
+        ("dog", 0, None, [0.6, 0.8]),
+        ("owl", -1, None, [0.8, 0.6]),
+    )
+    kept = keep_label_prompts(filter_descriptions(rows, DescriptionSettings()))
+    columns = kept.select("class_name", "position", pl.col("drop_reason").cast(pl.String), "embedding")
+    assert columns.rows() == [
+        ("cat", -1, None, [1.0, 0.0]),
+        ("cat", 0, "empty", None),
+        ("cat", 1, "names_another_class", None),
+        ("cat", 2, None, [1.0, 0.0]),
+        ("dog", -1, None, [0.0, 1.0]),
+        ("dog", 0, None, [0.6000000238418579, 0.800000011920929]),
+        ("owl", -1, None, [0.800000011920929, 0.6000000238418579]),
+        ("owl", 0, None, [0.800000011920929, 0.6000000238418579]),
+    ]
+    assert keep_label_prompts(kept).equals(kept)
+
+
+def test_classes_whose_kept_texts_are_nearly_the_same_are_named_together():
+    rows = embedded(
+        ("cat", -1, None, [1.0, 0.0]),
+        ("cat", 0, None, [0.6, 0.8]),
+        ("dog", -1, None, [0.0, 1.0]),
+        ("dog", 0, None, [0.6, 0.8]),
+        ("dog", 1, "over_limit", [1.0, 0.0]),
+        ("owl", -1, None, [0.6, 0.8]),
+        ("owl", 0, None, [0.0, 1.0]),
+    )
+    filtered = filter_descriptions(rows, DescriptionSettings())
+    assert name_alike_classes(filtered, DescriptionSettings()) == [("cat", "dog")]
