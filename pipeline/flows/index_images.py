@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from laketag.pipeline.descriptions.unicode_text import normalise_text
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.images.index_columns import IndexColumns
 from laketag.pipeline.images.listing import ImageListing, image_id
@@ -52,6 +53,8 @@ def index_images(lake: Lake, request: IndexRequest) -> IndexSummary:
         # read: rows of the source's tables in, rows out; refused if an id comes twice
         read = read_parquet_index(request.source, request.columns, lake.storage)
         rows = _refuse_duplicates(read, request.source)
+    # name: the same rows out; classes are written as description files name them
+    rows = map(_normalise_classes, rows)
     # write: batches of rows in, the snapshot's files out
     snapshot = write_snapshot(lake, request.collection, _counted(rows, counts))
     return IndexSummary(request.collection, snapshot, counts["images"], counts["with_class"], left_out)
@@ -72,6 +75,12 @@ def _to_index_rows(files: pl.DataFrame, class_from_folder: bool) -> pl.DataFrame
         image_id=pl.Series([image_id(uri) for uri in files["uri"]], dtype=pl.String),
         true_class=folders if class_from_folder else pl.lit(None, pl.String),
     ).select(ImageIndex.column_names())
+
+
+def _normalise_classes(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with names of true classes in the form in which descriptions and labels have them."""
+    names = {name: normalise_text(name) or None for name in rows["true_class"].drop_nulls().unique()}
+    return rows.with_columns(pl.col("true_class").replace(names))
 
 
 def _refuse_duplicates(batches: Iterator[pl.DataFrame], source: str) -> Iterator[pl.DataFrame]:

@@ -22,6 +22,7 @@ from typing import TypedDict, Unpack
 import polars as pl
 
 from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.descriptions.unicode_text import normalise_text
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.runs import read_runs, scan_newest
@@ -188,7 +189,7 @@ def _since(rows: pl.LazyFrame, column: str, which: RowFilter) -> pl.LazyFrame:
 
 def _of_class(rows: pl.LazyFrame, column: str, which: ClassFilter) -> pl.LazyFrame:
     if (label := which.get("label")) is not None:
-        rows = rows.filter(pl.col(column) == label)
+        rows = rows.filter(pl.col(column).is_in([label, normalise_text(label)]))
     if (min_probability := which.get("min_probability")) is not None:
         rows = rows.filter(pl.col("probability") >= min_probability)
     return rows

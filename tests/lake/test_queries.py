@@ -110,6 +110,12 @@ def test_each_collection_and_set_has_its_own_newest_classifier(lake):
     assert queries.labels(lake.root, description_set="plants").collect()["label"].to_list() == ["tree"]
 
 
+def test_a_class_is_found_by_any_spelling_that_looks_like_its_name(lake):
+    write_run(lake, 1, [label_row("a", label="café"), label_row("b")])
+    for spelling in ("café", "cafe\u0301", "\ufeffcafé"):
+        assert queries.labels(lake.root, label=spelling).collect()["image_id"].to_list() == ["a"]
+
+
 def test_rows_are_filtered_by_class_probability_reason_and_time(lake):
     rows = [label_row("a"), label_row("b", label="dog", probability=0.9), label_row("c", age_s=3600)]
     write_run(lake, 1, [*rows, label_row("d", failure="empty"), label_row("e", failure="timeout")])
