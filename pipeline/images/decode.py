@@ -13,12 +13,11 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from laketag.pipeline.config import DecodeSettings
+from laketag.pipeline.images.colour_profiles import to_srgb
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.images.image_formats import ends_early, sniff_format
-from laketag.pipeline.images.rgb import to_rgb
+from laketag.pipeline.images.shrinking import shrink
 
-RESIZE_GAP = 3.0
-"""Shrinking by more than this starts with a box average; the result looks the same as without it (Pillow's docs)."""
 DRAFT_GAP = 2.0
 """A JPEG is decoded at 1/2, 1/4 or 1/8 if that is still this much larger than wanted (Pillow's Image.thumbnail)."""
 
@@ -94,9 +93,7 @@ def _load(image: Image.Image, settings: DecodeSettings) -> Decoded:
         image.draft(None, (math.ceil(width * DRAFT_GAP), math.ceil(height * DRAFT_GAP)))
     image.load()
     turn = UPRIGHT.get(_orientation(image))
-    picture = to_rgb(image)
-    if (width, height) != (width_px, height_px):
-        picture = picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=RESIZE_GAP)
+    picture = to_srgb(shrink(image, width, height), image.info.get("icc_profile"))
     if turn is not None:
         picture = picture.transpose(turn)
     if turn in (UPRIGHT[5], UPRIGHT[6], UPRIGHT[7], UPRIGHT[8]):

@@ -13,10 +13,11 @@ from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
 from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
+
+from laketag.pipeline.images.png_chunks import open_png
 
 Opener = Callable[[Any], ImageFile.ImageFile]
 
@@ -30,7 +31,7 @@ IMAGE_EXTENSIONS = frozenset(
 
 _FORMATS: tuple[tuple[re.Pattern[bytes], Opener], ...] = (
     (re.compile(rb"\xff\xd8\xff"), JpegImageFile),
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), open_png),
     (re.compile(rb"GIF8[79]a"), GifImageFile),
     (re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImageFile),
     (re.compile(rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL), BmpImageFile),
