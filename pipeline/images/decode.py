@@ -102,7 +102,9 @@ def _load(image: Image.Image, settings: DecodeSettings) -> Decoded:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 if there is none or it is broken; read after loading, because loading turns TIFFs."""
+    """The EXIF orientation, 1 if there is none or it is broken; read after loading, which turns TIFF and JPEG XL upright."""
+    if image.format == "JXL":
+        return 1
     try:
         value = image.getexif().get(ORIENTATION_TAG, 1)
         return int(value)

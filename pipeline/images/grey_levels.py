@@ -28,9 +28,9 @@ class GreyLevels:
 def grey_levels(image: Image.Image, bands: Iterable[Image.Image]) -> GreyLevels:
     """Black and white of a picture in mode I, F or I;16, cut into bands to keep copies small.
 
-    Integers up to 65535 have the depth that their file states, or else the smallest that holds the brightest value: a 10-bit
-    picture in a 16-bit file is not nearly black. Fractions from 0 to 1 are shares of white, other floats up to 255 are 8-bit
-    greys. Anything else has no stated white, so its own range is stretched.
+    Integers up to 65535 have the depth that their file states, or else the smallest that holds the brightest value, so that a
+    10-bit picture in a 16-bit file is not nearly black. Fractions from 0 to 1 are shares of white, other floats up to 255 are
+    8-bit greys. Anything else has no stated white, so its own range is stretched.
     """
     ranges = [(float(values.min()), float(values.max())) for values in map(_finite, bands)]
     low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
@@ -44,7 +44,7 @@ def grey_levels(image: Image.Image, bands: Iterable[Image.Image]) -> GreyLevels:
 
 
 def _depth_bits(image: Image.Image, brightest: float) -> int:
-    if image.format == "PPM":  # its header states the white, and Pillow has scaled it to 16 bits
+    if image.format not in ("PNG", "TIFF"):  # other decoders scale what their headers state to 16 bits
         return 16
     stated = int(image.info.get("significant_bits", 0))
     if (

@@ -17,17 +17,18 @@ from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from laketag.pipeline.images.optional_formats import open_heif, open_jpeg_xl
 from laketag.pipeline.images.png_chunks import open_png
 
 Opener = Callable[[Any], ImageFile.ImageFile]
 
 IMAGE_EXTENSIONS = frozenset(
     ("jpg", "jpeg", "jpe", "jfif", "png", "apng", "gif", "bmp", "dib", "tif", "tiff")
-    + ("ppm", "pgm", "pbm", "pnm")
+    + ("ppm", "pgm", "pbm", "pnm", "heic", "heif", "hif", "jxl")
     + (("webp",) if features.check("webp") else ())
     + (("avif",) if features.check("avif") else ())
 )
-"""File name extensions of these formats, in lower case."""
+"""File name extensions, in lower case, of what is read here, or would be with an extra that its failure names."""
 
 _FORMATS: tuple[tuple[re.Pattern[bytes], Opener], ...] = (
     (re.compile(rb"\xff\xd8\xff"), JpegImageFile),
@@ -36,8 +37,10 @@ _FORMATS: tuple[tuple[re.Pattern[bytes], Opener], ...] = (
     (re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImageFile),
     (re.compile(rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL), BmpImageFile),
     (re.compile(rb"II[*+]\0|MM\0[*+]"), TiffImageFile),
-    (re.compile(rb"P[1-6]\s"), PpmImageFile),
+    (re.compile(rb"P[1-6]\s+[0-9#]"), PpmImageFile),
     (re.compile(rb"....ftypavi[fs]|....ftyp(?:mif1|miaf).{4,40}avif", re.DOTALL), AvifImageFile),
+    (re.compile(rb"....ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL), open_heif),
+    (re.compile(rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n"), open_jpeg_xl),
 )
 _EARLY = re.compile(
     r"truncat|\bEOF\b|end of (file|data)|not enough|premature|incomplete|read past|reached", re.IGNORECASE

@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngImageFile, PngStream
 
 SIGNATURE_BYTES = 8
 READ_CHUNKS = {b"tRNS": 256, b"eXIf": 1 << 20, b"iCCP": 1 << 22, b"sBIT": 4}
-"""What is read besides the critical chunks (transparency, orientation, colour profile, significant bits), up to how many bytes."""
+"""What is read besides the critical chunks: transparency, orientation, colour profile, significant bits; with most bytes."""
 ORIENTATION_TEXTS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
 """The texts in which Photoshop and ImageMagick state the orientation; no other text is read."""
 MAX_PROFILE_BYTES = 1 << 22
@@ -29,9 +29,8 @@ def open_png(file: BinaryIO) -> PngImageFile:
         name, content = bytes(chunk[4:8]), chunk[8:-4]
         if not name[:1].islower():
             critical.append(chunk)
-        elif len(content) <= READ_CHUNKS.get(name, 0) or bytes(content[:32]).startswith(ORIENTATION_TEXTS):
-            if zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:]):
-                ancillary.setdefault(name, chunk)
+        elif _is_read(name, content) and zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:]):
+            ancillary.setdefault(name, chunk)
     profile, bits = (ancillary.pop(name, memoryview(b""))[8:-4] for name in (b"iCCP", b"sBIT"))
     readable = [chunk for chunk in ancillary.values() if _is_readable(critical[:1], chunk)]
     parts = [data[:SIGNATURE_BYTES], *critical[:1], *readable, *critical[1:]]
@@ -48,6 +47,12 @@ def _chunks(data: memoryview) -> Iterator[memoryview]:
         end = start + 12 + int.from_bytes(data[start : start + 4])
         yield data[start:end]
         start = end
+
+
+def _is_read(name: bytes, content: memoryview) -> bool:
+    if name in READ_CHUNKS:
+        return len(content) <= READ_CHUNKS[name]
+    return bytes(content[:32]).startswith(ORIENTATION_TEXTS)
 
 
 def _is_readable(header: list[memoryview], chunk: memoryview) -> bool:

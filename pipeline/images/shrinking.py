@@ -17,25 +17,29 @@ BAND_PIXELS = 1 << 20
 def shrink(image: Image.Image, width_px: int, height_px: int) -> Image.Image:
     """The loaded picture at this size, opaque, in mode L, RGB, CMYK or LAB.
 
-    The same pixels as ``resize(…, LANCZOS, reducing_gap=RESIZE_GAP)`` of the whole opaque picture, whose box average works on
-    one band of rows after another here.
+    The same pixels as ``resize(…, LANCZOS, reducing_gap=RESIZE_GAP)`` of the whole opaque picture. Where a picture is to be
+    converted, that and the box average work on one band of rows after another.
     """
+    size = (width_px, height_px)
     to_opaque = over_white
     if image.mode == "F" or image.mode.startswith("I"):
         to_opaque = grey_levels(image, _bands(image, 1)).to_8_bits
-    if image.size == (width_px, height_px):
+    if image.size == size:
         return to_opaque(image)
+    pixel = image.crop((0, 0, 1, 1))
+    if to_opaque(pixel) is pixel:  # nothing to convert
+        return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=RESIZE_GAP)
     across = max(1, int(image.width / width_px / RESIZE_GAP))
     down = max(1, int(image.height / height_px / RESIZE_GAP))
-    mode = to_opaque(image.crop((0, 0, 1, 1))).mode
-    averaged = Image.new(mode, (math.ceil(image.width / across), math.ceil(image.height / down)))
+    averaged_size = (math.ceil(image.width / across), math.ceil(image.height / down))
+    averaged = Image.new(to_opaque(pixel).mode, averaged_size)
     top = 0
     for band in _bands(image, down):
         part = to_opaque(band).reduce((across, down))
         averaged.paste(part, (0, top))
         top += part.height
     box = (0, 0, image.width / across, image.height / down)
-    return averaged.resize((width_px, height_px), Image.Resampling.LANCZOS, box=box)
+    return averaged.resize(size, Image.Resampling.LANCZOS, box=box)
 
 
 def _bands(image: Image.Image, rows_together: int) -> Iterator[Image.Image]:
