@@ -5,7 +5,10 @@ import struct
 import zlib
 
 import numpy as np
+import pillow_heif
 from PIL import Image
+
+from tests.images.icc_profiles import DISPLAY_P3, matrix_profile, rgb_to_xyz, srgb_to_linear
 
 
 def picture(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
@@ -21,14 +24,27 @@ def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
     return file.getvalue()
 
 
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """One chunk of a PNG."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
 def png_bomb(side_px: int = 60_000) -> bytes:
     """A small PNG whose header claims more pixels than anyone should decode."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", side_px, side_px, 8, 0, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+
+
+def with_text_bomb(png: bytes) -> bytes:
+    """The PNG with a text of 2 MB, packed, behind its header; viewers skip it."""
+    return png[:33] + chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2**21))) + png[33:]
+
+
+def heic(image: Image.Image) -> bytes:
+    """The picture as a phone saves it."""
+    file = io.BytesIO()
+    pillow_heif.from_pillow(image).save(file)
+    return file.getvalue()
 
 
 def spoilt(data: bytes) -> bytes:
@@ -47,6 +63,13 @@ GOOD = {
     "dogs/sixteen-bit.png": encoded(
         Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64) * 16), "PNG"
     ),
+    "dogs/ten-bit.png": encoded(Image.fromarray(np.arange(1024, dtype=np.uint16).reshape(32, 32)), "PNG"),
+    "dogs/text-bomb.png": with_text_bomb(encoded(picture(15), "PNG")),
+    "dogs/display-p3.jpg": encoded(
+        picture(16), icc_profile=matrix_profile(rgb_to_xyz(DISPLAY_P3), srgb_to_linear)
+    ),
+    "dogs/phone.heic": heic(picture(17)),
+    "dogs/two-pages.tif": encoded(picture(18), "TIFF", save_all=True, append_images=[picture(19)]),
     "dogs/progressive.jpg": encoded(picture(7), progressive=True),
     "birds/one-pixel.png": encoded(picture(8, (1, 1)), "PNG"),
     "birds/wrong-extension.jpg": encoded(picture(9), "PNG"),
