@@ -1,14 +1,11 @@
 """Embedded colour profiles become sRGB, each against numbers that the test computes itself."""
 
-import io
-
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from laketag.pipeline.config import DecodeSettings
 from laketag.pipeline.images.colour_profiles import to_srgb
-from laketag.pipeline.images.decode import decode
+from tests.images.decoding import encode, pixels
 from tests.images.icc_profiles import (
     ADOBE_RGB,
     DISPLAY_P3,
@@ -34,9 +31,7 @@ PROFILES = {
 
 def decoded(picture: Image.Image | np.ndarray, kind: str, **options: object) -> np.ndarray:
     """What decode makes of the picture saved in the format, as integers."""
-    file = io.BytesIO()
-    (Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture).save(file, kind, **options)
-    return decode(file.getvalue(), DecodeSettings()).rgb_u8.astype(int)
+    return pixels(encode(picture, kind, **options)).astype(int)
 
 
 def in_srgb(name: str, rgb_u8: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image
 
 from laketag.pipeline.config import DecodeSettings
 from laketag.pipeline.images.decode import bounded_size, decode
@@ -92,8 +92,8 @@ def test_broken_metadata_does_not_lose_the_picture() -> None:
     assert np.array_equal(pixels(data), gradient())
 
 
-@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF", "AVIF"])
-def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF", "AVIF", "MPO"])
+def test_of_several_pictures_in_a_file_the_first_counts(kind: str) -> None:
     frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue", "green")]
     found = pixels(encode(frames[0], kind, save_all=True, append_images=frames[1:]))[8, 8].astype(int)
     assert np.abs(found - (255, 0, 0)).max() < 16
@@ -105,11 +105,6 @@ def test_a_picture_of_one_pixel_stays_one_pixel() -> None:
 
 def test_a_thin_picture_within_the_bounds_is_untouched() -> None:
     assert pixels(encode(gradient(20000, 10), "PNG")).shape == (10, 20000, 3)
-
-
-def test_a_colour_profile_is_carried_without_harm() -> None:
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    assert np.array_equal(pixels(encode(gradient(), "PNG", icc_profile=profile)), gradient())
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
@@ -169,18 +164,6 @@ def test_the_limit_of_pixels_is_ours_not_pillows() -> None:
         warnings.simplefilter("error")
         assert decode(data, wide).width_px == 20_000
     assert failure(data) == "too_many_pixels"
-
-
-@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
-def test_text_that_unpacks_to_gigabytes_never_crashes(kind: bytes) -> None:
-    packed = zlib.compress(bytes(80_000_000))
-    head = {b"zTXt": b"k\0\0", b"iTXt": b"k\0\1\0\0\0", b"iCCP": b"k\0\0"}[kind]
-    rows = (b"\0" + b"\x10\x20\x30" * 4) * 4
-    bomb = png(4, 4, rows, png_chunk(kind, head + packed))
-    try:
-        assert pixels(bomb).shape == (4, 4, 3)
-    except ImageFailure as failed:
-        assert failed.reason == "undecodable"  # noqa: PT017  # either will do
 
 
 def test_no_warning_leaks_and_filters_stay_as_they_were() -> None:

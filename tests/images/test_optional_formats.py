@@ -11,12 +11,15 @@ import pytest
 from PIL import Image
 
 from laketag.pipeline.config import DecodeSettings
-from laketag.pipeline.images.decode import Decoded, decode
+from laketag.pipeline.images.decode import decode
+from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.images.image_formats import IMAGE_EXTENSIONS
+from tests.images.decoding import BOUNDS, encode, failure, pixels
 from tests.images.icc_profiles import DISPLAY_P3, matrix_profile, rgb_to_xyz, srgb_to_linear
 
 BLOCKS = np.random.default_rng(3).integers(30, 226, (6, 8, 3), dtype=np.uint8).repeat(32, 0).repeat(32, 1)
-ORIENTATION_6 = bytes.fromhex("45786966000049492a00080000000100120103000100000006000000000000000000")
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
 PROFILE = matrix_profile(rgb_to_xyz(DISPLAY_P3), srgb_to_linear)
 
 
@@ -32,83 +35,66 @@ def jpeg_xl(rgb_u8: np.ndarray, profile: bytes | None = None) -> bytes:
     return pylibjxl.encode(rgb_u8, distance=0.5, icc=profile)
 
 
-def jpeg_or_png(rgb_u8: np.ndarray, kind: str, **options: object) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(rgb_u8).save(file, kind, **options)
-    return file.getvalue()
-
-
-def decoded(data: bytes) -> Decoded:
-    return decode(data, DecodeSettings())
-
-
-FORMATS = pytest.mark.parametrize("encode", [heic, jpeg_xl])
+FORMATS = pytest.mark.parametrize("save", [heic, jpeg_xl])
 
 
 @FORMATS
-def test_the_picture_is_read(encode: Callable[..., bytes]) -> None:
-    found = decoded(encode(BLOCKS))
+def test_the_picture_is_read(save: Callable[..., bytes]) -> None:
+    found = decode(save(BLOCKS), BOUNDS)
     assert np.abs(found.rgb_u8.astype(int) - BLOCKS).mean() < 4
     assert (found.width_px, found.height_px) == (256, 192)
 
 
 @FORMATS
-def test_a_large_picture_is_shrunk(encode: Callable[..., bytes]) -> None:
-    large = BLOCKS.repeat(8, 0).repeat(8, 1)
-    found = decoded(encode(large))
+def test_a_large_picture_is_shrunk(save: Callable[..., bytes]) -> None:
+    found = decode(save(BLOCKS.repeat(8, 0).repeat(8, 1)), BOUNDS)
     assert found.rgb_u8.shape == (512, 683, 3)
     assert (found.width_px, found.height_px) == (2048, 1536)
 
 
 @FORMATS
-def test_its_colour_profile_counts(encode: Callable[..., bytes]) -> None:
-    found = decoded(encode(BLOCKS, PROFILE)).rgb_u8.astype(int)
-    expected = decoded(jpeg_or_png(BLOCKS, "PNG", icc_profile=PROFILE)).rgb_u8
-    assert np.abs(found - expected).mean() < 4
+def test_its_colour_profile_counts(save: Callable[..., bytes]) -> None:
+    found = pixels(save(BLOCKS, PROFILE)).astype(int)
+    assert np.abs(found - pixels(encode(BLOCKS, "PNG", icc_profile=PROFILE))).mean() < 4
     assert np.abs(found - BLOCKS).mean() > 8
 
 
 def test_a_turned_heic_is_turned_once() -> None:
-    found = decoded(heic(np.rot90(BLOCKS).copy(), exif=ORIENTATION_6))
-    assert (found.width_px, found.height_px) == (256, 192)
-    assert np.abs(found.rgb_u8.astype(int) - BLOCKS).mean() < 4
+    found = pixels(heic(np.rot90(BLOCKS).copy(), exif=TURNED.tobytes()))
+    assert np.abs(found.astype(int) - BLOCKS).mean() < 4
 
 
 def test_a_turned_jpeg_that_became_a_jpeg_xl_is_turned_once() -> None:
-    jpeg = jpeg_or_png(np.rot90(BLOCKS).copy(), "JPEG", quality=95, exif=ORIENTATION_6)
-    found = decoded(pylibjxl.jpeg_to_jxl(jpeg))
+    jpeg = encode(np.rot90(BLOCKS).copy(), "JPEG", quality=95, exif=TURNED)
+    found = decode(pylibjxl.jpeg_to_jxl(jpeg), BOUNDS)
     assert (found.width_px, found.height_px) == (256, 192)
     assert np.abs(found.rgb_u8.astype(int) - BLOCKS).mean() < 6
 
 
 @FORMATS
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_a_file_cut_short_is_a_failure(encode: Callable[..., bytes], share: float) -> None:
-    data = encode(BLOCKS)
-    with pytest.raises(Exception) as failure:  # noqa: PT011  # the reason is checked below
-        decoded(data[: int(len(data) * share)])
-    assert getattr(failure.value, "reason", None) in ("truncated", "undecodable")
+def test_a_file_cut_short_is_a_failure(save: Callable[..., bytes], share: float) -> None:
+    data = save(BLOCKS)
+    assert failure(data[: int(len(data) * share)]) in ("truncated", "undecodable")
 
 
 @FORMATS
-def test_too_many_pixels_are_refused_before_decoding(encode: Callable[..., bytes]) -> None:
-    with pytest.raises(Exception, match=r"decode\.max_pixels") as failure:
-        decode(encode(BLOCKS), DecodeSettings(max_pixels=1000))
-    assert getattr(failure.value, "reason", None) == "too_many_pixels"
+def test_too_many_pixels_are_refused_before_decoding(save: Callable[..., bytes]) -> None:
+    assert failure(save(BLOCKS), DecodeSettings(max_pixels=1000)) == "too_many_pixels"
 
 
 @pytest.mark.parametrize(
-    ("encode", "package", "extra"),
-    [(heic, "pillow_heif", "heif"), (jpeg_xl, "pylibjxl.pillow_plugin", "jxl")],
+    ("save", "package", "extra"), [(heic, "pillow_heif", "heif"), (jpeg_xl, "pylibjxl.pillow_plugin", "jxl")]
 )
 def test_without_its_decoder_the_failure_names_the_extra(
-    encode: Callable[..., bytes], package: str, extra: str, monkeypatch: pytest.MonkeyPatch
+    save: Callable[..., bytes], package: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = encode(BLOCKS)
+    data = save(BLOCKS)
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
-    with pytest.raises(Exception, match=rf"install laketag\[{extra}\]") as failure:
-        decoded(data)
-    assert getattr(failure.value, "reason", None) == "unsupported"
+    with pytest.raises(ImageFailure) as raised:
+        decode(data, BOUNDS)
+    assert raised.value.reason == "unsupported"
+    assert f"install laketag[{extra}]" in raised.value.detail
 
 
 def test_their_files_are_indexed_by_their_names() -> None:
