@@ -22,6 +22,9 @@ from laketag.pipeline.images.png_chunks import open_png
 
 Opener = Callable[[Any], ImageFile.ImageFile]
 
+SNIFFED_BYTES = 64
+"""From so many first bytes the format is recognised."""
+
 IMAGE_EXTENSIONS = frozenset(
     ("jpg", "jpeg", "jpe", "jfif", "png", "apng", "gif", "bmp", "dib", "tif", "tiff")
     + ("ppm", "pgm", "pbm", "pnm", "heic", "heif", "hif", "jxl")
@@ -50,6 +53,16 @@ _EARLY = re.compile(
 def sniff_format(head: bytes) -> Opener | None:
     """The class that opens an image with these first bytes; None if the format is not read."""
     return next((opener for pattern, opener in _FORMATS if pattern.match(head)), None)
+
+
+def is_image(head: bytes, extension: str) -> bool:
+    """Whether a file with these SNIFFED_BYTES is an image although its extension (without the dot) is not that of one.
+
+    TIFF counts only where there is no extension: raw photographs and microscopes write TIFF under extensions of their own, and
+    begin with a thumbnail.
+    """
+    opener = sniff_format(head)
+    return opener is not None and not (opener is TiffImageFile and extension)
 
 
 def ends_early(data: bytes | memoryview, error: Exception) -> bool:

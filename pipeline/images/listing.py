@@ -1,9 +1,10 @@
-"""Finding the images below a folder or an ``s3://`` prefix."""
+"""Finding the images below a folder or a prefix of a store."""
 
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -11,13 +12,15 @@ import polars as pl
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
-from laketag.pipeline.images.image_formats import IMAGE_EXTENSIONS
+from laketag.pipeline.images.exclusions import Exclusions
+from laketag.pipeline.images.image_formats import IMAGE_EXTENSIONS, SNIFFED_BYTES, is_image
 from laketag.pipeline.store.errors import store_errors
-from laketag.pipeline.store.locations import parse_url
-from laketag.pipeline.store.schemes import list_below, normalise_url
+from laketag.pipeline.store.locations import Listed, Skipped, parse_url
+from laketag.pipeline.store.schemes import list_below, normalise_url, read_start
 
 COLUMNS = {"uri": pl.String, "etag": pl.String, "size_bytes": pl.Int64, "path": pl.String}
 """Of the frames of a listing: those of laketag.pipeline.store.locations.Listed."""
+READS_IN_FLIGHT = 32
 
 
 def image_id(uri: str) -> str:
@@ -25,16 +28,28 @@ def image_id(uri: str) -> str:
     return hashlib.blake2b(uri.encode(), digest_size=16).hexdigest()
 
 
+@dataclass(frozen=True, kw_only=True)
+class ListingRules:
+    """What counts as an image below a folder or a prefix."""
+
+    exclude: tuple[str, ...] = ()
+    """Globs of files and folders to leave out, besides hidden ones and those of exclusions.NOT_PHOTOS."""
+    by_content: bool | None = None
+    """Look at the first bytes of files whose extension is not that of an image; unset: in folders of this machine."""
+
+
 @dataclass
 class ImageListing:
     """The images below a source, in frames of uri, etag, size_bytes and path (relative to the source).
 
-    Iterate once; meanwhile ``left_out`` counts the files that are no images by extension. Hidden files and folders
-    (a name that begins with a dot) are skipped without being counted.
+    Iterate once; meanwhile ``left_out`` counts by reason what is left out, and ``on_left_out`` gets each path and reason. A
+    folder that is left out counts once in a folder of this machine, which is not entered, and once for each key in a store.
     """
 
     source: str
     storage: StorageSettings
+    rules: ListingRules = field(default_factory=ListingRules)
+    on_left_out: Callable[[str, str], object] | None = None
     left_out: Counter[str] = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
@@ -43,25 +58,60 @@ class ImageListing:
             raise InputError(
                 f"{source.url} is no folder; name a folder of images, an s3:// prefix, or a .parquet index"
             )
+        exclusions = Exclusions(self.rules.exclude)
         found = 0
         with store_errors(source.url):
-            for page in list_below(source, self.storage):
+            for page in list_below(source, self.storage, exclusions.reason):
                 found += len(page)
-                images = [file for file in page if self._is_image(file.path)]
-                if images:
+                if images := self._images(page, exclusions):
                     yield pl.DataFrame(images, COLUMNS, orient="row")
         if not found and not source.is_local:  # a prefix without objects is usually a mistyped one
             raise InputError(f"{source.url} holds no object; check the prefix")
 
-    def _is_image(self, path: str) -> bool:
-        parts = PurePosixPath(path)
-        if path.endswith("/") or any(part.startswith(".") for part in parts.parts):
-            return False
-        if any("\ud800" <= character <= "\udfff" for character in path):
-            self.left_out["name is not UTF-8"] += 1
-            return False
-        extension = parts.suffix.lower().removeprefix(".")
-        if extension in IMAGE_EXTENSIONS:
-            return True
-        self.left_out[f".{extension}" if extension else "no extension"] += 1
-        return False
+    def _images(self, page: Sequence[Listed | Skipped], exclusions: Exclusions) -> list[Listed]:
+        images, others = [], []
+        for file in page:
+            if isinstance(file, Skipped):
+                self._leave_out(file.path, file.reason)
+            elif file.path.endswith("/"):  # a store's mark for a folder
+                continue
+            elif reason := exclusions.reason(file.path):
+                self._leave_out(file.path, reason)
+            elif any("\ud800" <= character <= "\udfff" for character in file.path):
+                self._leave_out(file.path, "name is not UTF-8")
+            elif _extension(file) in IMAGE_EXTENSIONS:
+                images.append(file)
+            else:
+                others.append(file)
+        return images + self._images_by_content(others)
+
+    def _images_by_content(self, files: list[Listed]) -> list[Listed]:
+        """Those of the files that begin as images do, where that is looked at; others are left out by their extension."""
+        looked_at = [file for file in files if file.size_bytes] if self._looks_inside else []
+        with ThreadPoolExecutor(READS_IN_FLIGHT, thread_name_prefix="sniff") as pool:
+            starts = dict(zip(looked_at, pool.map(self._read_start, looked_at), strict=True))
+        images = []
+        for file in files:
+            extension = _extension(file)
+            if is_image(starts.get(file, b""), extension):
+                images.append(file)
+            else:
+                self._leave_out(file.path, f".{extension}" if extension else "no extension")
+        return images
+
+    @property
+    def _looks_inside(self) -> bool:
+        by_content = self.rules.by_content
+        return parse_url(normalise_url(self.source)).is_local if by_content is None else by_content
+
+    def _read_start(self, file: Listed) -> bytes:
+        return read_start(parse_url(file.url), self.storage, SNIFFED_BYTES)
+
+    def _leave_out(self, path: str, reason: str) -> None:
+        self.left_out[reason] += 1
+        if self.on_left_out:
+            self.on_left_out(path, reason)
+
+
+def _extension(file: Listed) -> str:
+    return PurePosixPath(file.path).suffix.lower().removeprefix(".")

@@ -1,13 +1,16 @@
 """Files of this machine: their versions, and walks through folders."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 
-from laketag.pipeline.store.locations import Listed, Location
+from laketag.pipeline.store.locations import LeaveOut, Listed, Location, Skipped
 from laketag.pipeline.store.versions import UNKNOWN, Version, version_of_file
 
 PAGE_ROWS = 10_000
+NOT_READABLE = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
+BROKEN_LINK = (errno.ENOENT, errno.ELOOP)  # or removed since
 
 
 def find_file_version(location: Location) -> Version:
@@ -18,35 +21,60 @@ def find_file_version(location: Location) -> Version:
         return Version(UNKNOWN)
 
 
-def list_below(folder: Location) -> Iterator[list[Listed]]:
-    """Pages of the regular files below a folder, sorted by name in each folder.
+def list_below(folder: Location, leave_out: LeaveOut) -> Iterator[list[Listed | Skipped]]:
+    """Pages of the regular files below a folder, sorted by name in each folder; and what is not entered or read, with why.
 
-    Links are followed, except into a folder that contains them. Hidden files and folders are skipped.
+    Links are followed, except into a folder that contains them.
     """
-    page: list[Listed] = []
-    for path, status in _walk(folder.key, {os.path.realpath(folder.key)}):
-        relative = os.path.relpath(path, folder.key)
-        page.append(Listed(path, version_of_file(status).etag, status.st_size, relative))
+    page: list[Listed | Skipped] = []
+    for found in _walk(folder.key, leave_out):
+        page.append(found)
         if len(page) == PAGE_ROWS:
             yield page
             page = []
     yield page
 
 
-def _walk(folder: str, ancestors: set[str]) -> Iterator[tuple[str, os.stat_result]]:
-    with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
-    for entry in entries:
-        if entry.name.startswith("."):
+def _walk(top: str, leave_out: LeaveOut) -> Iterator[Listed | Skipped]:
+    """Everything below the folder, without recursion: people nest folders deeper than Python nests calls."""
+    above = [(iter(_entries(top)), _identity(os.stat(top)))]  # noqa: PTH116
+    while above:
+        entry = next(above[-1][0], None)
+        if entry is None:
+            above.pop()
             continue
+        path = entry.path.removeprefix(top).lstrip("/")
+        is_folder = entry.is_dir(follow_symlinks=False)
         try:
             status = entry.stat()
-        except OSError:  # a broken or circular link, or a file removed since
-            continue
-        if stat.S_ISREG(status.st_mode):
-            yield entry.path, status
-        if not stat.S_ISDIR(status.st_mode):  # pipes and devices contain no images
-            continue
-        real = os.path.realpath(entry.path)
-        if real not in ancestors:
-            yield from _walk(entry.path, ancestors | {real})
+            if stat.S_ISREG(status.st_mode):
+                yield Listed(entry.path, version_of_file(status).etag, status.st_size, path)
+            if not stat.S_ISDIR(status.st_mode):  # pipes and devices contain no images
+                continue
+            is_folder = True
+            if reason := leave_out(path):
+                yield Skipped(f"{path}/", reason)
+            elif any(_identity(status) == folder for _, folder in above):
+                yield Skipped(path, "link to a folder above")
+            else:
+                above.append((iter(_entries(entry.path)), _identity(status)))
+        except OSError as error:
+            if error.errno in NOT_READABLE:
+                yield (
+                    Skipped(f"{path}/", "folder not readable")
+                    if is_folder
+                    else Skipped(path, "file not readable")
+                )
+            elif error.errno in BROKEN_LINK:
+                yield Skipped(path, "broken link")
+            else:  # a broken disk is no reason to forget images
+                raise
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as found:
+        return sorted(found, key=lambda entry: entry.name)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

@@ -1,6 +1,7 @@
 """Where a file is: a bucket and key of an object store, or a path of this machine."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -47,6 +48,17 @@ class Listed(NamedTuple):
     etag: str  # Version.etag
     size_bytes: int
     path: str  # relative to the listed folder
+
+
+class Skipped(NamedTuple):
+    """A file or folder (with a slash at its end) that a listing passed over, and why."""
+
+    path: str  # relative to the listed folder
+    reason: str
+
+
+LeaveOut = Callable[[str], str | None]
+"""Says why a folder, by its relative path, is not entered; None if it is."""
 
 
 def parse_url(url: str) -> Location:

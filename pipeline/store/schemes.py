@@ -1,6 +1,6 @@
 """One function opens a store, and one table says how the stores of each URL scheme are reached."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from fsspec.implementations.local import LocalFileSystem
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.store import local_files, s3_clients
-from laketag.pipeline.store.locations import LOCAL, Listed, Location, parse_url
+from laketag.pipeline.store.locations import LOCAL, LeaveOut, Listed, Location, Skipped, parse_url
 from laketag.pipeline.store.s3_access import resolve_access
 from laketag.pipeline.store.s3_clients import Requests
 from laketag.pipeline.store.s3_objects import find_object_version, list_objects
@@ -25,7 +25,7 @@ class Scheme:
     filesystem: Callable[[StorageSettings], Any]
     """Opens an fsspec filesystem, for our tables and for whatever has no faster way."""
     polars_options: Callable[[StorageSettings], dict[str, str]]
-    list_below: Callable[[Location, StorageSettings], Iterator[list[Listed]]]
+    list_below: Callable[[Location, StorageSettings, LeaveOut], Iterator[Sequence[Listed | Skipped]]]
     find_version: Callable[[Location, StorageSettings], Version]
     bucket: Callable[[str, StorageSettings, Requests], Any] | None = None
     """Opens an obstore client, for many reads of whole objects."""
@@ -35,13 +35,13 @@ SCHEMES = {
     LOCAL: Scheme(
         filesystem=lambda _: LocalFileSystem(auto_mkdir=True),
         polars_options=lambda _: {},
-        list_below=lambda folder, _: local_files.list_below(folder),
+        list_below=lambda folder, _, leave_out: local_files.list_below(folder, leave_out),
         find_version=lambda location, _: local_files.find_file_version(location),
     ),
     "s3": Scheme(
         filesystem=lambda storage: s3_clients.open_s3fs(resolve_access(storage)),
         polars_options=lambda storage: s3_clients.polars_options(resolve_access(storage)),
-        list_below=list_objects,
+        list_below=lambda folder, storage, _: list_objects(folder, storage),
         find_version=find_object_version,
         bucket=lambda bucket, storage, requests: s3_clients.open_obstore(
             bucket, resolve_access(storage), requests
@@ -92,9 +92,24 @@ def open_bucket(location: Location, storage: StorageSettings, requests: Requests
     return opener(location.bucket, storage, requests)
 
 
-def list_below(folder: Location, storage: StorageSettings) -> Iterator[list[Listed]]:
-    """Pages of all files below the folder, for folders of any size."""
-    return SCHEMES[folder.scheme].list_below(folder, storage)
+def list_below(
+    folder: Location, storage: StorageSettings, leave_out: LeaveOut
+) -> Iterator[Sequence[Listed | Skipped]]:
+    """Pages of all files below the folder, for folders of any size; folders on this machine are left out unentered."""
+    return SCHEMES[folder.scheme].list_below(folder, storage, leave_out)
+
+
+def read_start(location: Location, storage: StorageSettings, size_bytes: int) -> bytes:
+    """The first bytes of a file or object; none if it is gone or may not be read."""
+    try:
+        if location.is_local:  # several times faster than through fsspec
+            with open(location.key, "rb", buffering=0) as file:  # noqa: PTH123  # keys are strings
+                return file.read(size_bytes)
+        filesystem = SCHEMES[location.scheme].filesystem(storage)
+        start: bytes = filesystem.cat_file(location.path, start=0, end=size_bytes)
+    except (FileNotFoundError, PermissionError):
+        return b""
+    return start
 
 
 def find_version(location: Location, storage: StorageSettings) -> Version:

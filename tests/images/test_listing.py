@@ -1,6 +1,10 @@
 """The images below a folder or prefix, told from other files by their extensions."""
 
 import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -8,9 +12,42 @@ import pytest
 
 from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.errors import InputError, StorageError
-from laketag.pipeline.images.listing import ImageListing, image_id
+from laketag.pipeline.images.listing import ImageListing, ListingRules, image_id
 from laketag.pipeline.stages.fetch_images import fetch_images
+from tests.images.decoding import encode, gradient
 from tests.stores.store import Store
+
+JPEG = encode(gradient(8, 8), "JPEG")
+RAW_PHOTOGRAPH = encode(gradient(8, 8), "TIFF")
+
+
+def list_images(folder: Path, **rules: object) -> tuple[list[str], dict[str, str]]:
+    """The paths of the images, and of what is left out with its reason."""
+    left_out: dict[str, str] = {}
+    images = ImageListing(
+        str(folder), StorageSettings(), ListingRules(**rules), on_left_out=left_out.__setitem__
+    )
+    found = [path for frame in images for path in frame["path"]]
+    assert sum(images.left_out.values()) == len(left_out)
+    return found, left_out
+
+
+@contextmanager
+def as_a_user_without_rights() -> Iterator[None]:
+    """Root may read everything, so it stops being root for a while."""
+    was = os.geteuid()
+    os.seteuid(was or 65534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
+def put(folder: Path, *names: str, data: bytes = JPEG) -> None:
+    for name in names:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
 
 
 def test_a_folder_is_listed_in_order_with_versions_and_relative_paths(tmp_path: Path) -> None:
@@ -29,7 +66,7 @@ def test_a_folder_is_listed_in_order_with_versions_and_relative_paths(tmp_path: 
     images = ImageListing(str(tmp_path), StorageSettings())
     rows = [row for frame in images for row in frame.iter_rows(named=True)]
     assert [row["path"] for row in rows] == ["a/1.jpg", "a/deep/er/3.webp", "b/2.PNG"]
-    assert images.left_out == {".txt": 1, "no extension": 1}
+    assert images.left_out == {".txt": 1, "no extension": 1, "hidden": 2}
     status = (tmp_path / "a/1.jpg").stat()
     assert rows[0]["etag"] == f"{status.st_size}-{status.st_mtime_ns}"
     assert rows[0]["uri"] == str(tmp_path / "a/1.jpg")
@@ -70,7 +107,7 @@ def test_only_what_is_below_the_prefix_and_no_image_by_extension_is_left_out(buc
     images = ImageListing(bucket.url("in"), bucket.storage)
     found = pl.concat(list(images))
     assert sorted(found["uri"]) == [bucket.url("in/a b+c.PNG"), bucket.url("in/x//double.gif")]
-    assert images.left_out == {".txt": 1}
+    assert images.left_out == {".txt": 1, "hidden": 1}
 
 
 def test_a_name_that_is_no_text_is_left_out_and_counted(tmp_path: Path) -> None:
@@ -79,3 +116,102 @@ def test_a_name_that_is_no_text_is_left_out_and_counted(tmp_path: Path) -> None:
     images = ImageListing(str(tmp_path), StorageSettings())
     assert [path for frame in images for path in frame["path"]] == ["a.jpg"]
     assert images.left_out == {"name is not UTF-8": 1}
+
+
+def test_folders_of_systems_are_left_out_and_counted(tmp_path: Path) -> None:
+    put(tmp_path, "@eaDir/x.jpg/T.jpg", "__MACOSX/x.jpg", "#recycle/x.jpg", "x.jpg")
+    found, left_out = list_images(tmp_path)
+    assert found == ["x.jpg"]
+    assert left_out == {
+        "@eaDir/": "in @eaDir",
+        "__MACOSX/": "in __MACOSX",
+        "#recycle/": "in #recycle",
+    }
+
+
+def test_globs_leave_out_files_and_folders(tmp_path: Path) -> None:
+    put(tmp_path, "a/thumbs/1.jpg", "thumbs/2.jpg", "b/3.jpg", "b/4_small.jpg")
+    found, left_out = list_images(tmp_path, exclude=("thumbs", "*_small.jpg"))
+    assert found == ["b/3.jpg"]
+    assert left_out == {
+        "a/thumbs/": "--exclude thumbs",
+        "thumbs/": "--exclude thumbs",
+        "b/4_small.jpg": "--exclude *_small.jpg",
+    }
+
+
+def test_a_file_whose_name_does_not_tell_is_an_image_by_its_content(tmp_path: Path) -> None:
+    put(tmp_path, "0a1b", "photo.jpg_original", "card.insp")
+    put(tmp_path, "notes.txt", "P1", data=b"P1 is what we do first")
+    put(tmp_path, "empty", data=b"")
+    put(tmp_path, "photo.nef", "scan", data=RAW_PHOTOGRAPH)
+    found, left_out = list_images(tmp_path)
+    assert found == ["0a1b", "card.insp", "photo.jpg_original", "scan"]
+    assert left_out == {
+        "notes.txt": ".txt",
+        "P1": "no extension",
+        "empty": "no extension",
+        "photo.nef": ".nef",
+    }
+    assert list_images(tmp_path, by_content=False)[0] == []
+
+
+def test_an_unreadable_folder_is_left_out_by_its_name() -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are for their owner alone
+        folder = Path(name)
+        put(folder, "1.jpg", "2.jpg", "locked/3.jpg")
+        folder.chmod(0o755)
+        (folder / "locked").chmod(0)
+        with as_a_user_without_rights():
+            found, left_out = list_images(folder)
+    assert found == ["1.jpg", "2.jpg"]
+    assert left_out == {"locked/": "folder not readable"}
+
+
+def test_circles_of_links_and_links_to_nowhere_are_left_out(tmp_path: Path) -> None:
+    put(tmp_path, "a/1.jpg", "b/2.jpg")
+    (tmp_path / "a/up").symlink_to(tmp_path)
+    (tmp_path / "a/over").symlink_to(tmp_path / "b")
+    (tmp_path / "b/over").symlink_to(tmp_path / "a")
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "missing.jpg")
+    found, left_out = list_images(tmp_path)
+    assert found == ["a/1.jpg", "a/over/2.jpg", "b/2.jpg", "b/over/1.jpg"]
+    assert set(left_out.values()) == {"link to a folder above", "broken link"}
+    assert {path for path in left_out if not path.endswith("up")} == {
+        "a/over/over",
+        "b/over/over",
+        "gone.jpg",
+    }
+
+
+@pytest.mark.parametrize("name", ["d", "folders-with-long-names"])
+def test_eleven_hundred_nested_folders_end_no_listing(tmp_path: Path, name: str) -> None:
+    """Python nests 1,000 calls, and Linux takes paths of 4,096 bytes; what lies deeper is named."""
+    put(tmp_path, "x.jpg")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1100):
+        os.mkdir(name, dir_fd=folder)
+        above, folder = folder, os.open(name, os.O_RDONLY, dir_fd=folder)
+        os.close(above)
+    os.close(os.open("deep.jpg", os.O_CREAT | os.O_WRONLY, dir_fd=folder))
+    os.close(folder)
+    try:
+        found, left_out = list_images(tmp_path)
+    finally:
+        subprocess.run(["rm", "-r", tmp_path / name], check=True)  # shutil nests calls
+    if name == "d":
+        assert found == ["/".join([*["d"] * 1100, "deep.jpg"]), "x.jpg"]
+    else:
+        assert found == ["x.jpg"]
+        assert set(left_out.values()) == {"folder not readable"}
+
+
+def test_a_store_is_looked_into_only_when_asked(bucket: Store) -> None:
+    for key in ("in/x.jpg", "in/0a1b", "in/a//odd", "in/@eaDir/x.jpg/T.jpg"):
+        bucket.put(key, JPEG)
+    bucket.put("in/notes.txt", b"text")
+    for by_content, expected in ((None, ["x.jpg"]), (True, ["0a1b", "a//odd", "x.jpg"])):
+        images = ImageListing(bucket.url("in"), bucket.storage, ListingRules(by_content=by_content))
+        assert sorted(path for frame in images for path in frame["path"]) == expected
+        assert images.left_out["in @eaDir"] == 1
+        assert images.left_out[".txt"] == 1

@@ -4,18 +4,22 @@ import os
 from pathlib import Path
 
 from laketag.pipeline.store.local_files import find_file_version, list_below
-from laketag.pipeline.store.locations import Listed, parse_url
+from laketag.pipeline.store.locations import LeaveOut, Listed, Skipped, parse_url
 
 
-def walk(folder: Path) -> list[Listed]:
-    return [file for page in list_below(parse_url(str(folder))) for file in page]
+def walk(folder: Path, leave_out: LeaveOut = lambda _: None) -> list[Listed | Skipped]:
+    return [file for page in list_below(parse_url(str(folder)), leave_out) for file in page]
+
+
+def put(folder: Path, *names: str) -> None:
+    for name in names:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x" * len(name))
 
 
 def test_files_are_found_in_order_with_their_versions(tmp_path: Path) -> None:
-    for name in ("b/2", "a/1", "a/deep/er/3", ".hidden/4", "a/.5"):
-        file = tmp_path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(b"x" * len(name))
+    put(tmp_path, "b/2", "a/1", "a/deep/er/3")
     found = walk(tmp_path)
     assert [file.path for file in found] == ["a/1", "a/deep/er/3", "b/2"]
     status = (tmp_path / "a/1").stat()
@@ -23,20 +27,33 @@ def test_files_are_found_in_order_with_their_versions(tmp_path: Path) -> None:
     assert find_file_version(parse_url(found[0].url)).etag == found[0].etag
 
 
+def test_a_folder_that_is_left_out_is_not_entered(tmp_path: Path) -> None:
+    put(tmp_path, "a/no/1", "b/2", "no/3")
+    (tmp_path / "no").chmod(0)
+    found = walk(tmp_path, lambda path: "unwanted" if path.endswith("no") else None)
+    assert [file.path for file in found] == ["a/no/", "b/2", "no/"]
+    assert found[0] == Skipped("a/no/", "unwanted")
+
+
 def test_links_are_followed_but_no_circle_of_them(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "1").write_bytes(b"x")
+    put(tmp_path, "a/1")
     (tmp_path / "b").symlink_to(tmp_path / "a")
-    (tmp_path / "a" / "again").symlink_to(tmp_path)
-    assert [file.path for file in walk(tmp_path)] == ["a/1", "b/1"]
+    (tmp_path / "a" / "up").symlink_to(tmp_path)
+    found = walk(tmp_path)
+    assert [file.path for file in found if isinstance(file, Listed)] == ["a/1", "b/1"]
+    assert [file for file in found if isinstance(file, Skipped)] == [
+        Skipped("a/up", "link to a folder above"),
+        Skipped("b/up", "link to a folder above"),
+    ]
 
 
 def test_pipes_and_broken_links_do_not_stop_a_walk(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "itself").symlink_to("itself")
     (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
-    (tmp_path / "a").write_bytes(b"x")
-    assert [file.path for file in walk(tmp_path)] == ["a"]
+    put(tmp_path, "a")
+    assert [file.path for file in walk(tmp_path) if isinstance(file, Listed)] == ["a"]
+    assert walk(tmp_path)[1:] == [Skipped("itself", "broken link"), Skipped("nowhere", "broken link")]
 
 
 def test_a_file_that_is_not_there_has_an_unknown_version(tmp_path: Path) -> None:
