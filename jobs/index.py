@@ -1,6 +1,7 @@
 """``laketag index``: write an index snapshot of a collection."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +16,9 @@ from laketag.pipeline.settings_file import read_settings
 if TYPE_CHECKING:
     from laketag.pipeline.flows.index_images import IndexSummary
 
-SHOWN_EXTENSIONS = 10
-"""Left-out files are listed for the most frequent extensions; the others are added up."""
+SHOWN_REASONS = 10
+"""Left-out files are counted for the most frequent reasons; the others are added up."""
+SHOWN_FOLDERS = 10
 
 
 def _column(option: str, what: str) -> Any:
@@ -38,6 +40,25 @@ OPTIONS = SHARED | {
     "class_from_folder": Annotated[
         bool, typer.Option("--class-from-folder", help="The folder that an image is in is its true class.")
     ],
+    "exclude": Annotated[
+        list[str],
+        typer.Option(
+            "--exclude",
+            metavar="GLOB",
+            help="Leave out files and folders of this name, or with a slash in it, this path; may be repeated.",
+            show_default=False,
+        ),
+    ],
+    "by_content": Annotated[
+        bool | None,
+        typer.Option(
+            "--by-content/--by-extension",
+            help="Recognise images without an extension of images by their first bytes: in folders the default, in a "
+            "store a request for each such file.",
+            show_default=False,
+        ),
+    ],
+    "show_left_out": Annotated[bool, typer.Option("--show-left-out", help="List what is left out, and why.")],
     "parquet": Annotated[bool, typer.Option("--parquet", help="The folder or prefix holds a Parquet index.")],
     "uri_column": _column("uri", "URIs"),
     "id_column": _column("id", "unique ids; else ids are made from URIs"),
@@ -55,6 +76,9 @@ def index(
     collection: str,
     *,
     class_from_folder: bool = False,
+    exclude: Sequence[str] = (),
+    by_content: bool | None = None,
+    show_left_out: bool = False,
     parquet: bool = False,
     uri_column: str | None = None,
     id_column: str | None = None,
@@ -68,10 +92,12 @@ def index(
     """Write a snapshot of which images a collection holds, and in which versions.
 
     `label` reads the newest snapshot; index again when images were added, removed or changed. Only names and
-    versions are read, not the images. Files whose extension is not that of an image are left out and counted.
+    versions are read, and first bytes where an extension does not tell (`--by-content`). Files that are no images, hidden
+    ones, folders of systems (`@eaDir`, `#recycle`, `__MACOSX` and the like) and `--exclude` are left out and counted.
     """
     from laketag.pipeline.flows.index_images import IndexRequest, index_images
     from laketag.pipeline.images.index_columns import IndexColumns
+    from laketag.pipeline.images.listing import ListingRules
     from laketag.pipeline.lake.paths import checked_name, open_lake
 
     lake = open_lake(root, read_settings(settings, override).storage)
@@ -89,15 +115,25 @@ def index(
         raise SettingsError(
             "--class-from-folder is for folders of images; name the column of classes with --class-column"
         )
+    if is_table and (exclude or by_content is not None or show_left_out):
+        raise SettingsError(
+            "--exclude, --by-content, --by-extension and --show-left-out are for folders of images; leave them out"
+        )
+    console = console or Console(quiet=True)
     request = IndexRequest(
         source=source,
         collection=collection,
         class_from_folder=class_from_folder,
+        rules=ListingRules(exclude=tuple(exclude), by_content=by_content),
         columns=columns if is_table else None,
     )
-    summary = index_images(lake, request)
-    show_summary(summary, console or Console(quiet=True))
+    summary = index_images(lake, request, partial(_show_left_out, console) if show_left_out else None)
+    show_summary(summary, console)
     return summary
+
+
+def _show_left_out(console: Console, path: str, reason: str) -> None:
+    console.print(f"left out, {reason}: {path}", soft_wrap=True, markup=False, highlight=False)
 
 
 def show_summary(summary: "IndexSummary", console: Console) -> None:
@@ -110,12 +146,16 @@ def show_summary(summary: "IndexSummary", console: Console) -> None:
     if summary.with_class:
         table.add_row("  with a true class", f"{summary.with_class:,}")
     left_out = summary.left_out.most_common()
-    for extension, files in left_out[:SHOWN_EXTENSIONS]:
-        table.add_row(f"left out, {extension}", f"{files:,}", style="yellow")
-    if more := sum(files for _, files in left_out[SHOWN_EXTENSIONS:]):
-        table.add_row("left out, other extensions", f"{more:,}", style="yellow")
+    for reason, files in left_out[:SHOWN_REASONS]:
+        table.add_row(f"left out, {reason}", f"{files:,}", style="yellow")
+    if more := sum(files for _, files in left_out[SHOWN_REASONS:]):
+        table.add_row("left out, other reasons", f"{more:,}", style="yellow")
     console.print(table)
+    for folder in summary.unreadable[:SHOWN_FOLDERS]:
+        console.print(f"folder not readable: {folder}", style="yellow", markup=False, highlight=False)
     if not summary.images:
         console.print(
-            "no image was found; if the source holds a Parquet index, add --parquet", style="yellow"
+            "no image was found; if the source holds a Parquet index, add --parquet; if it is in a store and its images "
+            "have no extension, add --by-content",
+            style="yellow",
         )

@@ -1,15 +1,15 @@
 """An index snapshot: list or read → write."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from laketag.pipeline.descriptions.unicode_text import normalise_text
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.images.index_columns import IndexColumns
-from laketag.pipeline.images.listing import ImageListing, image_id
+from laketag.pipeline.images.listing import ImageListing, LeftOut, ListingRules, OnLeftOut, image_id
 from laketag.pipeline.images.parquet_index import read_parquet_index
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.snapshots import Snapshot, write_snapshot
@@ -27,27 +27,32 @@ class IndexRequest:
     """A folder or ``s3://`` prefix of images, or with ``columns`` a Parquet index or a folder of its files."""
     collection: str
     class_from_folder: bool = False  # an image's folder is its true class
+    rules: ListingRules = field(default_factory=ListingRules)
+    """What counts as an image, below a folder or prefix."""
     columns: IndexColumns | None = None
 
 
 @dataclass(frozen=True)
 class IndexSummary:
-    """A new snapshot of a collection: how many images it has, and the files that were left out, by extension."""
+    """A new snapshot of a collection: how many images it has, and how many files were left out for which reason."""
 
     collection: str
     snapshot: Snapshot
     images: int
     with_class: int  # images with a true class
     left_out: Counter[str]
+    unreadable: Sequence[str] = ()
+    """Folders that could not be read."""
 
 
-def index_images(lake: Lake, request: IndexRequest) -> IndexSummary:
+def index_images(lake: Lake, request: IndexRequest, on_left_out: OnLeftOut | None = None) -> IndexSummary:
     """A new snapshot of the collection has a row (schemas.ImageIndex) for every image of the source."""
-    counts, left_out = Counter[str](), Counter[str]()
+    counts = Counter[str]()
+    left_out = LeftOut(on_left_out)
     rows: Iterator[pl.DataFrame]
     if request.columns is None:
         # list: file names in, rows out; a listing also tells the version of each image
-        listing = ImageListing(request.source, lake.storage, left_out)
+        listing = ImageListing(request.source, lake.storage, request.rules, left_out)
         rows = (_to_index_rows(files, request.class_from_folder) for files in listing)
     else:
         # read: rows of the source's tables in, rows out; refused if an id comes twice
@@ -57,7 +62,14 @@ def index_images(lake: Lake, request: IndexRequest) -> IndexSummary:
     rows = map(_normalise_classes, rows)
     # write: batches of rows in, the snapshot's files out
     snapshot = write_snapshot(lake, request.collection, _counted(rows, counts))
-    return IndexSummary(request.collection, snapshot, counts["images"], counts["with_class"], left_out)
+    return IndexSummary(
+        collection=request.collection,
+        snapshot=snapshot,
+        images=counts["images"],
+        with_class=counts["with_class"],
+        left_out=left_out.files,
+        unreadable=left_out.unreadable,
+    )
 
 
 def _counted(batches: Iterator[pl.DataFrame], counts: Counter[str]) -> Iterator[pl.DataFrame]:

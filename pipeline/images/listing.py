@@ -15,7 +15,7 @@ from laketag.pipeline.errors import InputError
 from laketag.pipeline.images.exclusions import Exclusions
 from laketag.pipeline.images.image_formats import IMAGE_EXTENSIONS, SNIFFED_BYTES, is_image
 from laketag.pipeline.store.errors import store_errors
-from laketag.pipeline.store.locations import Listed, Skipped, parse_url
+from laketag.pipeline.store.locations import UNREADABLE_FOLDER, Listed, Skipped, parse_url
 from laketag.pipeline.store.schemes import list_below, normalise_url, read_start
 
 COLUMNS = {"uri": pl.String, "etag": pl.String, "size_bytes": pl.Int64, "path": pl.String}
@@ -38,19 +38,38 @@ class ListingRules:
     """Look at the first bytes of files whose extension is not that of an image; unset: in folders of this machine."""
 
 
+OnLeftOut = Callable[[str, str], object]
+"""Called with the path of a file or folder that is left out, and the reason."""
+
+
 @dataclass
+class LeftOut:
+    """What a listing leaves out; a folder of this machine is not entered and counts once, in a store each of its keys does."""
+
+    tell: OnLeftOut | None = None
+    files: Counter[str] = field(default_factory=Counter)  # by reason
+    unreadable: list[str] = field(default_factory=list)  # folders
+
+    def add(self, path: str, reason: str) -> None:
+        """Count the file or folder, and tell of it."""
+        self.files[reason] += 1
+        if reason == UNREADABLE_FOLDER:
+            self.unreadable.append(path)
+        if self.tell:
+            self.tell(path, reason)
+
+
+@dataclass(frozen=True)
 class ImageListing:
     """The images below a source, in frames of uri, etag, size_bytes and path (relative to the source).
 
-    Iterate once; meanwhile ``left_out`` counts by reason what is left out, and ``on_left_out`` gets each path and reason. A
-    folder that is left out counts once in a folder of this machine, which is not entered, and once for each key in a store.
+    Iterate once; meanwhile ``left_out`` fills.
     """
 
     source: str
     storage: StorageSettings
     rules: ListingRules = field(default_factory=ListingRules)
-    on_left_out: Callable[[str, str], object] | None = None
-    left_out: Counter[str] = field(default_factory=Counter)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         source = parse_url(normalise_url(self.source))
@@ -72,13 +91,13 @@ class ImageListing:
         images, others = [], []
         for file in page:
             if isinstance(file, Skipped):
-                self._leave_out(file.path, file.reason)
+                self.left_out.add(file.path, file.reason)
             elif file.path.endswith("/"):  # a store's mark for a folder
                 continue
             elif reason := exclusions.reason(file.path):
-                self._leave_out(file.path, reason)
+                self.left_out.add(file.path, reason)
             elif any("\ud800" <= character <= "\udfff" for character in file.path):
-                self._leave_out(file.path, "name is not UTF-8")
+                self.left_out.add(file.path, "name is not UTF-8")
             elif _extension(file) in IMAGE_EXTENSIONS:
                 images.append(file)
             else:
@@ -96,7 +115,7 @@ class ImageListing:
             if is_image(starts.get(file, b""), extension):
                 images.append(file)
             else:
-                self._leave_out(file.path, f".{extension}" if extension else "no extension")
+                self.left_out.add(file.path, f".{extension}" if extension else "no extension")
         return images
 
     @property
@@ -106,11 +125,6 @@ class ImageListing:
 
     def _read_start(self, file: Listed) -> bytes:
         return read_start(parse_url(file.url), self.storage, SNIFFED_BYTES)
-
-    def _leave_out(self, path: str, reason: str) -> None:
-        self.left_out[reason] += 1
-        if self.on_left_out:
-            self.on_left_out(path, reason)
 
 
 def _extension(file: Listed) -> str:

@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from laketag.pipeline.store.locations import LeaveOut, Listed, Location, Skipped
+from laketag.pipeline.store.locations import UNREADABLE_FOLDER, LeaveOut, Listed, Location, Skipped
 from laketag.pipeline.store.versions import UNKNOWN, Version, version_of_file
 
 PAGE_ROWS = 10_000
@@ -61,7 +61,7 @@ def _walk(top: str, leave_out: LeaveOut) -> Iterator[Listed | Skipped]:
         except OSError as error:
             if error.errno in NOT_READABLE:
                 yield (
-                    Skipped(f"{path}/", "folder not readable")
+                    Skipped(f"{path}/", UNREADABLE_FOLDER)
                     if is_folder
                     else Skipped(path, "file not readable")
                 )

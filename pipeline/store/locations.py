@@ -57,6 +57,8 @@ class Skipped(NamedTuple):
     reason: str
 
 
+UNREADABLE_FOLDER = "folder not readable"
+
 LeaveOut = Callable[[str], str | None]
 """Says why a folder, by its relative path, is not entered; None if it is."""
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.errors import InputError, StorageError
-from laketag.pipeline.images.listing import ImageListing, ListingRules, image_id
+from laketag.pipeline.images.listing import ImageListing, LeftOut, ListingRules, image_id
 from laketag.pipeline.stages.fetch_images import fetch_images
 from tests.images.decoding import encode, gradient
 from tests.stores.store import Store
@@ -24,11 +25,11 @@ RAW_PHOTOGRAPH = encode(gradient(8, 8), "TIFF")
 def list_images(folder: Path, **rules: object) -> tuple[list[str], dict[str, str]]:
     """The paths of the images, and of what is left out with its reason."""
     left_out: dict[str, str] = {}
-    images = ImageListing(
-        str(folder), StorageSettings(), ListingRules(**rules), on_left_out=left_out.__setitem__
-    )
+    told = LeftOut(left_out.__setitem__)
+    images = ImageListing(str(folder), StorageSettings(), ListingRules(**rules), told)
     found = [path for frame in images for path in frame["path"]]
-    assert sum(images.left_out.values()) == len(left_out)
+    assert told.files == Counter(left_out.values())
+    assert told.unreadable == [path for path, reason in left_out.items() if reason == "folder not readable"]
     return found, left_out
 
 
@@ -66,7 +67,7 @@ def test_a_folder_is_listed_in_order_with_versions_and_relative_paths(tmp_path: 
     images = ImageListing(str(tmp_path), StorageSettings())
     rows = [row for frame in images for row in frame.iter_rows(named=True)]
     assert [row["path"] for row in rows] == ["a/1.jpg", "a/deep/er/3.webp", "b/2.PNG"]
-    assert images.left_out == {".txt": 1, "no extension": 1, "hidden": 2}
+    assert images.left_out.files == {".txt": 1, "no extension": 1, "hidden": 2}
     status = (tmp_path / "a/1.jpg").stat()
     assert rows[0]["etag"] == f"{status.st_size}-{status.st_mtime_ns}"
     assert rows[0]["uri"] == str(tmp_path / "a/1.jpg")
@@ -107,7 +108,7 @@ def test_only_what_is_below_the_prefix_and_no_image_by_extension_is_left_out(buc
     images = ImageListing(bucket.url("in"), bucket.storage)
     found = pl.concat(list(images))
     assert sorted(found["uri"]) == [bucket.url("in/a b+c.PNG"), bucket.url("in/x//double.gif")]
-    assert images.left_out == {".txt": 1, "hidden": 1}
+    assert images.left_out.files == {".txt": 1, "hidden": 1}
 
 
 def test_a_name_that_is_no_text_is_left_out_and_counted(tmp_path: Path) -> None:
@@ -115,7 +116,7 @@ def test_a_name_that_is_no_text_is_left_out_and_counted(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg")).write_bytes(b"x")
     images = ImageListing(str(tmp_path), StorageSettings())
     assert [path for frame in images for path in frame["path"]] == ["a.jpg"]
-    assert images.left_out == {"name is not UTF-8": 1}
+    assert images.left_out.files == {"name is not UTF-8": 1}
 
 
 def test_folders_of_systems_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -213,5 +214,5 @@ def test_a_store_is_looked_into_only_when_asked(bucket: Store) -> None:
     for by_content, expected in ((None, ["x.jpg"]), (True, ["0a1b", "a//odd", "x.jpg"])):
         images = ImageListing(bucket.url("in"), bucket.storage, ListingRules(by_content=by_content))
         assert sorted(path for frame in images for path in frame["path"]) == expected
-        assert images.left_out["in @eaDir"] == 1
-        assert images.left_out[".txt"] == 1
+        assert images.left_out.files["in @eaDir"] == 1
+        assert images.left_out.files[".txt"] == 1
