@@ -15,7 +15,7 @@ from PIL import Image
 from laketag.pipeline.config import DecodeSettings
 from laketag.pipeline.images.colour_profiles import to_srgb
 from laketag.pipeline.images.image_failure import ImageFailure
-from laketag.pipeline.images.image_formats import ends_early, sniff_format
+from laketag.pipeline.images.image_formats import SNIFFED_BYTES, ends_early, sniff_format
 from laketag.pipeline.images.shrinking import shrink
 
 DRAFT_GAP = 2.0
@@ -48,7 +48,7 @@ def decode(data: bytes | memoryview, settings: DecodeSettings) -> Decoded:
     """The upright picture, shrunk if it exceeds the bounds and otherwise untouched; an ImageFailure if it cannot be decoded."""
     if len(data) == 0:
         raise ImageFailure("empty", "zero bytes")
-    opener = sniff_format(bytes(data[:64]))
+    opener = sniff_format(bytes(data[:SNIFFED_BYTES]))
     if opener is None:
         raise ImageFailure(
             "unsupported", f"not an image format that is read; begins with {bytes(data[:16])!r}"
