@@ -10,18 +10,21 @@ SAME_LEVELS = 2
 """A profile that moves no colour by more levels of 255 is sRGB; the many sRGB profiles differ from each other by 1."""
 CACHED_PROFILES = 16
 """Conversions kept in a process: a lake's cameras have few profiles, and building a conversion takes milliseconds."""
+MAX_PROFILE_BYTES = 1 << 22
+"""A larger profile is ignored; profiles of printers, the largest in use, have up to 3 MB."""
 MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 """Pillow's mode of the pictures that a profile's colour space is for."""
 
 
-def to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
+def to_srgb(picture: Image.Image, profile: object) -> Image.Image:
     """The picture (mode L, RGB, CMYK or LAB) in mode RGB and sRGB.
 
-    A profile that is broken, or for other channels than the picture has, is ignored, as viewers do.
+    ``profile`` is what Pillow found in the file, if anything. One that is broken, or for other channels than the picture has,
+    is ignored, as viewers do.
     """
     if picture.mode == "LAB":
         return _lab_conversion().apply(picture)
-    conversion = _conversion(profile) if profile else None
+    conversion = _conversion(profile) if isinstance(profile, bytes) else None
     if conversion is None:
         return picture.convert("RGB")
     if picture.mode == "L" and conversion.input_mode == "RGB":  # a grey photograph in a colour space
@@ -32,6 +35,8 @@ def to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
 @lru_cache(CACHED_PROFILES)
 def _conversion(profile: bytes) -> ImageCms.ImageCmsTransform | None:
     """What converts the profile's colours; None if nothing does, or if it would change nothing."""
+    if len(profile) > MAX_PROFILE_BYTES:
+        return None
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         mode = MODES[source.profile.xcolor_space.strip()]

@@ -11,13 +11,13 @@ from typing import BinaryIO
 
 from PIL.PngImagePlugin import PngImageFile, PngStream
 
+from laketag.pipeline.images.colour_profiles import MAX_PROFILE_BYTES
+
 SIGNATURE_BYTES = 8
 READ_CHUNKS = {b"tRNS": 256, b"eXIf": 1 << 20, b"iCCP": 1 << 22, b"sBIT": 4}
 """What is read besides the critical chunks: transparency, orientation, colour profile, significant bits; with most bytes."""
 ORIENTATION_TEXTS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
 """The texts in which Photoshop and ImageMagick state the orientation; no other text is read."""
-MAX_PROFILE_BYTES = 1 << 22
-"""A colour profile that unpacks to more is ignored; profiles of printers, the largest in use, have up to 3 MB."""
 
 
 def open_png(file: BinaryIO) -> PngImageFile:

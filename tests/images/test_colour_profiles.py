@@ -1,5 +1,7 @@
 """Embedded colour profiles become sRGB, each against numbers that the test computes itself."""
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
@@ -184,6 +186,13 @@ def test_a_broken_or_unfitting_profile_never_loses_the_picture(kind: str, profil
     assert np.array_equal(
         decoded(PICTURE, kind, icc_profile=profile, **options), decoded(PICTURE, kind, **options)
     )
+
+
+@pytest.mark.parametrize("kind", [2, 3, 4, 11], ids=["text", "shorts", "longs", "floats"])
+def test_a_tag_for_a_profile_that_holds_something_else_never_loses_the_picture(kind: int) -> None:
+    data = encode(PICTURE, "TIFF", tiffinfo={34675: b"no profile but bytes " * 20})
+    entry = data.index(struct.pack("<2H", 34675, 7))
+    assert np.array_equal(pixels(data[: entry + 2] + struct.pack("<H", kind) + data[entry + 4 :]), PICTURE)
 
 
 def test_profiles_changed_at_random_never_raise() -> None:
