@@ -33,7 +33,6 @@ class PixelSource:
         workers: Executor | None = None,
     ) -> None:
         self._images = images
-        self._device = device
         self._workers = workers
         self._on_device = (
             [torch.from_numpy(image.copy()).to(device) for image in images] if device.type != "cpu" else []

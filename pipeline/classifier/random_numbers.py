@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 
 def draw_uniforms(image_id: str, seed: int, kind: str, count: int) -> Float[np.ndarray, "count"]:
-    """``count`` numbers in [0, 1) that depend on the other arguments alone; a longer row begins with the shorter one."""
+    """``count`` numbers in [0, 1) that depend on the other arguments alone; asking for more does not change the first ones."""
     key = hashlib.blake2b(f"{seed}\n{kind}\n{image_id}".encode(), digest_size=16).digest()
     words = np.random.Philox(key=int.from_bytes(key, "little")).random_raw(count)
     return np.asarray((words >> np.uint64(11)) * 2.0**-53)

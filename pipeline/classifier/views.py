@@ -15,9 +15,9 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from laketag.pipeline.classifier.attention import attended_patches, needs_attention
-from laketag.pipeline.classifier.crops import SeenImage, draw_raw_crops
 from laketag.pipeline.classifier.feature_crops import crop_tokens, draw_feature_crops
 from laketag.pipeline.classifier.pixels import PixelSource
+from laketag.pipeline.classifier.raw_crops import SeenImage, draw_raw_crops
 from laketag.pipeline.config import MethodSettings
 from laketag.pipeline.models.attention_model import AttentionModel
 from laketag.pipeline.models.backbone import Backbone

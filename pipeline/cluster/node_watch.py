@@ -37,7 +37,7 @@ class NodeWatch:
             )
 
     def before_execution_starts(self, _executor: "StreamingExecutor") -> None:
-        """Nothing to do; neither are the next two."""
+        """Ray Data calls this and the next two; there is nothing to do."""
 
     def after_execution_succeeds(self, _executor: "StreamingExecutor") -> None: ...  # noqa: D102
 

@@ -32,8 +32,7 @@ def translate(error: BaseException, log_file: Path) -> LaketagError:
     known = next((inner for inner in chain(error) if _is_ours(inner)), None)
     if isinstance(known, LaketagError):
         return known
-    with log_file.open("a") as log:
-        log.write("".join(traceback.format_exception(error)))
+    _append_trace(error, log_file)
     if any(isinstance(inner, ExecutionTimeoutError) for inner in chain(error)):
         return ClusterError(
             "nothing has moved for run.stall_s; label actors wait for nodes or for what other jobs hold, or one block takes "
@@ -42,13 +41,19 @@ def translate(error: BaseException, log_file: Path) -> LaketagError:
         )
     if is_loss(error):
         return ClusterError(
-            f"Ray lost a worker or a node and could not make up for it ({_last_line(error)}); what was done is kept: "
+            f"{_describe_loss(error)}; what was done is kept: "
             f"run the same command again, with fewer or smaller actors where memory ran out. Ray's own log: {log_file}"
         )
     return LaketagError(
         f"laketag failed inside Ray with {_last_line(error)}; this is a mistake of laketag, of a library or of the "
         f"environment of the nodes. The trace is in {log_file}"
     )
+
+
+def log_loss(error: BaseException, log_file: Path) -> str:
+    """One sentence about a loss after which the work goes on; the whole trace is appended to the log."""
+    _append_trace(error, log_file)
+    return _describe_loss(error)
 
 
 def is_loss(error: BaseException) -> bool:
@@ -95,6 +100,15 @@ def _is_ours(error: BaseException) -> bool:
     import ray.exceptions
 
     return isinstance(error, LaketagError) and not isinstance(error, ray.exceptions.RayError)
+
+
+def _describe_loss(error: BaseException) -> str:
+    return f"Ray lost a worker or a node and could not make up for it ({_last_line(error)})"
+
+
+def _append_trace(error: BaseException, log_file: Path) -> None:
+    with log_file.open("a") as log:
+        log.write("".join(traceback.format_exception(error)))
 
 
 def _last_line(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from laketag.pipeline.cluster.actor_shape import most_actors
 from laketag.pipeline.cluster.nodes import NodesLostError, free_now, living_nodes
-from laketag.pipeline.cluster.ray_errors import is_loss, translate
+from laketag.pipeline.cluster.ray_errors import is_loss, log_loss
 from laketag.pipeline.cluster.ray_runtime import RayRuntime
 from laketag.pipeline.cluster.resources import Resources, decide_resources
 from laketag.pipeline.cluster.shortfalls import describe_shortfalls
@@ -37,13 +37,13 @@ class Recovery:
         attempt: Callable[[Rows, Resources], None],
         find_pending: Callable[[], Rows],
     ) -> None:
-        """An attempt has ended without a loss, so nothing is pending any more.
+        """Repeats the attempt until one ends without a loss; each works on what ``find_pending`` returns then.
 
-        After a loss the next attempt works on what ``find_pending`` returns then. Raised are errors that are no loss, and
-        a loss in an attempt that finished no row; missing nodes (NodesLostError) are waited for instead.
+        Raises other errors at once, and a loss if that attempt finished no row. If nodes are missing (NodesLostError),
+        it waits for them instead.
         """
         resources = decide_resources(self.runtime, self.settings, len(pending))
-        self._print(resources)
+        self._print(self.runtime, resources)
         while len(pending):
             try:
                 attempt(pending, resources)
@@ -54,27 +54,30 @@ class Recovery:
                 left = find_pending()
                 if len(left) == len(pending) and not isinstance(error, NodesLostError):
                     raise
-                self.console.print(f"{translate(error, self.runtime.log_file)}", style="yellow")
+                self.console.print(log_loss(error, self.runtime.log_file), style="yellow")
             pending = left
-            resources = self._decide_again(len(pending), resources)
+            now, resources = self._decide_again(len(pending), resources)
             self.console.print(
                 f"going on with the {len(pending):,} that are left, on what the cluster has now",
                 style="yellow",
             )
-            self._print(resources)
+            self._print(now, resources)
 
-    def _print(self, resources: Resources) -> None:
+    def _print(self, runtime: RayRuntime, resources: Resources) -> None:
         self.console.print(f"{resources}", soft_wrap=True)
-        for sentence in describe_shortfalls(self.runtime, self.settings, resources):
+        for sentence in describe_shortfalls(runtime, self.settings, resources):
             self.console.print(sentence, style="yellow")
 
-    def _decide_again(self, planned: int, before: Resources) -> Resources:
-        """Resources for what is left. Raises ClusterError if no label actor fits for RETURN_PATIENCE_S."""
+    def _decide_again(self, planned: int, before: Resources) -> tuple[RayRuntime, Resources]:
+        """What the cluster has now, and resources for what is left.
+
+        Raises ClusterError if no label actor fits for RETURN_PATIENCE_S.
+        """
         end = time.monotonic() + RETURN_PATIENCE_S
         while True:
             now = replace(self.runtime, nodes=living_nodes(), free=free_now())
             try:
-                return decide_resources(now, self._settings_again(now, before), planned)
+                return now, decide_resources(now, self._settings_again(now, before), planned)
             except ClusterError:
                 if time.monotonic() > end:
                     raise

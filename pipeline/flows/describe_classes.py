@@ -41,7 +41,7 @@ DESCRIPTION_COLUMNS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DescribedSet:
     """A version of a description set: its file, its rows (schemas.Descriptions), and what a person should know of them."""
 
@@ -122,7 +122,15 @@ def describe_classes(
         rows = read_descriptions_table(lake, set_name, version)
     alike = name_alike_classes(rows, settings.descriptions)
     url = description_url(lake, set_name, version)
-    return DescribedSet(set_name, version, url, is_new, rows, sentences, alike)
+    return DescribedSet(
+        set_name=set_name,
+        version=version,
+        url=url,
+        is_new=is_new,
+        rows=rows,
+        sentences=sentences,
+        alike_classes=alike,
+    )
 
 
 def embed_descriptions(

@@ -62,19 +62,19 @@ def label_images(
     classifier = choose_classifier(settings, embedded_set)
     collection, fingerprint = request.collection, classifier.fingerprint
     with hold_lease(lake, collection + run_suffix(collection, fingerprint), console.print) as lease:
-        carry_out = partial(
+        labelling = partial(
             Labelling, lake=lake, classifier=classifier, settings=settings, lease=lease, console=console
         )
         published: list[Published] = []
         finished = read_runs(lake, collection, fingerprint)["run_id"]
         while unfinished := find_unfinished(lake, collection, fingerprint, finished):
             console.print(f"going on with run {unfinished.run_id}, planned {unfinished.started_at[:19]} UTC")
-            published.append(finish_run(carry_out(run=unfinished)))
+            published.append(finish_run(labelling(run=unfinished)))
         planned = plan_run(lake, request, classifier, settings)
         if isinstance(planned, NothingToDo):
             return published or planned
         # once only: what fails for a transient reason is for the next call
-        return [*published, finish_run(carry_out(run=planned))]
+        return [*published, finish_run(labelling(run=planned))]
 
 
 def finish_run(labelling: Labelling) -> Published:
@@ -168,15 +168,15 @@ def label_unlabelled(labelling: Labelling) -> float:
             return rest
 
         began = time.monotonic()
-        attempt = partial(stage_labels, labelling, metrics)
+        attempt = partial(run_chain, labelling, metrics)
         Recovery(runtime, labelling.settings.run, console).run(unlabelled, attempt, find_rest)
         return unlabelled.height / (time.monotonic() - began)
 
 
-def stage_labels(
+def run_chain(
     labelling: Labelling, metrics: RunMetrics, unlabelled: pl.DataFrame, resources: Resources
 ) -> None:
-    """The chain has staged these rows; meanwhile progress is shown, and the run stops if it is hopeless."""
+    """The chain has run over these rows. Shows progress meanwhile, and stops the run if most images fail."""
     run, limits = labelling.run, labelling.settings.run
     is_current = run.snapshot == latest_snapshot(labelling.lake, run.collection).name
     chain = label_chain(labelling, unlabelled, resources)
@@ -190,7 +190,7 @@ def stage_labels(
         for receipt in (row for block in blocks for row in block.to_pylist()):
             metrics.add(receipt)
             progress.add(receipt["outcome"], receipt["images"])
-            if labelling.lease.lost.is_set():
+            if labelling.lease.lost.is_set():  # check() alone would read the store for each receipt
                 labelling.lease.check()
             if is_current:  # of an older index failures are expected, and the next run plans anew
                 stop_if_hopeless(progress, limits, run.run_id)

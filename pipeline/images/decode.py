@@ -30,6 +30,8 @@ UPRIGHT = {  # EXIF orientation → the transposition that turns the picture upr
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+SIDEWAYS = {5, 6, 7, 8}
+"""EXIF orientations that swap width and height."""
 ORIENTATION_TAG = 0x0112
 
 _quiet_lock = threading.RLock()
@@ -92,11 +94,11 @@ def _load(image: Image.Image, settings: DecodeSettings) -> Decoded:
     if (width, height) != (width_px, height_px):
         image.draft(None, (math.ceil(width * DRAFT_GAP), math.ceil(height * DRAFT_GAP)))
     image.load()
-    turn = UPRIGHT.get(_orientation(image))
+    orientation = _orientation(image)
     picture = to_srgb(shrink(image, width, height), image.info.get("icc_profile"))
-    if turn is not None:
-        picture = picture.transpose(turn)
-    if turn in (UPRIGHT[5], UPRIGHT[6], UPRIGHT[7], UPRIGHT[8]):
+    if orientation in UPRIGHT:
+        picture = picture.transpose(UPRIGHT[orientation])
+    if orientation in SIDEWAYS:
         width_px, height_px = height_px, width_px
     return Decoded(np.asarray(picture), width_px, height_px)
 

@@ -1,4 +1,8 @@
-"""The failure of one image: the same value from its URI to its pixels."""
+"""The failure of one image: the same value from its URI to its pixels.
+
+schemas/failures.py lists the reasons. They are given where an image is located (image_locations.py), read
+(fetch_failures.py for errors of clients and disks, fetch_files.py for sizes) and decoded (decode.py).
+"""
 
 from laketag.schemas.failures import Failure
 

@@ -12,10 +12,10 @@ import torch
 
 from laketag.pipeline.classifier.attention import attended_patches
 from laketag.pipeline.classifier.class_texts import padded_positions
-from laketag.pipeline.classifier.crops import SeenImage, raw_crop_boxes
 from laketag.pipeline.classifier.feature_crops import crop_tokens, feature_crop_cells
 from laketag.pipeline.classifier.matching import match_softly
 from laketag.pipeline.classifier.pixels import PixelSource
+from laketag.pipeline.classifier.raw_crops import SeenImage, raw_crop_boxes
 from tests.golden.read import LABEL_PROMPT, Golden
 
 ATTENTION = 1e-4

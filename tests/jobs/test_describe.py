@@ -37,7 +37,15 @@ def described(*, is_new: bool = True) -> DescribedSet:
         "owl": (),
     }
     sentences = ClassSentences(own, Detected("cupl", "it is"), ())
-    return DescribedSet("animals", "v1", "lake/d.parquet", is_new, rows, sentences, [("cat", "owl")])
+    return DescribedSet(
+        set_name="animals",
+        version="v1",
+        url="lake/d.parquet",
+        is_new=is_new,
+        rows=rows,
+        sentences=sentences,
+        alike_classes=[("cat", "owl")],
+    )
 
 
 def test_texts_are_counted_by_what_became_of_them() -> None:

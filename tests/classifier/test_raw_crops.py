@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from laketag.pipeline.classifier.attention import AttendedPatches
-from laketag.pipeline.classifier.crops import SeenImage, draw_raw_crops, raw_crop_boxes
+from laketag.pipeline.classifier.raw_crops import SeenImage, draw_raw_crops, raw_crop_boxes
 from laketag.pipeline.config import MethodSettings
 from tests.classifier.naive_abs import raw_box
 
