@@ -1,5 +1,6 @@
 """Where commands print: consoles, and a standard output that may be closed, full or in another encoding."""
 
+import copy
 import io
 import os
 import sys
@@ -28,3 +29,10 @@ def write_out(text: str) -> None:
 def discard_output() -> None:
     """Standard output points at /dev/null, so that the interpreter's flush at exit does not raise again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def literal_console(console: Console | None) -> Console:
+    """The console, or a quiet one without it, that prints text as it is: texts and paths may hold [brackets]."""
+    literal = copy.copy(console) if console else Console(quiet=True)
+    literal._markup = literal._emoji = literal._highlight = False  # rich sets them in its constructor only
+    return literal

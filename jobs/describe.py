@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from laketag.jobs.console import literal_console
 from laketag.jobs.options import SHARED
 from laketag.pipeline.descriptions.problems import name_some
 from laketag.pipeline.settings_file import read_settings
@@ -87,7 +88,7 @@ def describe(
     from laketag.pipeline.stages.description_files import DescriptionFile
 
     chosen = read_settings(settings, override)
-    console = console or Console(quiet=True)
+    console = literal_console(console)
     lake = open_lake(root, chosen.storage)
     source = DescriptionFile(file, None if format == "auto" else format, classes, strict)
     described = describe_classes(lake, checked_name(set_name, "set"), source, chosen, console)

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from laketag.jobs.console import literal_console
 from laketag.jobs.options import SHARED
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.settings_file import read_settings
@@ -119,7 +120,7 @@ def index(
         raise SettingsError(
             "--exclude, --by-content, --by-extension and --show-left-out are for folders of images; leave them out"
         )
-    console = console or Console(quiet=True)
+    console = literal_console(console)
     request = IndexRequest(
         source=source,
         collection=collection,

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from laketag.jobs.console import literal_console
 from laketag.jobs.options import SHARED
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.settings_file import read_settings
@@ -53,7 +54,7 @@ def label(
     lake = open_lake(root, chosen.storage)
     checked_name(collection, "collection")
     checked_name(set_name, "set")
-    console = console or Console(quiet=True)
+    console = literal_console(console)
     request = LabelRequest(collection=collection, set_name=set_name, retry=checked_reasons(retry))
     result = label_images(lake, request, chosen, console)
     if isinstance(result, NothingToDo):

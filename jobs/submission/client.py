@@ -59,6 +59,12 @@ class JobsClient(JobSubmissionClient):
         except RequestException as error:
             reason = without_secrets(f"{type(error).__name__}: {error}", 120)
             raise UnreachableError(_unreachable(self.where, error), reason) from None
+        if "text/html" in response.headers.get("Content-Type", ""):
+            reason = "a web page instead of an answer"
+            raise UnreachableError(
+                f"{self.where} gives {reason}, as a login page does; check the address, and the proxy or ingress before it",
+                reason,
+            )
         return response
 
     def _raise_error(self, r: Response) -> NoReturn:

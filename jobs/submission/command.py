@@ -46,6 +46,8 @@ class TypedCommand:
                 operands.append(str(value))
             elif value is True:
                 options.append(option.opts[0])
+            elif value is False and option.secondary_opts and value != option.default:
+                options.append(option.secondary_opts[0])
             elif value is not None and value is not False and value != option.default:
                 for one in value if isinstance(value, tuple | list) else [value]:
                     options += [option.opts[0], str(one)]

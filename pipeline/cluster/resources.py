@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections import Counter
 from dataclasses import dataclass
 
 from laketag.pipeline.cluster.actor_shape import (
@@ -138,7 +139,11 @@ def _choose_cpus(runtime: RayRuntime, settings: RunSettings, gpus: float) -> flo
     if settings.actors:  # an equal share each, and no more than fits on every node
         share = fit(runtime.total.cpus * CPU_ACTOR_SHARE, settings.actors)
         return max(1.0, float(min(math.floor(min(usable)), share)))
-    return max(1.0, float(math.floor(max(usable) * CPU_ACTOR_SHARE)))  # as large as the largest node allows
+    sizes = Counter(usable)
+    main_size = max(
+        sizes, key=lambda size: (sizes[size] * size, size)
+    )  # of the nodes that hold most of the CPUs
+    return max(1.0, float(math.floor(main_size * CPU_ACTOR_SHARE)))
 
 
 def _choose_actors(runtime: RayRuntime, shape: ActorShape) -> int:

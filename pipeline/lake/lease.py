@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,16 +87,27 @@ def hold_lease(
     """
     lease = Lease(lake.path("staging", "leases", f"{name}.json"), uuid.uuid4().hex, lake)
     _acquire(lease, show, times)
+    try:
+        with _heartbeat(lease, times.heartbeat_s):
+            yield lease
+    except BaseException:
+        with suppress(LaketagError):  # the error that came first says more
+            lease.release()
+        raise
+    lease.release()
+
+
+@contextmanager
+def _heartbeat(lease: Lease, heartbeat_s: float) -> Iterator[None]:
+    """The lease is rewritten every ``heartbeat_s`` by a thread, which has ended afterwards."""
     stop = threading.Event()
-    arguments = (lease, stop, times.heartbeat_s)
-    heart = threading.Thread(target=_keep_beating, args=arguments, name="lease", daemon=True)
+    heart = threading.Thread(target=_keep_beating, args=(lease, stop, heartbeat_s), name="lease", daemon=True)
     heart.start()
     try:
-        yield lease
+        yield
     finally:
         stop.set()
         heart.join()
-        lease.release()
 
 
 def _acquire(lease: Lease, show: Callable[[str], None], times: LeaseTimes) -> None:

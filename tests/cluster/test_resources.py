@@ -159,6 +159,7 @@ def test_settings_decide_each_number_they_name(found, chosen) -> None:
         ([Node(2)], {}, 1, 1.0),
         ([Node(64), Node(1)], {}, 1, 48.0),  # one small node does not make 48 actors of one CPU
         ([Node(64), Node(2)], {}, 1, 48.0),
+        ([Node(16), *[Node(4)] * 10], {}, 14, 3.0),  # nor does one large node leave the others idle
     ],
 )
 def test_label_actors_follow_the_gpus_or_three_quarters_of_the_cpus(found, chosen, actors, cpus) -> None:

@@ -37,6 +37,16 @@ def test_a_released_lease_can_be_held_again(lake) -> None:
     assert not Path(held.url).exists()
 
 
+def test_the_error_of_the_work_comes_out_even_if_the_release_fails(lake) -> None:
+    def work() -> None:
+        with hold_lease(lake, "x") as held:
+            Path(held.url).write_text("no JSON")
+            raise ValueError("the work")
+
+    with pytest.raises(ValueError, match="the work"):
+        work()
+
+
 def test_a_holder_that_is_alive_keeps_the_lease(lake) -> None:
     with (
         hold_lease(lake, "x", times=LeaseTimes(heartbeat_s=0.1)) as held,

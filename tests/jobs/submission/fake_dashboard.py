@@ -111,6 +111,8 @@ def serve_dashboard(ray_version: str) -> Iterator[FakeDashboard]:
             self.close_connection = True
             if status != NO_ANSWER:
                 self.send_response(status)
+                if isinstance(content, str) and content.startswith("<"):
+                    self.send_header("Content-Type", "text/html; charset=utf-8")
                 self.end_headers()
                 self.wfile.write((content if isinstance(content, str) else json.dumps(content)).encode())
 

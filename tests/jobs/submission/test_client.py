@@ -28,7 +28,7 @@ def dashboard() -> Iterator[FakeDashboard]:
         ((200, "{}"), "does not report a Ray version"),
         ((200, '{"ray_version": null}'), "does not report a Ray version"),
         ((200, '{"ray_version": "latest"}'), "does not report a Ray version"),
-        ((200, "<html>welcome</html>"), "does not report a Ray version"),
+        ((200, "<html>welcome</html>"), "gives a web page instead of an answer"),
         ((502, "bad gateway"), r"answers with status 502 \(Bad Gateway\)"),
         ((404, "{}"), r"answers with status 404 \(Not Found\)"),
         ((401, "Unauthorized"), "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"),

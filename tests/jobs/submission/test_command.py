@@ -69,6 +69,7 @@ def test_a_command_is_read_by_its_own_options() -> None:
         ("describe", "--root=s3://b/lake", "-sanimals", "--", "animals"),
         (*DESCRIBE, "--classes", "animals", "--show-dropped", "--format=cupl", "-o", "a.b=animals", "-oc.d="),
         ("index", "--root", "s3://b/lake", "-c", "c", "--parquet", "--", "-odd-folder"),
+        ("index", "/data", "--root", "s3://b/lake", "-c", "c", "--by-extension"),
         (
             "query",
             "labels",
