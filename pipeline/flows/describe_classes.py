@@ -71,8 +71,8 @@ class DescribedSet:
     @property
     def bare_classes(self) -> list[str]:
         """The classes without a kept text of their own, which their label prompt describes."""
-        own = self.texts.filter(pl.col("drop_reason").is_null())["class_name"]
-        return [name for name in self.sentences.by_class if name not in set(own)]
+        kept = set(self.texts.filter(pl.col("drop_reason").is_null())["class_name"])
+        return [name for name in self.sentences.by_class if name not in kept]
 
 
 def describe_classes(

@@ -69,6 +69,16 @@ def test_texts_are_counted_by_what_became_of_them() -> None:
     ]
 
 
+def test_bare_classes_are_found_among_very_many() -> None:  # a set built for each class would take hours
+    names = [f"class {number}" for number in range(100_000)]
+    rows = pl.DataFrame(
+        {"class_name": names, "position": 0, "text": "a", "drop_reason": None},
+        schema_overrides={"drop_reason": pl.String},
+    )
+    sentences = ClassSentences(dict.fromkeys([*names, "owl"], ("a",)), Detected("cupl", "it is"), ())
+    assert DescribedSet("many", "v1", "d.parquet", True, rows, sentences, []).bare_classes == ["owl"]
+
+
 def test_a_set_with_the_same_content_is_reported_as_nothing_to_do() -> None:
     console = Console(file=io.StringIO(), width=100, markup=False)
     show_summary(described(is_new=False), console)
