@@ -65,22 +65,27 @@ def read_table(text: str, file: str) -> Contents:
         columns = [column.strip() for column in next(reader, [])]
         class_column, text_column = find_columns(columns, file)
         class_at, text_at = columns.index(class_column), columns.index(text_column)
+        is_last = len(columns) - 1 in (class_at, text_at)
         for row in reader:
-            if len(row) > len(columns) and text_at == len(columns) - 1:  # delimiters in a text without quotes
-                joined.append(f"line {reader.line_num} {shorten(delimiter.join(row[text_at:]))}")
-                row[text_at:] = [delimiter.join(row[text_at:])]
-            elif len(row) > len(columns):
-                problems.append(f"line {reader.line_num} has {len(row)} fields, the header {len(columns)}")
-            filled = row + [""] * (len(columns) - len(row))
-            rows.append((filled[class_at], filled[text_at]))
+            if not "".join(row).strip():
+                continue
+            more = len(row) - len(columns)
+            if more > 0 and is_last:  # delimiters in a text without quotes
+                parts = slice(text_at, text_at + more + 1)
+                row[parts] = [delimiter.join(row[parts])]
+                joined.append(f"line {reader.line_num} {shorten(row[text_at])}")
+            elif more:
+                problems.append(f"line {reader.line_num} has {len(row)} field(s), the header {len(columns)}")
+                continue
+            rows.append((row[class_at], row[text_at]))
     except csv.Error as error:
         raise InputError(
             f"{file}, line {reader.line_num}: not CSV ({error}); "
             "quote texts that hold commas, quotes or line ends"
         ) from None
-    refuse(file, problems, "quote texts that hold the delimiter")
+    refuse(file, problems, "quote texts that hold the delimiter or line ends")
     contents = group_rows(rows, "csv")
     if not joined:
         return contents
-    notice = f"{len(joined):,} text(s) hold the delimiter without quotes and are read to the line's end: {name_some(joined)}"
+    notice = f"{len(joined):,} text(s) hold the delimiter without quotes, and their parts are joined: {name_some(joined)}"
     return replace(contents, notices=(notice, *contents.notices))

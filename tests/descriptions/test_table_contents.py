@@ -42,11 +42,18 @@ def test_rows_without_a_class_are_left_out_and_named_and_empty_rows_are_not() ->
     assert found.notices == ("2 row(s) without a class are left out: row 2 'b', row 4 'c'",)
 
 
-def test_a_last_column_without_quotes_is_read_to_the_end_of_the_line_and_named() -> None:
-    found = read_table("class,text\ncat,A cat, which purrs\ndog,a\n\nowl\n", "FILE")
+@pytest.mark.parametrize(
+    "content",
+    [
+        "class,text\ncat,A cat, which purrs\ndog,a\n\nowl,\n \n",
+        "text,class\nA cat, which purrs,cat\na,dog\n\n,owl\n \n",
+    ],
+)
+def test_a_text_without_quotes_before_or_after_the_class_is_joined_and_named(content: str) -> None:
+    found = read_table(content, "FILE")
     assert found.texts == {"cat": ("A cat, which purrs",), "dog": ("a",), "owl": ("",)}
     assert found.notices == (
-        "1 text(s) hold the delimiter without quotes and are read to the line's end: line 2 'A cat, which purrs'",
+        "1 text(s) hold the delimiter without quotes, and their parts are joined: line 2 'A cat, which purrs'",
     )
 
 
@@ -55,7 +62,8 @@ def test_a_last_column_without_quotes_is_read_to_the_end_of_the_line_and_named()
     [
         ("\n", "no column 'class' and no column 'text' among none"),
         ("class,gloss\ncat,a", "FILE: no column 'text' among 'class', 'gloss'"),
-        ("text,class\na,b,cat\n", "line 2 has 3 fields, the header 2"),
+        ("class,text,url\ncat,a,b,c\n", "line 2 has 4 field(s), the header 3"),
+        ("class,text\ncat,A cat\nwhich purrs\n", "line 3 has 1 field(s), the header 2; quote texts"),
         ('class,text\ncat,"a\n', "FILE, line 2: not CSV"),
     ],
 )
