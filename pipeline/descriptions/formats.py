@@ -1,7 +1,8 @@
 """The formats of description files, and how they are detected.
 
 ========  ====================================================================================================
-names     class names, one a line or as a JSON list; the label prompt is the only description
+names     class names, one a line, as a JSON list or as a JSON object of integer → name; the label prompt is the only
+          description
 cupl      JSON object: class → sentences (Pratt et al., ICCV 2023, arXiv 2209.03320)
 clip-d    JSON object: class → descriptors, which become "{class}, which is/has {descriptor}"; or one list of
           descriptors (WaffleCLIP's words, arXiv 2306.07282) for names from a second file

@@ -1,5 +1,10 @@
-"""JSON description files: an object of class → texts, a list of texts, or a list of objects with a class and texts."""
+"""JSON description files: an object of class → texts, a list of texts, or a list of objects with a class and texts.
 
+An object of integer → name, such as a model's ``id2label``, is a list of names.
+"""
+
+import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,6 +17,7 @@ from laketag.pipeline.descriptions.wordnet import WNID
 from laketag.pipeline.errors import InputError
 
 PAIR = 2
+INTEGER = re.compile(r"-?\d+")
 
 
 def read_json_contents(text: str, file: str) -> Contents:
@@ -20,7 +26,8 @@ def read_json_contents(text: str, file: str) -> Contents:
     if isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
         return _read_records(value, file)
     if isinstance(value, list):
-        return Contents(_checked_texts({"": value}, file)[""])
+        checked, notices = _checked_texts({"": value}, file)
+        return Contents(checked[""], notices=notices)
     if not isinstance(value, dict):
         raise InputError(
             f"{file}: a JSON description file is an object of class → list of texts, or a list of texts, "
@@ -28,7 +35,18 @@ def read_json_contents(text: str, file: str) -> Contents:
         )
     if value and all(map(_is_index_entry, value.values())):  # ImageNet's imagenet_class_index.json
         return Contents(tuple(entry[0] for entry in value.values()))
-    return _merge_classes(_checked_texts(value, file), repeated)
+    if value and all(map(INTEGER.fullmatch, value)) and all(isinstance(name, str) for name in value.values()):
+        return Contents(tuple(map(normalise_text, value.values())))  # a model's id2label
+    return _merge_classes(*_checked_texts(value, file), repeated)
+
+
+def is_json_lines(text: str) -> bool:
+    """Whether the first line is a JSON object and others follow, so that the text is not one JSON value."""
+    first, _, others = text.strip().partition("\n")
+    try:
+        return bool(others) and isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def read_json_lines(text: str, file: str) -> Contents:
@@ -59,11 +77,14 @@ def _read_records(records: list[dict[str, Any]], file: str) -> Contents:
         lists.setdefault(normalise_text(record[class_key]), []).extend(
             texts if isinstance(texts, list) else [texts]
         )
-    return _merge_classes(_checked_texts(lists, file), ())
+    return _merge_classes(*_checked_texts(lists, file), ())
 
 
-def _checked_texts(lists: Mapping[str, Any], file: str) -> dict[str, tuple[str, ...]]:
-    """The normalised texts; a single text is a list of one, null is no text. InputError if there is anything else."""
+def _checked_texts(lists: Mapping[str, Any], file: str) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """The normalised texts, and a notice of what is read as an empty text because it is none.
+
+    A single text is a list of one, and null is no text. InputError with the places if most values are no texts.
+    """
     problems = []
     checked: dict[str, tuple[str, ...]] = {}
     for name, value in lists.items():
@@ -71,25 +92,33 @@ def _checked_texts(lists: Mapping[str, Any], file: str) -> dict[str, tuple[str, 
         texts = [] if value is None else [value] if isinstance(value, str) else value
         if not isinstance(texts, list):
             problems.append(f"{place}: {_kind(value)} instead of a list of texts")
-            continue
+            texts = [None]
         wrong = [(number, text) for number, text in enumerate(texts, 1) if not isinstance(text, str | None)]
         problems += [f"{place}, entry {number}: {_kind(text)} instead of a text" for number, text in wrong]
-        checked[name] = tuple(normalise_text(text or "") for text in texts if isinstance(text, str | None))
-    refuse(file, problems, "write lists of texts")
-    return checked
+        checked[name] = tuple(normalise_text(text) if isinstance(text, str) else "" for text in texts)
+    if len(problems) > sum(bool(text) for of_class in checked.values() for text in of_class):
+        refuse(file, problems, "write lists of texts")
+    if not problems:
+        return checked, ()
+    return checked, (f"{len(problems):,} value(s) are read as empty texts: {name_some(problems)}",)
 
 
-def _merge_classes(lists: Mapping[str, tuple[str, ...]], repeated: Iterable[str]) -> Contents:
-    """The lists under normalised names; those of equal names are joined, those without a name left out."""
+def _merge_classes(
+    lists: Mapping[str, tuple[str, ...]], found: Iterable[str], repeated: Iterable[str]
+) -> Contents:
+    """The lists under normalised names, with notices after those found; lists of equal names are joined.
+
+    Those without a name are left out.
+    """
     spellings: dict[str, list[str]] = {}
     merged: dict[str, tuple[str, ...]] = {}
     for spelling, texts in lists.items():
         name = normalise_text(spelling)
         spellings.setdefault(name, []).append(spelling)
         merged[name] = merged.get(name, ()) + texts
-    notices = (
-        [f"{len(merged.pop('')):,} text(s) of a class without a name are left out"] if "" in merged else []
-    )
+    notices = list(found)
+    if "" in merged:
+        notices.append(f"{len(merged.pop('')):,} text(s) of a class without a name are left out")
     twice = dict.fromkeys(map(normalise_text, repeated)) | dict.fromkeys(
         name for name, written in spellings.items() if len(written) > 1
     )

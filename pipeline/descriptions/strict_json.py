@@ -38,7 +38,7 @@ def read_json(text: str, file: str) -> tuple[Any, tuple[str, ...]]:
     except json.JSONDecodeError as error:
         raise InputError(
             f"{file}, line {error.lineno}, column {error.colno}: not JSON ({error.msg}); correct that place, "
-            "or name the format with --format if the file is something else"
+            "or give a file of lines the extension .txt"
         ) from None
     except RecursionError:
         raise InputError(

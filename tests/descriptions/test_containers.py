@@ -31,8 +31,26 @@ def test_lines_are_normalised_and_empty_ones_are_kept_in_their_place() -> None:
         (b"class\ttext\ncat\ta", "FILE.tsv"),
     ],
 )
-def test_the_container_is_told_by_first_character_and_extension(content: bytes, file: str) -> None:
+def test_the_container_is_told_by_extension_and_first_characters(content: bytes, file: str) -> None:
     assert read(content, file).texts == {"cat": ("a",)}
+
+
+@pytest.mark.parametrize("file", ["FILE.json", "FILE.txt", "FILE"])
+def test_json_lines_are_told_without_their_extension(file: str) -> None:
+    lines = b'{"class": "cat", "text": "a"}\n{"class": "dog", "text": "b"}\n'
+    assert read(lines, file).texts == {"cat": ("a",), "dog": ("b",)}
+
+
+@pytest.mark.parametrize("first", ["{} in the rain", "{}", "[unused]", "[1] cat", "{cat}"])
+def test_lines_may_start_with_a_place_or_a_bracket(first: str) -> None:
+    assert read(f"{first}\na photo of a {{}}".encode(), "FILE.txt").texts == (first, "a photo of a {}")
+    assert read(first.encode(), "FILE", container="lines").texts == (first,)
+
+
+@pytest.mark.parametrize("content", ['{"cat": ["a",]}', '["cat" "dog"]', "{'cat': ['a']}"])
+def test_json_with_a_mistake_is_not_read_as_lines(content: str) -> None:
+    with pytest.raises(InputError, match=r"FILE\.txt, line 1, column \d+: not JSON"):
+        read(content.encode(), "FILE.txt")
 
 
 def test_a_pickle_is_refused_unread_with_the_way_to_convert_it() -> None:

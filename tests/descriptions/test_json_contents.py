@@ -37,17 +37,54 @@ def test_imagenets_index_of_classes_is_a_list_of_wordnet_ids() -> None:
     )
 
 
+def test_names_under_integers_are_a_list_of_names() -> None:
+    assert read({"0": "cat", "1": " hot  dog"}).texts == ("cat", "hot dog")
+    assert read({"0": ["round"], "1": "thin"}).texts == {"0": ("round",), "1": ("thin",)}
+    assert read({"0": "cat", "dog": "barks"}).texts == {"0": ("cat",), "dog": ("barks",)}
+
+
+@pytest.mark.parametrize(
+    ("content", "texts", "place"),
+    [
+        (
+            {"cat": ["a"], "dog": {"b": ["c"]}},
+            {"cat": ("a",), "dog": ("",)},
+            "class 'dog': an object instead of a list of texts",
+        ),
+        (
+            {"cat": ["has fur"], "dog": [3]},
+            {"cat": ("has fur",), "dog": ("",)},
+            "class 'dog', entry 1: the number 3 instead of a text",
+        ),
+        (["a", 3], ("a", ""), "the list, entry 2: the number 3 instead of a text"),
+        (
+            [{"class": "cat", "text": "a"}, {"class": "dog", "text": True}],
+            {"cat": ("a",), "dog": ("",)},
+            "class 'dog', entry 1: true or false instead of a text",
+        ),
+    ],
+)
+def test_a_value_that_is_no_text_is_read_as_an_empty_one_and_named(
+    content: Any, texts: Any, place: str
+) -> None:
+    found = read(content)
+    assert found.texts == texts
+    assert found.notices == (f"1 value(s) are read as empty texts: {place}",)
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
         ('"cat"', "an object of class → list of texts, or a list of texts, but this is a text"),
-        ({"cat": ["a"], "dog": {"b": 1}}, "class 'dog': an object instead of a list of texts"),
-        ({"cat": [], "dog": ["b", 3]}, "class 'dog', entry 2: the number 3 instead of a text"),
+        ({"cat": [], "dog": {"b": 1}}, "class 'dog': an object instead of a list of texts"),
+        ({"cat": [], "dog": ["", 3]}, "class 'dog', entry 2: the number 3 instead of a text"),
         ({"cat": [True], "dog": [["b"]]}, "class 'cat', entry 1: true or false instead of a text"),
-        (["a", 3], "the list, entry 2: the number 3 instead of a text"),
+        ([None, 3], "the list, entry 2: the number 3 instead of a text"),
     ],
 )
-def test_json_that_holds_anything_but_texts_is_refused_with_the_place(content: Any, says: str) -> None:
+def test_json_that_holds_fewer_texts_than_other_values_is_refused_with_the_place(
+    content: Any, says: str
+) -> None:
     with pytest.raises(InputError) as error:
         read(content)
     assert says in str(error.value)

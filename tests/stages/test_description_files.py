@@ -1,6 +1,7 @@
 """Description files of every store, and Parquet ones that lack something."""
 
 import io
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -118,3 +119,25 @@ def test_repairs_of_both_files_are_named_and_refused_if_strict(tmp_path):
     with pytest.raises(InputError) as error:
         read_sentences(DescriptionFile(texts, classes_url=names, strict=True), Settings())
     assert all(notice in str(error.value) for notice in sentences.notices)
+
+
+def test_a_value_that_is_no_text_costs_its_class_alone_and_is_refused_if_strict(tmp_path):
+    (tmp_path / "texts.json").write_text('{"cat": {"texts": ["has fur"]}, "dog": ["has a tail", "has paws"]}')
+    file = DescriptionFile(str(tmp_path / "texts.json"))
+    sentences = read_sentences(file, Settings())
+    assert sentences.by_class == {"cat": ("",), "dog": ("dog, which has a tail", "dog, which has paws")}
+    with pytest.raises(InputError, match=r"class 'cat': an object instead of a list .* leave out --strict"):
+        read_sentences(replace(file, strict=True), Settings())
+
+
+def test_templates_may_start_with_the_name(tmp_path):
+    (tmp_path / "templates.txt").write_text("{} in the rain.\na photo of a {}.\n")
+    (tmp_path / "names.json").write_text('{"0": "cat", "1": "dog"}')
+    for file_format in (None, "clip-e"):
+        file = DescriptionFile(
+            str(tmp_path / "templates.txt"), file_format, classes_url=str(tmp_path / "names.json")
+        )
+        assert read_sentences(file, Settings()).by_class == {
+            "cat": ("cat in the rain.", "a photo of a cat."),
+            "dog": ("dog in the rain.", "a photo of a dog."),
+        }
