@@ -154,6 +154,10 @@ def show_summary(summary: "IndexSummary", console: Console) -> None:
     console.print(table)
     for folder in summary.unreadable[:SHOWN_FOLDERS]:
         console.print(f"folder not readable: {folder}", style="yellow", markup=False, highlight=False)
+    for glob in summary.unmatched:
+        console.print(
+            f"--exclude {glob} matched no file or folder", style="yellow", markup=False, highlight=False
+        )
     if not summary.images:
         console.print(
             "no image was found; if the source holds a Parquet index, add --parquet; if it is in a store and its images "

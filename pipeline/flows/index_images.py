@@ -43,6 +43,8 @@ class IndexSummary:
     left_out: Counter[str]
     unreadable: Sequence[str] = ()
     """Folders that could not be read."""
+    unmatched: Sequence[str] = ()
+    """Globs of ``--exclude`` that matched no file or folder."""
 
 
 def index_images(lake: Lake, request: IndexRequest, on_left_out: OnLeftOut | None = None) -> IndexSummary:
@@ -69,6 +71,7 @@ def index_images(lake: Lake, request: IndexRequest, on_left_out: OnLeftOut | Non
         with_class=counts["with_class"],
         left_out=left_out.files,
         unreadable=left_out.unreadable,
+        unmatched=left_out.unmatched,
     )
 
 

@@ -57,6 +57,19 @@ async def _fetch(
     uris: Sequence[str], etags: Sequence[str], settings: FetchSettings, storage: StorageSettings
 ) -> list[Fetched]:
     batch = _Batch(settings, storage)
+    try:
+        await _read_all(batch, uris, etags, settings)
+    finally:
+        batch.threads.shutdown(
+            wait=False, cancel_futures=True
+        )  # does not wait for a thread that hangs on a disk
+    return [batch.found[index] for index in range(len(uris))]
+
+
+async def _read_all(
+    batch: "_Batch", uris: Sequence[str], etags: Sequence[str], settings: FetchSettings
+) -> None:
+    """Every image of the batch has a result."""
     reads: list[Awaitable[None]] = []
     tables: dict[ImageColumn, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for index, (uri, etag) in enumerate(zip(uris, etags, strict=True)):
@@ -72,8 +85,6 @@ async def _fetch(
             tables[column][location.row].append(index)
     reads += [batch.read_table(column, indexes) for column, indexes in tables.items()]
     await asyncio.gather(*reads)
-    batch.threads.shutdown(wait=False, cancel_futures=True)  # does not wait for a thread that hangs on a disk
-    return [batch.found[index] for index in range(len(uris))]
 
 
 class _Batch:

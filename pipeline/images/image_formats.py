@@ -45,6 +45,9 @@ _FORMATS: tuple[tuple[re.Pattern[bytes], Opener], ...] = (
     (re.compile(rb"....ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL), open_heif),
     (re.compile(rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n"), open_jpeg_xl),
 )
+_SHORT_BEGINNING = re.compile(rb"II[*+]\0|MM\0[*+]|P[1-6]|\xff\x0a")
+"""How TIFF, PNM and bare JPEG XL codestreams begin. Raw photographs and microscopes write TIFF under extensions of their own,
+and begin with a thumbnail; texts and other data begin like the other two."""
 _EARLY = re.compile(
     r"truncat|\bEOF\b|end of (file|data)|not enough|premature|incomplete|read past|reached", re.IGNORECASE
 )
@@ -58,11 +61,9 @@ def sniff_format(head: bytes) -> Opener | None:
 def is_image(head: bytes, extension: str) -> bool:
     """Whether a file with these SNIFFED_BYTES is an image although its extension (without the dot) is not that of one.
 
-    TIFF counts only where there is no extension: raw photographs and microscopes write TIFF under extensions of their own, and
-    begin with a thumbnail.
+    Beginnings that other files share (TIFF, PNM, bare JPEG XL codestreams) count only where there is no extension.
     """
-    opener = sniff_format(head)
-    return opener is not None and not (opener is TiffImageFile and extension)
+    return sniff_format(head) is not None and not (extension and _SHORT_BEGINNING.match(head))
 
 
 def ends_early(data: bytes | memoryview, error: Exception) -> bool:

@@ -12,7 +12,7 @@ import polars as pl
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
-from laketag.pipeline.images.exclusions import Exclusions
+from laketag.pipeline.images.exclusions import UNFINISHED_EXTENSIONS, Exclusions
 from laketag.pipeline.images.image_formats import IMAGE_EXTENSIONS, SNIFFED_BYTES, is_image
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.locations import UNREADABLE_FOLDER, Listed, Skipped, parse_url
@@ -49,6 +49,7 @@ class LeftOut:
     tell: OnLeftOut | None = None
     files: Counter[str] = field(default_factory=Counter)  # by reason
     unreadable: list[str] = field(default_factory=list)  # folders
+    unmatched: list[str] = field(default_factory=list)  # globs of --exclude
 
     def add(self, path: str, reason: str) -> None:
         """Count the file or folder, and tell of it."""
@@ -77,13 +78,14 @@ class ImageListing:
             raise InputError(
                 f"{source.url} is no folder; name a folder of images, an s3:// prefix, or a .parquet index"
             )
-        exclusions = Exclusions(self.rules.exclude)
+        exclusions = Exclusions(self.rules.exclude, source.url)
         found = 0
         with store_errors(source.url):
             for page in list_below(source, self.storage, exclusions.reason):
                 found += len(page)
                 if images := self._images(page, exclusions):
                     yield pl.DataFrame(images, COLUMNS, orient="row")
+        self.left_out.unmatched.extend(exclusions.unmatched)
         if not found and not source.is_local:  # a prefix without objects is usually a mistyped one
             raise InputError(f"{source.url} holds no object; check the prefix")
 
@@ -98,6 +100,8 @@ class ImageListing:
                 self.left_out.add(file.path, reason)
             elif any("\ud800" <= character <= "\udfff" for character in file.path):
                 self.left_out.add(file.path, "name is not UTF-8")
+            elif _extension(file) in UNFINISHED_EXTENSIONS:
+                self.left_out.add(file.path, "download in progress")
             elif _extension(file) in IMAGE_EXTENSIONS:
                 images.append(file)
             else:

@@ -1,8 +1,14 @@
 """Reading from object stores: keys that are no paths, and who may read."""
 
+import threading
+
 import pytest
 
 from laketag.pipeline.errors import StorageError
+from laketag.pipeline.images.fetch_objects import read_odd_object
+from laketag.pipeline.images.image_failure import ImageFailure
+from laketag.pipeline.store.locations import parse_url
+from laketag.pipeline.store.versions import Version
 from tests.images.reading import put, read_one, with_settings
 from tests.stores.ceph_gateway import User
 from tests.stores.fault_proxy import Fault, FaultProxy
@@ -31,6 +37,16 @@ def test_keys_that_are_no_paths_fail_as_others_do(bucket: Store, faults: FaultPr
     faults.add(Fault("truncate", path="a//b.jpg", times=1))
     image = read_one(behind, uri, etag)
     assert (image.reason, image.attempts) == (None, 2)
+
+
+def test_a_body_that_trickles_in_ends_at_the_deadline(bucket: Store, faults: FaultProxy) -> None:
+    uri, etag = put(bucket, "a//b.jpg", b"x" * 10_000)
+    fault = faults.add(Fault("drip", path="a//b.jpg"))  # takes 1,000 s
+    storage = bucket.through(faults.url).storage
+    with pytest.raises(ImageFailure, match="of 10000 bytes arrived in time") as raised:
+        read_odd_object(parse_url(uri), Version(etag), with_settings(deadline_s=0.5), storage)
+    fault.over = True
+    assert raised.value.reason == "timeout"
 
 
 def test_a_missing_bucket_is_not_found(bucket: Store) -> None:
@@ -90,5 +106,12 @@ def test_a_run_without_any_credentials_stops_and_says_so(
 ) -> None:
     uri, etag = put(bucket, key)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    with pytest.raises(StorageError, match=r"no usable credentials.*AWS_ACCESS_KEY_ID"):
+    before = set(threading.enumerate())
+    with pytest.raises(StorageError, match=r"no usable credentials.*AWS_ACCESS_KEY_ID") as raised:
         read_one(bucket, uri, etag)
+    left = [
+        thread for thread in threading.enumerate() if thread.name.startswith("fetch") and thread not in before
+    ]
+    for thread in left:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in left), f"{raised.value} left threads behind"

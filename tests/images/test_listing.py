@@ -157,6 +157,27 @@ def test_a_file_whose_name_does_not_tell_is_an_image_by_its_content(tmp_path: Pa
     assert list_images(tmp_path, by_content=False)[0] == []
 
 
+@pytest.mark.parametrize(
+    "data",
+    [b"P1 2024 open bugs", b"P2 0 open bugs", b"\xff\x0a and more", RAW_PHOTOGRAPH],
+    ids=["pbm", "pgm", "jpeg-xl", "tiff"],
+)
+def test_a_beginning_that_other_files_share_is_no_image_under_their_extensions(
+    tmp_path: Path, data: bytes
+) -> None:
+    put(tmp_path, "minutes.txt", "notes.md", "image", data=data)
+    assert list_images(tmp_path) == (["image"], {"minutes.txt": ".txt", "notes.md": ".md"})
+
+
+@pytest.mark.parametrize("by_content", [True, False])
+def test_downloads_in_progress_are_left_out_and_counted(tmp_path: Path, by_content: bool) -> None:
+    names = ("b.jpg.crdownload", "b.jpg.part", "b.jpg.download", "b.TMP")
+    put(tmp_path, "a.jpg", *names)
+    found, left_out = list_images(tmp_path, by_content=by_content)
+    assert found == ["a.jpg"]
+    assert left_out == dict.fromkeys(names, "download in progress")
+
+
 def test_an_unreadable_folder_is_left_out_by_its_name() -> None:
     with tempfile.TemporaryDirectory() as name:  # pytest's own folders are for their owner alone
         folder = Path(name)

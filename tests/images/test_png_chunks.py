@@ -1,12 +1,15 @@
 """What is damaged or too large beside the pixels of a PNG changes no pixel of it."""
 
+import io
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from laketag.pipeline.images.png_chunks import open_png
 from tests.images.decoding import encode, failure, pixels
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
@@ -126,3 +129,37 @@ def test_a_critical_chunk_with_a_wrong_checksum_is_still_refused() -> None:
     data = png()
     start = data.index(b"IHDR") + 17
     assert failure(data[:start] + b"\0\0\0\0" + data[start + 4 :]) == "undecodable"
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        chunk(b"IDAT", b""),
+        chunk(b"IDAT", b"") + chunk(b"tEXt", b""),
+        chunk(b"tEXt", b""),
+        chunk(b"QQQQ", b"x") + chunk(b"tEXt", b""),
+        b"".join(
+            chunk(b"aa%c%c" % (65 + n // 26, 65 + n % 26), b"XML:com.adobe.xmp\0") for n in range(26 * 26)
+        ),
+    ],
+    ids=["empty pixels", "empty pixels between texts", "texts", "unknown between texts", "unknown texts"],
+)
+def test_tiny_chunks_take_no_more_memory_than_a_few_copies_of_the_file(chunks: bytes) -> None:
+    data = png(chunks * (2**20 // len(chunks)))
+    tracemalloc.start()
+    try:
+        with open_png(io.BytesIO(data)):
+            peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * len(data)
+
+
+def test_empty_chunks_of_pixels_change_no_pixel() -> None:
+    empty = chunk(b"IDAT", b"")
+    assert np.array_equal(pixels(png(empty * 1000, empty * 1000)), PIXELS)
+
+
+def test_a_picture_without_pixels_is_none() -> None:
+    header = png()[:33]
+    assert failure(header + chunk(b"IDAT", b"") + chunk(b"IEND", b"")) in ("truncated", "undecodable")

@@ -56,6 +56,20 @@ def test_what_is_left_out_is_listed_by_name_on_request(tmp_path: Path) -> None:
     ]
 
 
+def test_a_glob_that_matched_nothing_is_named(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    (photos / "private").mkdir(parents=True)
+    (photos / "x.jpg").write_bytes(b"some text")
+    (photos / "private/y.jpg").write_bytes(b"some text")
+    console = Console(file=io.StringIO(), width=200)
+    globs = ["./private", f"{photos}/privat"]
+    summary = index(str(photos), str(tmp_path / "lake"), "c", exclude=globs, console=console)
+    assert (summary.images, summary.left_out) == (1, {"--exclude ./private": 1})
+    text = one_line(console.file.getvalue())  # type: ignore[attr-defined]
+    assert f"--exclude {photos}/privat matched no file or folder" in text
+    assert "--exclude ./private matched" not in text
+
+
 def test_folders_that_could_not_be_read_are_named() -> None:
     console = Console(file=io.StringIO(), width=100)
     summary = IndexSummary("c", Snapshot("T", ()), 2, 0, Counter({"folder not readable": 1}), ["a/locked/"])

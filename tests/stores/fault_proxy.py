@@ -29,7 +29,7 @@ CODES = {503: "SlowDown", 429: "TooManyRequests", 500: "InternalError", 403: "Ac
 class Fault:
     """What happens to the requests whose method and path match, ``times`` times (None: always)."""
 
-    action: Literal["status", "reset", "drop_ack", "truncate", "stall", "slow", "hold"]
+    action: Literal["status", "reset", "drop_ack", "truncate", "stall", "slow", "hold", "drip"]
     path: str = ""
     method: str = ""
     times: int | None = None
@@ -111,6 +111,10 @@ class FaultProxy:
                 await asyncio.sleep(0.1)
             await asyncio.sleep(0.01)
             return _reset(request, response)
+        while fault is not None and fault.action == "drip" and not fault.over and content:
+            await response.write(content[:1])
+            content = content[1:]
+            await asyncio.sleep(0.1)
         await response.write(content)
         await response.write_eof()
         return response
