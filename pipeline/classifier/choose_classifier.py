@@ -1,17 +1,15 @@
-"""The classifier that the settings name, as the driver of a run needs it: names and checksums, and none of its libraries.
+"""The driver's classifier: the names, checksums and pickled spec of a run, without torch, timm and open_clip.
 
-torch, timm and open_clip take 700 MiB and seconds to import. A driver lives as long as its run and computes nothing with
-them, so they are left to a process that ends once it has found the classifier.
+These take 700 MiB and seconds to import, and a driver lives as long as its run and computes nothing with them. So a process
+of their own looks the classifier up and ends (docs/decisions/0006-driver-without-torch.md).
 """
 
 import os
 import pickle
-import signal
 import subprocess
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
-from types import FrameType
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from laketag.pipeline.config import Settings
@@ -21,12 +19,8 @@ from laketag.pipeline.errors import LaketagError, ModelError
 if TYPE_CHECKING:
     from laketag.pipeline.classifier.spec import ClassifierSpec
 
-CHILD = (
-    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "  # Ctrl-C reaches both; the caller ends this one
-    f"from {__name__} import answer_caller; answer_caller()"
-)
-STOP_PATIENCE_S = 5.0
-"""For that process to remove what it has downloaded in part."""
+LAKETAG_HOME = str(Path(__file__).parents[3])
+"""The folder that this laketag is imported from."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +34,7 @@ class ChosenClassifier:
     models: dict[str, dict[str, str | None]]
     """Role → name and SHA-256 of the weights."""
     pickled_spec: bytes
-    """The ClassifierSpec: to unpickle it imports torch."""
+    """The ClassifierSpec; to unpickle it imports torch."""
 
 
 def choose_classifier(settings: Settings, descriptions: EmbeddedSet) -> ChosenClassifier:
@@ -48,42 +42,37 @@ def choose_classifier(settings: Settings, descriptions: EmbeddedSet) -> ChosenCl
 
     Errors are those of find_classifier.
     """
-    if "open_clip" in sys.modules:  # nothing to save
-        return _describe(find_classifier(settings, descriptions))
+    if "open_clip" in sys.modules:  # a process of its own would save nothing
+        return _summarise(find_classifier(settings, descriptions))
     return choose_in_child(settings, descriptions)
 
 
 def choose_in_child(settings: Settings, descriptions: EmbeddedSet) -> ChosenClassifier:
-    """As choose_classifier, always in a process of its own; a ModelError if that ends without an answer."""
-    with subprocess.Popen(
-        [sys.executable, "-P", "-c", CHILD],  # -P: without the folder that a person stands in
-        stdin=subprocess.PIPE,
+    """As choose_classifier, always in another process; a ModelError if that ends without an answer."""
+    code = f"from {__name__} import answer; answer()"
+    child = subprocess.run(  # kills the process if a person stops this one
+        [sys.executable, "-P", "-c", code],  # -P: the current folder is not imported from
+        input=pickle.dumps((settings, descriptions)),
         stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-    ) as child:
-        try:
-            answered, _ = child.communicate(pickle.dumps((settings, descriptions)))
-        except BaseException:  # a person stops the command, perhaps in the midst of a download
-            child.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                child.wait(STOP_PATIENCE_S)
-            child.kill()
-            raise
-    if child.returncode or not answered:
+        env=os.environ | {"PYTHONPATH": _path_with(LAKETAG_HOME)},
+        start_new_session=True,  # Ctrl-C in a terminal reaches this process alone
+        check=False,
+    )
+    if not child.stdout:
         raise ModelError(
             f"the process that looks up the models ended with code {child.returncode} and no answer; "
-            "if it printed nothing above, see whether the machine has run out of memory"
+            "if it printed nothing above, check whether the machine ran out of memory"
         )
-    answer: ChosenClassifier | LaketagError = pickle.loads(answered)
-    if isinstance(answer, LaketagError):
-        raise answer
-    return answer
+    found: ChosenClassifier | LaketagError = pickle.loads(child.stdout)
+    if isinstance(found, LaketagError):
+        raise found
+    return found
 
 
 def find_classifier(settings: Settings, descriptions: EmbeddedSet) -> "ClassifierSpec":
-    """The spec of the settings' classifier; its own text tower must have embedded the descriptions.
+    """The spec of the settings' classifier, whose own text tower embedded the descriptions.
 
-    ModelError if the models cannot be loaded or do not go with the descriptions.
+    Raises ModelError if the models cannot be loaded, or if another model embedded the descriptions.
     """
     from laketag.pipeline.classifier.spec import classifier_spec
 
@@ -98,26 +87,18 @@ def find_classifier(settings: Settings, descriptions: EmbeddedSet) -> "Classifie
     return spec
 
 
-def answer_caller() -> None:
-    """In the process of its own: write the classifier, or the error that a person can act on, where the caller reads."""
-    signal.signal(signal.SIGTERM, _end)
-    with os.fdopen(os.dup(1), "wb") as reader:
-        os.dup2(2, 1)  # what libraries print is no part of the answer
-        answer: ChosenClassifier | LaketagError
-        try:
-            answer = _describe(find_classifier(*pickle.load(sys.stdin.buffer)))
-        except LaketagError as error:
-            answer = error
-        pickle.dump(answer, reader)
-    sys.stderr.flush()
-    os._exit(0)  # the answer stands, however the libraries' own ends would go
+def answer() -> None:
+    """In the other process: read the request from stdin; write the classifier, or a LaketagError, to stdout."""
+    caller, sys.stdout = sys.stdout.buffer, sys.stderr  # what libraries print is not part of the answer
+    try:
+        found: ChosenClassifier | LaketagError = _summarise(find_classifier(*pickle.load(sys.stdin.buffer)))
+    except LaketagError as error:
+        found = error
+    caller.write(pickle.dumps(found))
+    caller.flush()
 
 
-def _end(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + signal.SIGTERM)  # what is downloaded in part is removed on the way
-
-
-def _describe(spec: "ClassifierSpec") -> ChosenClassifier:
+def _summarise(spec: "ClassifierSpec") -> ChosenClassifier:
     return ChosenClassifier(
         fingerprint=spec.fingerprint,
         description_set=spec.descriptions.name,
@@ -126,3 +107,8 @@ def _describe(spec: "ClassifierSpec") -> ChosenClassifier:
         models=spec.models(),
         pickled_spec=pickle.dumps(spec),
     )
+
+
+def _path_with(folder: str) -> str:
+    """PYTHONPATH with this folder first; an empty entry would mean the current folder."""
+    return os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))

@@ -1,23 +1,27 @@
 """The driver knows its classifier without the libraries that compute with it."""
 
+import os
 import pickle
+import signal
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from laketag.pipeline.classifier.choose_classifier import choose_classifier, choose_in_child, find_classifier
 from laketag.pipeline.config import BackboneSettings, Settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
-from laketag.pipeline.errors import ModelError
+from laketag.pipeline.errors import ModelError, SettingsError
+from laketag.pipeline.lake.paths import checked_name
 from laketag.pipeline.models.backbone_spec import BackboneSpec
-from tests.end_to_end.command_line import command_env, wait_until
+from tests.end_to_end.command_line import wait_until
 from tests.models.tiny import save_local_dir
 from tests.process_tree import below
-from tests.stores.fault_proxy import Fault, serve_faults
-from tests.stores.store import Store
 
 HEAVY = {"torch", "open_clip", "timm", "torchvision"}
 
@@ -47,7 +51,12 @@ def test_what_drives_a_run_imports_none_of_the_heavy_libraries() -> None:
     assert done.stdout.split() == []
 
 
-def test_a_process_of_its_own_finds_the_same_classifier(settings: Settings, pets: EmbeddedSet) -> None:
+def test_another_process_finds_the_same_classifier_whatever_is_in_the_current_folder(
+    settings: Settings, pets: EmbeddedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("laketag", "pipeline", "torch", "pickle"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
     elsewhere, here = choose_in_child(settings, pets), choose_classifier(settings, pets)
     assert replace(elsewhere, pickled_spec=b"") == replace(here, pickled_spec=b"")
     assert pickle.loads(elsewhere.pickled_spec) == find_classifier(settings, pets)
@@ -55,60 +64,47 @@ def test_a_process_of_its_own_finds_the_same_classifier(settings: Settings, pets
     assert here.models["backbone"]["sha256"]
 
 
-def test_its_errors_are_those_of_the_caller(settings: Settings, pets: EmbeddedSet) -> None:
+def test_descriptions_that_another_model_embedded_are_refused(settings: Settings, pets: EmbeddedSet) -> None:
     with pytest.raises(ModelError, match="was embedded with tiny"):
-        choose_in_child(settings, replace(pets, backbone_sha256="0" * 64))
+        find_classifier(settings, replace(pets, backbone_sha256="0" * 64))
 
 
-def test_the_folder_that_a_person_stands_in_is_none_of_its_code(
-    settings: Settings, pets: EmbeddedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "pipeline").mkdir()
-    (tmp_path / "pipeline" / "__init__.py").write_text("raise SystemExit('not this one')")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
-    assert choose_in_child(settings, pets).method == "clip"
+class Calls(Settings):
+    """Settings that become a call of a function when the other process reads them, before it imports torch."""
+
+    call: Any
+
+    def __reduce__(self) -> Any:
+        return self.call
 
 
-def test_a_stopped_caller_leaves_no_part_of_a_download(
-    settings: Settings, pets: EmbeddedSet, moto: Store, tmp_path: Path
-) -> None:
-    """SIGTERM arrives while the weights come in slowly."""
-    assert moto.storage.endpoint_url is not None
-    url = moto.put("slow.safetensors", bytes(20_000_000))
-    cache = tmp_path / "cache"
-    with serve_faults(moto.storage.endpoint_url) as proxy:
-        proxy.add(Fault("stall", path=r"slow\.safetensors", method="GET"))
-        slow = moto.through(proxy.url)
-        chosen = settings.model_copy(
-            update={
-                "backbone": BackboneSettings(name="ViT-B-32", pretrained=url),
-                "storage": slow.storage,
-            }
-        )
-        (tmp_path / "asked").write_bytes(pickle.dumps((chosen, pets)))
-        caller = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "import pickle, signal, sys; from laketag.pipeline.classifier.choose_classifier import choose_in_child\n"
-                "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
-                "choose_in_child(*pickle.load(open(sys.argv[1], 'rb')))",
-                str(tmp_path / "asked"),
-            ],
-            env=command_env({**slow.env, "LAKETAG_CACHE": str(cache)}),
-        )
-        wait_until(lambda: list(cache.glob(".*.part")) or caller.poll() is not None, "the download has begun")
-        started = below(caller.pid)
-        caller.terminate()
-        assert caller.wait(30) == 7
-        assert not any(process.title for process in started)
-    assert list(cache.glob(".*.part")) == []
+def test_an_error_of_the_other_process_is_raised_here(pets: EmbeddedSet) -> None:
+    with pytest.raises(SettingsError, match="set 'no/name' cannot be part of a path"):
+        choose_in_child(Calls(call=(checked_name, ("no/name", "set"))), pets)
 
 
-def test_a_process_that_ends_without_an_answer_is_told(
-    pets: EmbeddedSet, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(ModelError, match="ended with code 1 and no answer"):
-        choose_in_child(Settings.model_construct(method=None), pets)  # as after a bug of laketag itself
-    assert "AttributeError" in capfd.readouterr().err
+def test_a_process_that_ends_without_an_answer_is_an_error(pets: EmbeddedSet) -> None:
+    with pytest.raises(ModelError, match="ended with code 9 and no answer"):
+        choose_in_child(Calls(call=(os._exit, (9,))), pets)
+
+
+def test_a_stopped_caller_leaves_no_process(pets: EmbeddedSet) -> None:
+    caller, handler = threading.get_ident(), signal.getsignal(signal.SIGTERM)
+
+    def is_running() -> bool:
+        return any("choose_classifier" in process.title for process in below(os.getpid()))
+
+    def stop() -> None:
+        try:
+            wait_until(is_running, "the other process has started")
+        finally:
+            signal.pthread_kill(caller, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+    try:
+        threading.Thread(target=stop).start()
+        with pytest.raises(SystemExit, match="7"):
+            choose_in_child(Calls(call=(time.sleep, (600,))), pets)
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    assert not is_running()
