@@ -1,6 +1,5 @@
 """Runs whose nodes and label actors are killed: nodes that leave and join, that stay away, an actor that keeps dying."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from tests.cluster.ray_cluster import RayCluster, RayNode
 from tests.end_to_end.command_line import Following, one_line, overrides
 from tests.end_to_end.held import BEGUN, FREE, Held, hold_back
 from tests.end_to_end.lakes import MANY, assert_same, label, staged_parts, table
-from tests.label_actors import AT_WORK, hold_at_work, label_actors
+from tests.label_actors import hold_at_work, label_actors
 from tests.process_tree import kill_all
 from tests.stores.store import Store
 
@@ -92,16 +91,17 @@ def test_a_run_goes_on_with_fewer_actors_when_a_node_is_gone_for_good(
 
 
 def test_a_label_actor_that_dies_again_and_again_ends_the_run_with_a_sentence(
-    cluster: RayCluster, ceph, small_blocks, described
+    cluster: RayCluster, ceph, small_blocks, described, tmp_path
 ) -> None:
     """As one does that outgrows its memory; what was done before is kept."""
-    with labelling(cluster, ceph, small_blocks, described, "run.actors=1") as (held, run):
+    slower = tmp_path / "slower.toml"  # a batch takes seconds, so that no actor finishes one unseen
+    slower.write_text(small_blocks.read_text().replace("crops = 100", "crops = 1000"))
+    with labelling(cluster, ceph, slower, described, "run.actors=1") as (held, run):
         kept = len(staged_parts(ceph, held.lake))
-        held.let_go()
-        while not run.ended:
-            kill_all([actor for node in living(cluster) for actor in label_actors(node.process.pid, AT_WORK)])
-            time.sleep(0.01)  # each look walks all of /proc
-        assert run.wait() == 8, run.text
+        with hold_at_work(run, *(node.process.pid for node in living(cluster))) as at_work:
+            held.let_go()
+            at_work.until(lambda: kill_all(at_work.stopped) or run.ended, "the run has ended")
+    assert run.wait() == 8, run.text
     assert "what was done is kept" in one_line(run.text)
     assert "Traceback" not in run.text
     assert len(staged_parts(ceph, held.lake)) >= kept >= 3
