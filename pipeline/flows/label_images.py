@@ -147,6 +147,8 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
             max_retries=TRIES,
         )
     )
+    chain.set_name(run.collection)  # Ray Data's metrics have it in their tag ``dataset``
+    bound_waiting(chain.context, resources, settings.run)
     return chain
 
 
@@ -180,8 +182,6 @@ def run_chain(
     run, limits = labelling.run, labelling.settings.run
     is_current = run.snapshot == latest_snapshot(labelling.lake, run.collection).name
     chain = label_chain(labelling, unlabelled, resources)
-    chain.set_name(run.collection)  # Ray Data's metrics have it in their tag ``dataset``
-    bound_waiting(chain.context, resources, limits)
     with (
         Progress(run.planned, labelling.console, done=run.planned - unlabelled.height) as progress,
         open_blocks(chain) as blocks,
