@@ -3,6 +3,8 @@
 import logging
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import ray
@@ -37,9 +39,10 @@ class JobsClient(JobSubmissionClient):
 
     def __init__(self, address: str) -> None:
         self.where = shown_address(address)
-        SubmissionClient.__init__(
-            self, address
-        )  # JobSubmissionClient's own prefers RAY_ADDRESS to the address
+        with _token_errors(
+            self.where
+        ):  # JobSubmissionClient's own __init__ prefers RAY_ADDRESS to the address
+            SubmissionClient.__init__(self, address)
         self.ray_version = _ray_version(
             self._do_request("GET", "/api/version", timeout=CONNECT_S), self.where
         )
@@ -49,13 +52,8 @@ class JobsClient(JobSubmissionClient):
         options.setdefault("auth", own if any(own) else _keep_headers)
         options.setdefault("timeout", (CONNECT_S, ANSWER_S))
         try:
-            response: Response = super()._do_request(method, endpoint, **options)
-        except AuthenticationError as error:
-            reason = without_secrets(str(error)).partition(". ")[0]
-            raise ClusterError(
-                f"{self.where} refuses this machine's token ({reason}); set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN "
-                "(or RAY_AUTH_TOKEN_PATH) to the cluster's token"
-            ) from None
+            with _token_errors(self.where):
+                response: Response = super()._do_request(method, endpoint, **options)
         except RequestException as error:
             reason = without_secrets(f"{type(error).__name__}: {error}", 120)
             raise UnreachableError(_unreachable(self.where, error), reason) from None
@@ -96,6 +94,19 @@ def connect(address: str | None) -> JobsClient:
             f"(infra/images), or use the laketag release made for Ray {client.ray_version}"
         )
     return client
+
+
+@contextmanager
+def _token_errors(where: str) -> Iterator[None]:
+    """A token that cannot be read, or that the head refuses, is a ClusterError."""
+    try:
+        yield
+    except AuthenticationError as error:
+        reason = without_secrets(str(error)).partition(". ")[0]
+        raise ClusterError(
+            f"{where} refuses this machine's token ({reason}); set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN "
+            "(or RAY_AUTH_TOKEN_PATH) to the cluster's token"
+        ) from None
 
 
 def shown_address(address: str) -> str:

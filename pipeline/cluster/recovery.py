@@ -1,5 +1,6 @@
 """Going on after Ray lost workers or nodes that it could not replace."""
 
+import gc
 import time
 from collections.abc import Callable, Sized
 from dataclasses import dataclass, replace
@@ -56,6 +57,9 @@ class Recovery:
                     raise
                 self.console.print(log_loss(error, self.runtime.log_file), style="yellow")
             pending = left
+            # Ray 2.60: the failed executor and its error are in a reference cycle (`exc = e` in StreamingExecutor.run), and
+            # until that is collected its label actors keep their CPUs, GPUs and memory.
+            gc.collect()
             now, resources = self._decide_again(len(pending), resources)
             self.console.print(
                 f"going on with the {len(pending):,} that are left, on what the cluster has now",

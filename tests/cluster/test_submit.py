@@ -119,7 +119,7 @@ def test_a_stopped_job_releases_its_lease_and_the_same_submission_goes_on(
     assert ours["image_id"].to_list() == sorted(many_images())
     assert ours["label"].null_count() == 0
     assert "nothing to do" in must_submit(cluster, *label(lake), settings=small_blocks)
-    assert "has ended already" in must_spawn("jobs", "stop", job, *on, env=cluster.submitter_env)
+    assert "has already ended" in must_spawn("jobs", "stop", job, *on, env=cluster.submitter_env)
 
 
 def test_a_failing_job_ends_with_its_own_sentence_and_exit_code(cluster: RayCluster, ceph) -> None:
@@ -134,9 +134,8 @@ def test_a_failing_job_ends_with_its_own_sentence_and_exit_code(cluster: RayClus
     [
         ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}, "invalid"),
         ({}, "Missing authentication token"),
-        ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": "/nowhere"}, "token"),
     ],
-    ids=["wrong", "none", "no file"],
+    ids=["wrong", "none"],
 )
 @pytest.mark.parametrize(
     "command", [("submit", "--", "query", "runs", "--root", "s3://b/l"), ("jobs",)], ids=["submit", "jobs"]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import ray
 
-from tests.end_to_end.command_line import Outcome, one_line, run_laketag
+from tests.end_to_end.command_line import Outcome, one_line, run_laketag, spawn_laketag
 from tests.jobs.submission.fake_dashboard import FakeDashboard, details, serve_dashboard
 
 OURS = "laketag-label-20261123t204651-703940z"
@@ -82,3 +82,12 @@ def test_jobs_of_others_are_left_alone(dashboard: FakeDashboard, command: str, j
     assert outcome.code == 8
     assert says in one_line(outcome.err)
     assert {asked for asked, _ in dashboard.requests} == {"GET /api/version", "GET /api/jobs/"}
+
+
+def test_a_token_that_cannot_be_read_is_named(dashboard: FakeDashboard) -> None:
+    """In a process of its own, as Ray reads its token once."""
+    env = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": "/nowhere"}
+    outcome = spawn_laketag("jobs", "--address", dashboard.url, env=env)
+    assert outcome.code == 8
+    assert "RAY_AUTH_TOKEN_PATH is set but file cannot be opened" in one_line(outcome.err)
+    assert "Traceback" not in outcome.err
