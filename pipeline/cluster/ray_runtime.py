@@ -1,5 +1,6 @@
 """The Ray that a command runs on: the one that RAY_ADDRESS names, or one embedded in the process."""
 
+import gc
 import logging
 import os
 import signal
@@ -65,6 +66,10 @@ def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
     _send_ray_logs_to(handler)
     address = os.environ.get("RAY_ADDRESS")
     started = not ray.is_initialized()
+    if started:
+        # Handles of an earlier Ray's actors, in reference cycles that Ray Data leaves behind, must go while there is no
+        # Ray: actors of the next one have the same ids and would be released with them.
+        gc.collect()
     with _ray_writes_to(log_file) if started else nullcontext(), ray_errors(log_file):
         try:
             with _same_sigterm():

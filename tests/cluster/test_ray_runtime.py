@@ -1,5 +1,6 @@
-"""What is left running when a command is done with Ray."""
+"""What is left when a command is done with Ray, and what that does to the next Ray of the same process."""
 
+import gc
 import threading
 import time
 
@@ -38,3 +39,22 @@ def test_what_is_read_in_part_runs_on_no_longer() -> None:
             assert any(name.startswith("StreamingExecutor") for name in during)
         assert python_threads() - before == set(), f"of {during}"
     assert not ray.is_initialized()
+
+
+@pytest.mark.usefixtures("without_ray")
+def test_a_forgotten_handle_of_an_earlier_ray_releases_no_actor() -> None:
+    """Ray 2.60 numbers actors alike in each of a process's Rays, and a handle releases its number wherever it ends."""
+
+    @ray.remote
+    class Counter:
+        def count(self) -> int:
+            return 1
+
+    with ray_runtime(logical_cpus=2):
+        cycle: list[object] = [Counter.remote()]
+        cycle.append(cycle)
+        del cycle
+    with ray_runtime(logical_cpus=2):
+        counter = Counter.remote()
+        gc.collect()
+        assert ray.get(counter.count.remote()) == 1

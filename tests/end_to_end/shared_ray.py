@@ -1,5 +1,6 @@
 """One embedded Ray for all tests of a process that do not disturb it: to start one takes as long as to label a small lake."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -38,6 +39,7 @@ class SharedRay:
         if self._running is not None:
             self._running.close()
             self._running = None
+            gc.collect()  # as ray_runtime does before it starts one: the next may be started by other means
 
 
 @pytest.fixture(scope="session")
