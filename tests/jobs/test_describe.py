@@ -76,7 +76,16 @@ def test_bare_classes_are_found_among_very_many() -> None:  # a set built for ea
         schema_overrides={"drop_reason": pl.String},
     )
     sentences = ClassSentences(dict.fromkeys([*names, "owl"], ("a",)), Detected("cupl", "it is"), ())
-    assert DescribedSet("many", "v1", "d.parquet", True, rows, sentences, []).bare_classes == ["owl"]
+    many = DescribedSet(
+        set_name="many",
+        version="v1",
+        url="d.parquet",
+        is_new=True,
+        rows=rows,
+        sentences=sentences,
+        alike_classes=[],
+    )
+    assert many.bare_classes == ["owl"]
 
 
 def test_a_set_with_the_same_content_is_reported_as_nothing_to_do() -> None:
