@@ -1,5 +1,7 @@
 """Fixtures for all tests."""
 
+import os
+
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -9,5 +11,8 @@ settings.load_profile("any machine")
 install_import_hook(
     ["laketag.pipeline.classifier", "laketag.pipeline.models"], "beartype.beartype"
 )  # before they are imported
+
+os.environ["POLARS_CLOUD_RETRY_INIT_BACKOFF_MS"] = "10"  # polars retries as often as it would, but at once
+os.environ["POLARS_CLOUD_RETRY_MAX_BACKOFF_MS"] = "50"
 
 pytest_plugins = ["tests.stores.fixtures", "tests.end_to_end.shared_ray", "tests.end_to_end.fixtures"]

@@ -115,7 +115,7 @@ def test_what_is_no_object_has_an_unknown_version(bucket: Store, key: str) -> No
 
 
 @pytest.mark.parametrize("key", ["x", "odd//x"])
-def test_a_store_that_does_not_answer_is_not_an_unknown_version(moto: Store, key: str) -> None:
+def test_a_store_that_does_not_answer_is_not_an_unknown_version(moto: Store, once: None, key: str) -> None:
     url, gone = moto.url(key), moto.through("http://127.0.0.1:9").storage
     with pytest.raises(StorageError, match="cannot be reached"), store_errors(url):
         find_object_version(parse_url(url), gone)

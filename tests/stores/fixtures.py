@@ -6,10 +6,12 @@ The variables of the store are set in this process too, so what a test starts in
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from laketag.pipeline.store import s3_objects
 from tests.stores.ceph_gateway import missing_programs, serve_ceph
 from tests.stores.fault_proxy import FaultProxy, serve_faults
 from tests.stores.moto_server import serve_moto
@@ -80,9 +82,9 @@ def faults(bucket: Store) -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Botocore and polars try once, where how long they try is no claim of the test; name it after the store's fixture."""
+    """Clients try once, where how often they try is no claim of the test; name it after the store's fixture."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    monkeypatch.setenv("POLARS_CLOUD_MAX_RETRIES", "0")
+    monkeypatch.setattr(s3_objects, "HEAD", replace(s3_objects.HEAD, tries=1))
 
 
 def _bucket(name: str, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
