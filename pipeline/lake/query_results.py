@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import IO, Literal
 
 import polars as pl
 
@@ -40,7 +40,10 @@ def write_result(rows: pl.LazyFrame, url: str, storage: StorageSettings) -> None
             target.parent.mkdir(parents=True, exist_ok=True)
             partial = target.with_name(f".{target.name}.part")
             try:
-                _sink(rows, str(partial), suffix, None)
+                with partial.open(
+                    "wb"
+                ) as opened:  # given a path, polars may open it only after it has raised an error
+                    _sink(rows, opened, suffix, None)
                 partial.replace(target)
             finally:
                 partial.unlink(missing_ok=True)
@@ -81,10 +84,10 @@ def _as_json(column: str) -> pl.Expr:
     return pl.when(pl.col(column).is_not_null()).then(value).alias(column)
 
 
-def _sink(rows: pl.LazyFrame, url: str, suffix: str, options: dict[str, str] | None) -> None:
+def _sink(rows: pl.LazyFrame, target: str | IO[bytes], suffix: str, options: dict[str, str] | None) -> None:
     if suffix == ".csv":
-        flatten(rows).sink_csv(url, storage_options=options)
+        flatten(rows).sink_csv(target, storage_options=options)
     elif suffix == ".ndjson":
-        rows.sink_ndjson(url, storage_options=options)
+        rows.sink_ndjson(target, storage_options=options)
     else:
-        rows.sink_parquet(url, compression="zstd", storage_options=options)
+        rows.sink_parquet(target, compression="zstd", storage_options=options)
