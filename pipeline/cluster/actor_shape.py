@@ -1,4 +1,4 @@
-"""What one label actor takes of a cluster, and whether there is room for it."""
+"""The resources of one label actor, and how many such actors fit on a cluster."""
 
 import math
 from collections.abc import Sequence
@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from laketag.pipeline.cluster.nodes import GIB, Node, total
 
 FETCH_CPUS = 0.25  # waits for the network; its work on a CPU is copying
-DECODE_CPUS = 0.5  # one thread, but logical CPUs of a laptop are few and the label actor needs its own
+DECODE_CPUS = (
+    0.5  # one thread; less than 1 because a laptop has few logical CPUs and the label actor needs its own
+)
 WRITE_CPUS = 0.25  # milliseconds for a block
 OTHER_CPUS = FETCH_CPUS + DECODE_CPUS + WRITE_CPUS
-"""One task of each stage around the label actors; without them nothing moves."""
+"""One task of each stage around the label actors; with less, no image gets through."""
 EPSILON = 1e-6
 
 
 @dataclass(frozen=True)
 class ActorShape:
-    """What one label actor takes of a node."""
+    """The resources that one label actor takes of a node."""
 
     cpus: float
     gpus: float
@@ -27,7 +29,7 @@ class ActorShape:
         return f"{self.cpus:g} CPU, {self.gpus:g} GPU{memory}"
 
     def fits(self, node: Node) -> int:
-        """How many find room on the node; a fraction of a GPU never spans two."""
+        """How many fit on the node; a fraction of a GPU never spans two GPUs."""
         limits = [fit(node.cpus, self.cpus)]
         if self.gpus:
             each_gpu = fit(1.0, self.gpus)
@@ -39,7 +41,7 @@ class ActorShape:
         return min(limits)
 
     def fits_cluster(self, nodes: Sequence[Node]) -> int:
-        """How many find room on all nodes together."""
+        """How many fit on all nodes together."""
         return sum(self.fits(node) for node in nodes)
 
     def cpus_left(self, nodes: Sequence[Node], actors: int) -> list[float]:
@@ -53,7 +55,7 @@ class ActorShape:
 
 
 def find_lacking(nodes: tuple[Node, ...], shape: ActorShape, actors: int) -> list[str]:
-    """What the cluster has too little of for the actors and one task of each other stage; empty if it has enough."""
+    """What is too scarce for the actors and one task of each other stage; empty if everything fits."""
     has = total(nodes)
     wanted = {
         "CPU": (actors * shape.cpus + OTHER_CPUS, has.cpus),
@@ -75,7 +77,7 @@ def find_lacking(nodes: tuple[Node, ...], shape: ActorShape, actors: int) -> lis
 
 
 def most_actors(nodes: tuple[Node, ...], shape: ActorShape, wanted: int) -> int:
-    """How many of the wanted actors find room beside one task of each other stage; 0 if none does."""
+    """How many of the wanted actors fit beside one task of each other stage."""
     actors = min(wanted, shape.fits_cluster(nodes))
     while actors > 0 and find_lacking(nodes, shape, actors):
         actors -= 1
@@ -83,5 +85,5 @@ def most_actors(nodes: tuple[Node, ...], shape: ActorShape, wanted: int) -> int:
 
 
 def fit(amount: float, each: float) -> int:
-    """How often a share fits, forgiving rounding."""
+    """How often the share fits into the amount, tolerating rounding errors."""
     return math.floor(amount / each + EPSILON)

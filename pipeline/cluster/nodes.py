@@ -1,4 +1,4 @@
-"""What the connected Ray cluster offers: in all, and to a run that begins now."""
+"""What the connected Ray cluster has in all, and what is free now."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ GIB = 2**30
 
 
 class NodesLostError(Exception):
-    """Too few nodes are left for the label actors of a run; it begins again on what is left."""
+    """Too few nodes are left for the label actors of a run; the next attempt uses what is left."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """What a living node offers, or several together, in Ray's logical units."""
+    """The resources of a living node, or the sum of several, in Ray's logical units."""
 
     cpus: float = 0.0
     gpus: float = 0.0
@@ -23,21 +23,21 @@ class Node:
 
 
 def living_nodes() -> tuple[Node, ...]:
-    """The nodes that the connected cluster has now; one that was lost seconds ago may still be among them."""
+    """The nodes of the connected cluster; one that was lost seconds ago may still be among them."""
     import ray
 
     return tuple(_node(node["Resources"]) for node in ray.nodes() if node["Alive"])  # type: ignore[no-untyped-call]  # untyped in Ray
 
 
 def free_now() -> Node:
-    """What no task or actor of any job holds, on all nodes together."""
+    """The sum over all nodes of what no task or actor of any job holds."""
     import ray
 
     return _node(ray.available_resources())  # type: ignore[no-untyped-call]  # untyped in Ray
 
 
 def total(nodes: tuple[Node, ...]) -> Node:
-    """What the nodes offer together."""
+    """The sum of the nodes."""
     return Node(
         sum(node.cpus for node in nodes),
         sum(node.gpus for node in nodes),

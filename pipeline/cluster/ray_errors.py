@@ -1,7 +1,7 @@
-"""What failed inside Ray, as an error of this project.
+"""Errors that Ray raises, as errors of this project.
 
-An exception of a task arrives as a RayTaskError around it, one of an actor's constructor only as text, a lost process as
-one of a dozen classes. The command line shows one sentence; the trace is in the log.
+Ray wraps the exception of a task in a RayTaskError, keeps only the text of one raised in an actor's constructor, and reports
+a lost process as one of a dozen classes. The command line shows one sentence; the trace is in the log.
 """
 
 import traceback
@@ -15,7 +15,7 @@ from laketag.pipeline.errors import ClusterError, LaketagError
 
 @contextmanager
 def ray_errors(log_file: Path) -> Iterator[None]:
-    """What Ray raises inside comes out as the LaketagError of a task, or as a ClusterError that names the log."""
+    """An error of Ray inside is raised as the LaketagError that a task raised, or as one that names the log."""
     import ray.exceptions
     from ray.data.exceptions import ExecutionTimeoutError, SystemException
 
@@ -26,7 +26,7 @@ def ray_errors(log_file: Path) -> Iterator[None]:
 
 
 def translate(error: BaseException, log_file: Path) -> LaketagError:
-    """The LaketagError inside the error, or one sentence about it; the whole trace is appended to the log."""
+    """The LaketagError that the error wraps, or else one with a sentence about it; the trace is appended to the log."""
     from ray.data.exceptions import ExecutionTimeoutError
 
     known = next((inner for inner in chain(error) if _is_ours(inner)), None)
@@ -35,9 +35,9 @@ def translate(error: BaseException, log_file: Path) -> LaketagError:
     _append_trace(error, log_file)
     if any(isinstance(inner, ExecutionTimeoutError) for inner in chain(error)):
         return ClusterError(
-            "nothing has moved for run.stall_s; label actors wait for nodes or for what other jobs hold, or one block takes "
-            "longer. What was done is kept: run the same command again, once there is room, with a larger run.stall_s, or "
-            f"with a smaller run.rows_per_block. Ray's own log: {log_file}"
+            "no block was finished for run.stall_s: label actors wait for nodes or for resources that other jobs hold, or one "
+            "block takes longer. What was done is kept: run the same command again when the cluster has room, with a larger "
+            f"run.stall_s, or with a smaller run.rows_per_block. Ray's own log: {log_file}"
         )
     if is_loss(error):
         return ClusterError(
@@ -45,8 +45,8 @@ def translate(error: BaseException, log_file: Path) -> LaketagError:
             f"run the same command again, with fewer or smaller actors where memory ran out. Ray's own log: {log_file}"
         )
     return LaketagError(
-        f"laketag failed inside Ray with {_last_line(error)}; this is a mistake of laketag, of a library or of the "
-        f"environment of the nodes. The trace is in {log_file}"
+        f"laketag failed inside Ray with {_last_line(error)}; this is a bug of laketag or of a library, or the nodes are set "
+        f"up wrongly. The trace is in {log_file}"
     )
 
 
@@ -57,7 +57,7 @@ def log_loss(error: BaseException, log_file: Path) -> str:
 
 
 def is_loss(error: BaseException) -> bool:
-    """Whether a process, node, object or the progress was lost, which a fresh start on what is left can mend."""
+    """Whether a process, a node or an object was lost, or nothing moved: another attempt on what is left may succeed."""
     import ray.exceptions as known
     from ray.data.exceptions import ExecutionTimeoutError
 
@@ -77,13 +77,13 @@ def is_loss(error: BaseException) -> bool:
         and not getattr(inner, "actor_init_failed", False)
         and not isinstance(
             getattr(inner, "client_exc", None), ImportError
-        )  # a value that cannot be read there
+        )  # a value that cannot be unpickled on a worker
         for inner in chain(error)
     )
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what caused it, Ray's own ``cause`` included, outermost first."""
+    """The error and its causes, including Ray's own attribute ``cause``, outermost first."""
     waiting: list[BaseException | None] = [error]
     seen: set[int] = set()
     while waiting:
@@ -96,7 +96,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_ours(error: BaseException) -> bool:
-    """Whether this is a LaketagError itself; Ray's mixture of one and a RayTaskError has a trace for a message."""
+    """Whether this is a LaketagError itself; Ray also makes a class of both, whose message is a trace."""
     import ray.exceptions
 
     return isinstance(error, LaketagError) and not isinstance(error, ray.exceptions.RayError)
@@ -112,7 +112,7 @@ def _append_trace(error: BaseException, log_file: Path) -> None:
 
 
 def _last_line(error: BaseException) -> str:
-    """What the innermost error that says something says, in one line."""
+    """The message of the innermost error that has one, in one line."""
     innermost = [inner for inner in chain(error) if str(inner).strip()][-1:] or [error]
     lines = [line.strip() for line in str(innermost[0]).splitlines() if line.strip()]
     failed_to_start = getattr(innermost[0], "actor_init_failed", False)  # its message is a trace

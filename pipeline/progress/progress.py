@@ -1,4 +1,4 @@
-"""What a person sees of a run while it works."""
+"""The progress of a run, as a person sees it."""
 
 import time
 from collections import Counter, deque
@@ -21,14 +21,12 @@ class Progress:
 
     planned: int
     console: Console
-    done: int = 0  # of the plan, with what an earlier process of this run had done
+    done: int = 0  # including what earlier attempts of this run did
     outcomes: Counter[str] = field(default_factory=Counter)
 
     def __enter__(self) -> "Progress":
         self._began = self._printed = time.monotonic()
-        self._recent: deque[tuple[float, int]] = (
-            deque()
-        )  # from the first result on: what models take to load is no rate
+        self._recent: deque[tuple[float, int]] = deque()  # (time, images done), since the first result
         self._at_start = self.done
         self._live = (
             Live(console=self.console, refresh_per_second=4, get_renderable=self.line)

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,11 +91,11 @@ def test_a_stopped_caller_leaves_no_process(pets: EmbeddedSet) -> None:
     caller, handler = threading.get_ident(), signal.getsignal(signal.SIGTERM)
 
     def is_running() -> bool:
-        return any("choose_classifier" in process.title for process in below(os.getpid()))
+        return any("sleep 600" in process.title for process in below(os.getpid()))
 
     def stop() -> None:
         try:
-            wait_until(is_running, "the other process has started")
+            wait_until(is_running, "the other process works")
         finally:
             signal.pthread_kill(caller, signal.SIGTERM)
 
@@ -104,7 +103,7 @@ def test_a_stopped_caller_leaves_no_process(pets: EmbeddedSet) -> None:
     try:
         threading.Thread(target=stop).start()
         with pytest.raises(SystemExit, match="7"):
-            choose_in_child(Calls(call=(time.sleep, (600,))), pets)
+            choose_in_child(Calls(call=(os.execvp, ("sleep", ["sleep", "600"]))), pets)
     finally:
         signal.signal(signal.SIGTERM, handler)
     assert not is_running()

@@ -1,44 +1,62 @@
-"""What is left when a command is done with Ray, and what that does to the next Ray of the same process."""
+"""What a command on Ray shows and imports, and what is left of one Ray in the next of the same process."""
 
 import gc
-import threading
-import time
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 
-import pyarrow as pa
 import pytest
-import ray.data
+import ray
 
-from laketag.pipeline.cluster.execution import open_blocks
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
+from tests.end_to_end.command_line import LIMIT_S, command_env
+from tests.end_to_end.lakes import index_named, label, many_images, put_all, put_described
+from tests.end_to_end.shared_ray import SharedRay
+from tests.stores.store import folder_store
 
-WITHOUT_RAY = ("Prefetcher", "data-usage-metrics-poller")
-"""Threads of Ray Data that go on and do not ask Ray for anything: one that waits for work, one that speaks HTTP."""
+LAKETAG = str(Path(sys.executable).with_name("laketag"))
+"""As installed: ``python -c`` would import from the current folder itself."""
+SHADOWS = ("laketag", "schemas", "ray", "polars", "pyarrow", "numpy", "torch", "typing_extensions")
 
 
-def python_threads() -> set[str]:
-    """Of this process; those that Ray itself keeps while it is connected are there before a dataset runs."""
-    names = {thread.name for thread in threading.enumerate() if thread.daemon}
-    return {name for name in names if not name.startswith(WITHOUT_RAY)}
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with modules that have the names of others and cannot be imported, and a package ``pipeline``."""
+    made = tmp_path / "person"
+    (made / "pipeline").mkdir(parents=True)
+    for module in (*(made / f"{name}.py" for name in SHADOWS), made / "pipeline" / "__init__.py"):
+        module.write_text("raise SystemExit('imported from the current folder')")
+    return made
 
 
-@pytest.mark.usefixtures("without_ray")
-def test_what_is_read_in_part_runs_on_no_longer() -> None:
-    """Ray 2.60 ends the process, silently, when a thread of an execution reaches for it after ray.shutdown()."""
-
-    def slowly(block: pa.Table) -> pa.Table:
-        time.sleep(0.2)  # so that most blocks are still to come when the first is read
-        return block
-
-    with ray_runtime(logical_cpus=2):
-        tables = [pa.table({"number": [number]}) for number in range(20)]
-        numbers = ray.data.from_arrow(tables).map_batches(slowly, batch_format="pyarrow", batch_size=None)
-        before = python_threads()
-        with open_blocks(numbers) as blocks:
-            assert next(blocks).num_rows == 1
-            during = python_threads() - before
-            assert any(name.startswith("StreamingExecutor") for name in during)
-        assert python_threads() - before == set(), f"of {during}"
-    assert not ray.is_initialized()
+@pytest.mark.parametrize("kind", ["embedded", "RAY_ADDRESS"])
+def test_a_run_imports_nothing_from_the_current_folder_and_prints_nothing_of_ray(
+    kind: str, folder: Path, tmp_path: Path, tiny_settings: Path, described: Path, shared_ray: SharedRay
+) -> None:
+    store, images = folder_store(tmp_path / "store"), many_images(3)
+    put_all(store, images)
+    index_named(store, store.url("lake"), images)
+    put_described(store, store.url("lake"), described)
+    env: Mapping[str, str] = {}
+    if kind == "RAY_ADDRESS":
+        shared_ray.join()
+        env = shared_ray.env
+    done = subprocess.run(
+        [LAKETAG, *label(store.url("lake")), "--settings", str(tiny_settings)],
+        env=command_env(env),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done
+    first_words = [line.split()[0] for line in done.stdout.splitlines()]
+    where = "this" if kind == "embedded" else "1"
+    assert first_words == [where, "1", "3", "run", "images", "already", "planned", "labelled", "labels:"], (
+        done
+    )
 
 
 @pytest.mark.usefixtures("without_ray")
