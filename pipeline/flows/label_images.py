@@ -70,6 +70,7 @@ def label_images(
         while unfinished := find_unfinished(lake, collection, fingerprint, finished):
             console.print(f"going on with run {unfinished.run_id}, planned {unfinished.started_at[:19]} UTC")
             published.append(finish_run(labelling(run=unfinished)))
+        # plan: the rows of the index minus what finished runs have done, frozen in staging
         planned = plan_run(lake, request, classifier, settings)
         if isinstance(planned, NothingToDo):
             return published or planned
@@ -79,7 +80,9 @@ def label_images(
 
 def finish_run(labelling: Labelling) -> Published:
     """The planned run is labelled and published."""
+    # read → fetch → decode → label → write: see label_chain
     images_per_s = label_unlabelled(labelling)
+    # publish: one row for each planned image, out of the staged parts; one conditional write commits the run
     return publish(labelling.lake, labelling.run, labelling.lease, images_per_s)
 
 
@@ -95,9 +98,9 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
     lake, run, settings = labelling.lake, labelling.run, labelling.settings
     plan_blocks = [rows.to_arrow() for rows in unlabelled.iter_slices(resources.rows_per_block)]
     chain: Dataset = (
-        # read: the planned rows, 150 bytes each; one block for each task of the next stage
+        # read: the planned rows, 150 bytes each; a block for each task of the next stage
         ray.data.from_blocks(plan_blocks)
-        # fetch: a row in, the same row with encoded bytes or a failure out, in parts of at most PART_BYTES; waits for the network
+        # fetch: as many rows out as in, with encoded bytes or a failure, PART_BYTES at once; waits for the network
         .map_batches(
             partial(fetch_in_parts, fetch=settings.fetch, storage=lake.storage),
             batch_format="pyarrow",
@@ -106,7 +109,7 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
             num_cpus=FETCH_CPUS,
             max_retries=TRIES,
         )
-        # decode: encoded bytes in, one bounded RGB image (about 1 MB) or a failure out; one thread computes
+        # decode: as many rows out as in, with one bounded RGB image (about 1 MB) for the bytes; one thread computes
         .map_batches(
             partial(decode_images, decode=settings.decode),
             batch_format="pyarrow",
@@ -115,7 +118,7 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
             num_cpus=DECODE_CPUS,
             max_retries=TRIES,
         )
-        # label: an RGB image in, its label row (500 bytes) out; the actor keeps the models, and crops never leave it
+        # label: as many rows out as in, 500 bytes each; an actor holds a GPU and the models, and crops never leave it
         .map_batches(
             LabelImages,
             fn_constructor_kwargs={
@@ -138,7 +141,7 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
             max_restarts=-1,  # nodes come and go for as long as the run lasts
             max_task_retries=TRIES,
         )
-        # write: a block of label rows in, a staged part and its receipt (a row for each outcome) out; milliseconds
+        # write: a block of label rows in, a row for each outcome out (the receipt of the staged part); milliseconds
         .map_batches(
             partial(write_labels, lake=lake, run_id=run.run_id),
             batch_format="pyarrow",
