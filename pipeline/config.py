@@ -15,6 +15,14 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
+LOCAL_DIR = "local-dir:"
+
+
+def local_dir(value: str) -> str | None:
+    """The FOLDER of ``local-dir:FOLDER``, a path or an s3:// prefix; None for every other name of a model."""
+    return value.removeprefix(LOCAL_DIR).rstrip("/") if value.startswith(LOCAL_DIR) else None
+
+
 class BackboneSettings(Section):
     """The CLIP model: its image tower sees the crops, its text tower the descriptions."""
 

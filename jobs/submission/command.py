@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperArgument, TyperGroup
 
-from laketag.pipeline.config import Settings
+from laketag.pipeline.config import Settings, local_dir
 from laketag.pipeline.errors import InputError, SettingsError
 
 SUBMITTED = ("index", "describe", "label", "query")
@@ -148,10 +148,10 @@ def _checkpoints(settings: Settings) -> Iterator[tuple[str, str]]:
     """Each path or URL of a checkpoint, and the key that names it."""
     backbone, weights = settings.backbone, settings.attention.weights
     for key, value in (("backbone.pretrained", backbone.pretrained), ("backbone.name", backbone.name)):
-        if value.startswith("local-dir:"):
-            yield key, value.removeprefix("local-dir:")
+        if folder := local_dir(value):
+            yield key, folder
     is_path = set(backbone.pretrained) & set("/.")  # and not one of open_clip's tags
-    if is_path and not backbone.pretrained.startswith("local-dir:"):
+    if is_path and not local_dir(backbone.pretrained):
         yield "backbone.pretrained", backbone.pretrained
     if weights is not None:
         yield "attention.weights", weights

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from laketag.pipeline.classifier.attention import needs_attention
-from laketag.pipeline.config import MethodSettings, Settings
+from laketag.pipeline.config import LOCAL_DIR, MethodSettings, Settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
-from laketag.pipeline.models.architecture import LOCAL_DIR, local_folder
+from laketag.pipeline.models.architecture import local_folder
 from laketag.pipeline.models.attention_spec import AttentionSpec
 from laketag.pipeline.models.backbone_spec import BackboneSpec
 

@@ -20,20 +20,20 @@ class NodeWatch:
 
     def __init__(self, shape: ActorShape, actors: int, patience_s: float) -> None:
         self._shape, self._actors, self._patience_s = shape, actors, patience_s
-        self._looked = self._enough = time.monotonic()
+        self._looked_at_s = self._enough_at_s = time.monotonic()
 
     def on_execution_step(self, _executor: "StreamingExecutor") -> None:
         """Raises NodesLostError when the nodes have been too few for longer than the patience."""
         now = time.monotonic()
-        if now < self._looked + LOOK_EVERY_S:
+        if now < self._looked_at_s + LOOK_EVERY_S:
             return
-        self._looked = now
+        self._looked_at_s = now
         room = most_actors(living_nodes(), self._shape, self._actors)
         if room == self._actors:
-            self._enough = now
-        elif now > self._enough + self._patience_s:
+            self._enough_at_s = now
+        elif now > self._enough_at_s + self._patience_s:
             raise NodesLostError(
-                f"the cluster has room for {room} of {self._actors} label actors, for {now - self._enough:.0f} s now"
+                f"the cluster has room for {room} of {self._actors} label actors, for {now - self._enough_at_s:.0f} s now"
             )
 
     def before_execution_starts(self, _executor: "StreamingExecutor") -> None:

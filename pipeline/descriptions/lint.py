@@ -78,11 +78,15 @@ def find_bare_classes(rows: Iterable[Description]) -> list[str]:
 
 def refuse_bare_classes(rows: Sequence[Description], file: str) -> None:
     """InputError if all texts of a class are dropped, or it has none; it names all such classes, with the drop reasons."""
-    problems, reasons = [], set()
-    for name in find_bare_classes(rows):
-        counts = Counter(row.drop_reason for row in rows if row.class_name == name and row.drop_reason)
-        reasons |= set(counts)
+    bare = {name: Counter[DropReason]() for name in find_bare_classes(rows)}
+    for row in rows:
+        if row.drop_reason and row.class_name in bare:
+            bare[row.class_name][row.drop_reason] += 1
+    problems = []
+    for name, counts in bare.items():
         dropped = ", ".join(f"{times} {reason}" for reason, times in counts.most_common())
         problems.append(f"class {name!r} has no description left ({dropped or 'it has no text'})")
-    switches = [switch for reason, switch in SWITCHES.items() if reason in reasons]
+    switches = [
+        switch for reason, switch in SWITCHES.items() if any(reason in counts for counts in bare.values())
+    ]
     refuse(file, problems, "write others" + (f", or switch off {' or '.join(switches)}" if switches else ""))

@@ -45,9 +45,9 @@ class Lake:
         """The folder of a description set's versions."""
         return self.path("descriptions", f"set={set_name}")
 
-    def labels(self, collection: str, classifier: str, run_id: str) -> str:
+    def labels(self, collection: str, fingerprint: str, run_id: str) -> str:
         """The folder of a run's published label files."""
-        return self.path("labels", f"collection={collection}", f"classifier={classifier}", f"run={run_id}")
+        return self.path("labels", f"collection={collection}", f"classifier={fingerprint}", f"run={run_id}")
 
     def run(self, run_id: str) -> str:
         """The file of a finished run; until it exists, the run is not finished."""

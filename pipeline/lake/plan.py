@@ -24,7 +24,7 @@ class Pending:
 
 
 def find_pending(
-    lake: Lake, snapshot: Snapshot, collection: str, classifier: str, retry: Iterable[str] = ()
+    lake: Lake, snapshot: Snapshot, collection: str, fingerprint: str, retry: Iterable[str] = ()
 ) -> Pending:
     """The rows of the snapshot that no finished run of this classifier has done in this version of the image.
 
@@ -33,7 +33,7 @@ def find_pending(
     """
     final = set(PERMANENT_FAILURES) - set(retry)
     done = (
-        scan_newest(lake, read_runs(lake, collection, classifier))
+        scan_newest(lake, read_runs(lake, collection, fingerprint))
         .with_columns(pl.col("failure").cast(pl.String))
         .filter(pl.col("failure").is_null() | pl.col("failure").is_in(final))
         .select("image_id", "etag", "failure")

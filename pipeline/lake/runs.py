@@ -8,14 +8,14 @@ from laketag.pipeline.store.folders import list_files
 from laketag.schemas import Labels, Runs
 
 
-def read_runs(lake: Lake, collection: str | None = None, classifier: str | None = None) -> pl.DataFrame:
-    """The finished runs (schemas.Runs) of the collection and classifier, or of all, oldest first."""
+def read_runs(lake: Lake, collection: str | None = None, fingerprint: str | None = None) -> pl.DataFrame:
+    """The finished runs (schemas.Runs) of the collection and of the classifier with this fingerprint, or of all, oldest first."""
     files = list_files(lake.path("runs"), lake.storage)
     runs = read_table(files, Runs, lake.storage) if files else Runs.create_empty()
     if collection is not None:
         runs = runs.filter(pl.col("collection") == collection)
-    if classifier is not None:
-        runs = runs.filter(pl.col("classifier") == classifier)
+    if fingerprint is not None:
+        runs = runs.filter(pl.col("classifier") == fingerprint)
     return runs.sort("run_id")
 
 

@@ -29,7 +29,7 @@ class Run:
     run_id: str
     collection: str
     snapshot: str
-    classifier: str
+    classifier: str  # its fingerprint
     description_set: str
     description_version: str
     method: str
@@ -50,13 +50,13 @@ def freeze_plan(lake: Lake, run: Run, pending: pl.DataFrame) -> None:
     write_bytes(f"{folder}/run.json", json.dumps(dataclasses.asdict(run), indent=1).encode(), lake.storage)
 
 
-def find_unfinished(lake: Lake, collection: str, classifier: str, finished: Iterable[str]) -> Run | None:
+def find_unfinished(lake: Lake, collection: str, fingerprint: str, finished: Iterable[str]) -> Run | None:
     """The oldest frozen run of this collection and classifier that is not finished.
 
     The caller holds the lease on both: staging folders of finished runs and of plans that were never frozen are removed.
     """
     done = set(finished)
-    suffix = run_suffix(collection, classifier)
+    suffix = run_suffix(collection, fingerprint)
     for run_id in list_folders(lake.path("staging"), lake.storage):
         if not run_id.endswith(suffix):
             continue
@@ -68,9 +68,9 @@ def find_unfinished(lake: Lake, collection: str, classifier: str, finished: Iter
     return None
 
 
-def run_suffix(collection: str, classifier: str) -> str:
+def run_suffix(collection: str, fingerprint: str) -> str:
     """The end of the id of every run with this collection and classifier."""
-    return "-" + hashlib.blake2b(f"{collection}\n{classifier}".encode(), digest_size=6).hexdigest()
+    return "-" + hashlib.blake2b(f"{collection}\n{fingerprint}".encode(), digest_size=6).hexdigest()
 
 
 def scan_plan(lake: Lake, run_id: str) -> pl.LazyFrame:

@@ -8,14 +8,13 @@ from typing import Any
 import open_clip
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
-from laketag.pipeline.config import BackboneSettings, StorageSettings
+from laketag.pipeline.config import LOCAL_DIR, BackboneSettings, StorageSettings, local_dir
 from laketag.pipeline.errors import ModelError
 from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile
 from laketag.pipeline.models.hub import HubFile, hub_file
 from laketag.pipeline.models.preprocessing import Preprocessing, read_preprocessing
 from laketag.pipeline.models.weights import local_copy, require_safetensors
 
-LOCAL_DIR = "local-dir:"
 CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
 
@@ -36,10 +35,7 @@ class Architecture:
 
 def local_folder(settings: BackboneSettings) -> str | None:
     """The FOLDER of ``local-dir:FOLDER`` (a path or an s3:// prefix) if the settings name one."""
-    for value in (settings.pretrained, settings.name):
-        if value.startswith(LOCAL_DIR):
-            return value.removeprefix(LOCAL_DIR).rstrip("/")
-    return None
+    return local_dir(settings.pretrained) or local_dir(settings.name)
 
 
 def read_architecture(settings: BackboneSettings, storage: StorageSettings) -> Architecture:

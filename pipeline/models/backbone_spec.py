@@ -7,10 +7,9 @@ import open_clip
 from safetensors import SafetensorError
 from torch import nn
 
-from laketag.pipeline.config import BackboneSettings, StorageSettings
+from laketag.pipeline.config import LOCAL_DIR, BackboneSettings, StorageSettings
 from laketag.pipeline.errors import ModelError
 from laketag.pipeline.models.architecture import (
-    LOCAL_DIR,
     Architecture,
     local_folder,
     locate_weights,
