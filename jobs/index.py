@@ -20,10 +20,17 @@ if TYPE_CHECKING:
 SHOWN_REASONS = 10
 """Left-out files are counted for the most frequent reasons; the others are added up."""
 SHOWN_FOLDERS = 10
+CHANGES = {
+    "new": "new",
+    "changed": "changed",
+    "edited": "with another class or URI",
+    "gone": "gone",
+}
+"""How the fields of laketag.pipeline.lake.snapshot_changes.Changes are shown."""
 
 
 def _column(option: str, what: str) -> Any:
-    described = f"Parquet index: the column of {what}."
+    described = f"Table: the column of {what}."
     return Annotated[
         str | None,
         typer.Option(f"--{option}-column", metavar="NAME", help=described, show_default=False),
@@ -34,12 +41,16 @@ OPTIONS = SHARED | {
     "source": Annotated[
         str,
         typer.Argument(
-            help="A folder, an s3:// prefix, or a Parquet index (a .parquet file, or --parquet).",
+            help="A folder or s3:// prefix of images, one image, a table (.parquet, .csv, or --parquet), a manifest.json of "
+            "S3 Inventory, or a .txt list of paths.",
             show_default=False,
         ),
     ],
     "class_from_folder": Annotated[
-        bool, typer.Option("--class-from-folder", help="The folder that an image is in is its true class.")
+        bool,
+        typer.Option(
+            "--class-from-folder", help="The folder that an image is in is its true class; not for tables."
+        ),
     ],
     "exclude": Annotated[
         list[str],
@@ -60,7 +71,9 @@ OPTIONS = SHARED | {
         ),
     ],
     "show_left_out": Annotated[bool, typer.Option("--show-left-out", help="List what is left out, and why.")],
-    "parquet": Annotated[bool, typer.Option("--parquet", help="The folder or prefix holds a Parquet index.")],
+    "parquet": Annotated[
+        bool, typer.Option("--parquet", help="The source is a Parquet file or a folder of them.")
+    ],
     "uri_column": _column("uri", "URIs"),
     "id_column": _column("id", "unique ids; else ids are made from URIs"),
     "etag_column": _column(
@@ -90,43 +103,53 @@ def index(
     override: Sequence[str] = (),
     console: Console | None = None,
 ) -> "IndexSummary":
-    """Write a snapshot of which images a collection holds, and in which versions.
+    """Write a snapshot of which images a collection holds, and in which versions, if anything changed.
 
     `label` reads the newest snapshot; index again when images were added, removed or changed. Only names and
     versions are read, and first bytes where an extension does not tell (`--by-content`). Files that are no images, hidden
     ones, folders of systems (`@eaDir`, `#recycle`, `__MACOSX` and the like) and `--exclude` are left out and counted.
+    Of tables, the columns are found by their names: bytes (`image`, `jpg`, `content` …) before `bucket` and `key`, and these
+    before URIs (`uri`, `url`, `path` …).
     """
     from laketag.pipeline.flows.index_images import IndexRequest, index_images
     from laketag.pipeline.images.index_columns import IndexColumns
     from laketag.pipeline.images.listing import ListingRules
+    from laketag.pipeline.images.read_source import Source
+    from laketag.pipeline.images.sources import find_kind
     from laketag.pipeline.lake.paths import checked_name, open_lake
 
-    lake = open_lake(root, read_settings(settings, override).storage)
+    read = read_settings(settings, override)
+    lake = open_lake(root, read.storage)
     checked_name(collection, "collection")
     columns = IndexColumns(
         uri=uri_column, id=id_column, etag=etag_column, true_class=class_column, image=image_column
     )
-    is_table = parquet or source.rstrip("/").endswith(".parquet")
-    if any(vars(columns).values()) and not is_table:
+    kind = find_kind(source, lake.storage, is_table=parquet)
+    if any(vars(columns).values()) and kind != "table":
         raise SettingsError(
-            f"{source} is not a .parquet file, and only those take the --…-column options; "
+            f"{source} is not a .parquet or .csv file, and only tables take the --…-column options; "
             "add --parquet, or leave the options out"
         )
-    if is_table and class_from_folder:
+    if kind == "table" and class_from_folder:
         raise SettingsError(
-            "--class-from-folder is for folders of images; name the column of classes with --class-column"
+            "--class-from-folder is for folders and lists of images; name the column of classes with --class-column "
+            "(folders NAME=VALUE of a table are columns too)"
         )
-    if is_table and (exclude or by_content is not None or show_left_out):
+    if kind not in ("folder", "inventory") and (exclude or by_content is not None):
         raise SettingsError(
-            "--exclude, --by-content, --by-extension and --show-left-out are for folders of images; leave them out"
+            "--exclude, --by-content and --by-extension are for folders of images and S3 Inventories; leave them out"
         )
     console = literal_console(console)
     request = IndexRequest(
-        source=source,
+        source=Source(
+            url=source,
+            kind=kind,
+            rules=ListingRules(exclude=tuple(exclude), by_content=by_content),
+            columns=columns,
+            class_from_folder=class_from_folder,
+        ),
         collection=collection,
-        class_from_folder=class_from_folder,
-        rules=ListingRules(exclude=tuple(exclude), by_content=by_content),
-        columns=columns if is_table else None,
+        allowed_roots=read.fetch.allowed_roots,
     )
     summary = index_images(lake, request, partial(_show_left_out, console) if show_left_out else None)
     show_summary(summary, console)
@@ -138,29 +161,32 @@ def _show_left_out(console: Console, path: str, reason: str) -> None:
 
 
 def show_summary(summary: "IndexSummary", console: Console) -> None:
-    """Print what was indexed and what was left out."""
-    console.print(f"collection {summary.collection}, snapshot {summary.snapshot.name}", style="bold")
+    """Print what was indexed, what has changed, what was left out, and what will not be read."""
+    snapshot = summary.snapshot.name
+    unchanged = "" if summary.is_new else "; nothing has changed, so no new one was written"
+    console.print(f"collection {summary.collection}, snapshot {snapshot}{unchanged}", style="bold")
+    for sentence in summary.columns:
+        console.print(sentence, markup=False, highlight=False)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column()
+    table.add_column(overflow="fold")
     table.add_column(justify="right")
     table.add_row("images", f"{summary.images:,}", style="green")
+    for change, images in vars(summary.changes).items():
+        if images or change != "edited":
+            table.add_row(f"  {CHANGES[change]}", f"{images:,}")
     if summary.with_class:
         table.add_row("  with a true class", f"{summary.with_class:,}")
+    for reason, images in summary.unreadable.most_common():
+        table.add_row(f"  cannot be read: {reason}", f"{images:,}", style="yellow")
     left_out = summary.left_out.most_common()
     for reason, files in left_out[:SHOWN_REASONS]:
         table.add_row(f"left out, {reason}", f"{files:,}", style="yellow")
     if more := sum(files for _, files in left_out[SHOWN_REASONS:]):
         table.add_row("left out, other reasons", f"{more:,}", style="yellow")
     console.print(table)
-    for folder in summary.unreadable[:SHOWN_FOLDERS]:
+    for folder in summary.unreadable_folders[:SHOWN_FOLDERS]:
         console.print(f"folder not readable: {folder}", style="yellow", markup=False, highlight=False)
     for glob in summary.unmatched:
         console.print(
             f"--exclude {glob} matched no file or folder", style="yellow", markup=False, highlight=False
-        )
-    if not summary.images:
-        console.print(
-            "no image was found; if the source holds a Parquet index, add --parquet; if it is in a store and its images "
-            "have no extension, add --by-content",
-            style="yellow",
         )

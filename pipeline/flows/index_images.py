@@ -1,19 +1,20 @@
-"""An index snapshot: list or read → write."""
+"""An index snapshot: read → name → write, if anything changed."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import polars as pl
 
 from laketag.pipeline.descriptions.unicode_text import normalise_text
 from laketag.pipeline.errors import InputError
-from laketag.pipeline.images.index_columns import IndexColumns
-from laketag.pipeline.images.listing import ImageListing, LeftOut, ListingRules, OnLeftOut, image_id
-from laketag.pipeline.images.parquet_index import read_parquet_index
+from laketag.pipeline.images.findings import Findings, LeftOut, OnLeftOut
+from laketag.pipeline.images.index_uris import ImageAccess
+from laketag.pipeline.images.listing import image_id
+from laketag.pipeline.images.read_source import Source, read_source
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.snapshots import Snapshot, write_snapshot
-from laketag.schemas import ImageIndex
+from laketag.pipeline.lake.snapshot_changes import Changes
+from laketag.pipeline.lake.snapshots import Snapshot, write_changes
 
 ID_KEY_BYTES = 24
 """Ids are compared by this much of their hash, so that the set of those seen stays small."""
@@ -23,55 +24,64 @@ ID_KEY_BYTES = 24
 class IndexRequest:
     """Which source becomes a snapshot of which collection."""
 
-    source: str
-    """A folder or ``s3://`` prefix of images, or with ``columns`` a Parquet index or a folder of its files."""
+    source: Source
     collection: str
-    class_from_folder: bool = False  # an image's folder is its true class
-    rules: ListingRules = field(default_factory=ListingRules)
-    """What counts as an image, below a folder or prefix."""
-    columns: IndexColumns | None = None
+    allowed_roots: tuple[str, ...] = ()
+    """Where images may be read from; images elsewhere are indexed and counted as not readable."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class IndexSummary:
-    """A new snapshot of a collection: how many images it has, and how many files were left out for which reason."""
+    """The newest snapshot of a collection after its source was read, and what is known about its images."""
 
     collection: str
     snapshot: Snapshot
+    is_new: bool
+    """Whether the snapshot was written: not if nothing has changed since."""
     images: int
+    changes: Changes
     with_class: int  # images with a true class
+    unreadable: Counter[str]
+    """Images of the snapshot that can never be read, by reason."""
+    columns: Sequence[str] = ()
+    """Which columns of tables tell where the images are, and why these."""
     left_out: Counter[str]
-    unreadable: Sequence[str] = ()
-    """Folders that could not be read."""
+    """Files and rows that are not in the snapshot, by reason."""
+    unreadable_folders: Sequence[str] = ()
     unmatched: Sequence[str] = ()
     """Globs of ``--exclude`` that matched no file or folder."""
 
 
 def index_images(lake: Lake, request: IndexRequest, on_left_out: OnLeftOut | None = None) -> IndexSummary:
-    """A new snapshot of the collection has a row (schemas.ImageIndex) for every image of the source."""
+    """The collection's newest snapshot has a row (schemas.ImageIndex) for every image of the source.
+
+    An InputError if there is none, or none that can be read.
+    """
     counts = Counter[str]()
-    left_out = LeftOut(on_left_out)
-    rows: Iterator[pl.DataFrame]
-    if request.columns is None:
-        # list: file names in, rows out; a listing also tells the version of each image
-        listing = ImageListing(request.source, lake.storage, request.rules, left_out)
-        rows = (_to_index_rows(files, request.class_from_folder) for files in listing)
-    else:
-        # read: rows of the source's tables in, rows out; refused if an id comes twice
-        read = read_parquet_index(request.source, request.columns, lake.storage)
-        rows = _refuse_duplicates(read, request.source)
+    findings = Findings(LeftOut(on_left_out))
+    source = request.source
+    # read: the source in, rows of the index out; a listing also tells the version of each image
+    rows = read_source(source, ImageAccess(lake.storage, request.allowed_roots), findings)
+    # check: the same rows out; refused if an id comes twice, or if there is nothing to label
+    if source.kind in ("table", "list"):
+        rows = _refuse_duplicates(rows, source.url)
+    rows = _refuse_nothing(_counted(rows, counts), counts, source, findings)
     # name: the same rows out; classes are written as description files name them
     rows = map(_normalise_classes, rows)
-    # write: batches of rows in, the snapshot's files out
-    snapshot = write_snapshot(lake, request.collection, _counted(rows, counts))
+    # write: batches of rows in, the snapshot's files out; none if nothing has changed
+    written = write_changes(lake, request.collection, rows)
     return IndexSummary(
         collection=request.collection,
-        snapshot=snapshot,
+        snapshot=written.snapshot,
+        is_new=written.is_new,
         images=counts["images"],
+        changes=written.changes,
         with_class=counts["with_class"],
-        left_out=left_out.files,
-        unreadable=left_out.unreadable,
-        unmatched=left_out.unmatched,
+        unreadable=findings.unreadable,
+        columns=findings.columns,
+        left_out=findings.left_out.files,
+        unreadable_folders=findings.left_out.unreadable,
+        unmatched=findings.left_out.unmatched,
     )
 
 
@@ -83,13 +93,33 @@ def _counted(batches: Iterator[pl.DataFrame], counts: Counter[str]) -> Iterator[
         yield batch
 
 
-def _to_index_rows(files: pl.DataFrame, class_from_folder: bool) -> pl.DataFrame:
-    """Listed files as rows of the index; the true class is the name of the folder that holds the file."""
-    folders = files["path"].str.split("/").list.get(-2, null_on_oob=True)
-    return files.with_columns(
-        image_id=pl.Series([image_id(uri) for uri in files["uri"]], dtype=pl.String),
-        true_class=folders if class_from_folder else pl.lit(None, pl.String),
-    ).select(ImageIndex.column_names())
+def _refuse_nothing(
+    batches: Iterator[pl.DataFrame], counts: Counter[str], source: Source, findings: Findings
+) -> Iterator[pl.DataFrame]:
+    """The same batches; an InputError at their end if there was no image, or none that can be read."""
+    yield from batches
+    if not counts["images"]:
+        raise _no_images(source, findings)
+    if findings.unreadable.total() >= counts["images"]:
+        reasons = "; ".join(
+            f"{images:,} of {counts['images']:,}: {reason}"
+            for reason, images in findings.unreadable.most_common()
+        )
+        columns = "".join(f"; {sentence}" for sentence in findings.columns)
+        raise InputError(f"{source.url}: none of its images can be read, {reasons}{columns}")
+
+
+def _no_images(source: Source, findings: Findings) -> InputError:
+    left_out = ", ".join(f"{files:,} {reason}" for reason, files in findings.left_out.files.most_common())
+    fix = "name a source with images"
+    if source.kind == "folder":
+        fix = (
+            "if it holds a table of images, add --parquet; if it is in a store and its images have no extension, add "
+            "--by-content"
+        )
+    return InputError(
+        f"{source.url}: no image was found{f' (left out: {left_out})' if left_out else ''}; {fix}"
+    )
 
 
 def _normalise_classes(rows: pl.DataFrame) -> pl.DataFrame:

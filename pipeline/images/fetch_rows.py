@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from laketag.pipeline.config import FetchSettings, StorageSettings
+from laketag.pipeline.images.embedded_values import binary_values, find_chunk
 from laketag.pipeline.images.fetch_files import check_size
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.store.locations import Location
@@ -69,9 +69,8 @@ def split_by_row_group(footer: Any, rows: Iterable[int]) -> Iterator[WantedRows]
 
 def row_group_deadline_s(footer: Any, row_group: int, column: str, settings: FetchSettings) -> float:
     """fetch.deadline_s, plus the time that a store at its slowest needs for the row group's whole column."""
-    chunks = (footer.row_group(row_group).column(i) for i in range(footer.num_columns))
-    size_bytes: int = sum(chunk.total_compressed_size for chunk in chunks if chunk.path_in_schema == column)
-    return settings.deadline_s + size_bytes / SLOWEST_BYTES_PER_S
+    chunk = find_chunk(footer, row_group, column)
+    return settings.deadline_s + (chunk.total_compressed_size if chunk else 0) / SLOWEST_BYTES_PER_S
 
 
 def read_rows(
@@ -88,7 +87,7 @@ def read_rows(
         )
         start = wanted.first_row
         for batch in batches:
-            values = _leaf(batch, column.name)
+            values = _values(batch, column.name)
             end = start + len(values)
             for row in wanted.rows[bisect_left(wanted.rows, start) : bisect_left(wanted.rows, end)]:
                 found[row] = _copy(values[row - start], settings.max_bytes)
@@ -111,16 +110,13 @@ def _copy(value: Any, max_bytes: int) -> bytes | ImageFailure:
     return copied
 
 
-def _leaf(batch: pa.RecordBatch, column: str) -> pa.Array:
-    """The column's binary values; of a struct only the named field was read, so it is the first."""
+def _values(batch: pa.RecordBatch, column: str) -> pa.Array:
     if not batch.num_columns:
         raise ImageFailure("not_found", f"the table has no column {column}")
-    values = batch.column(0)
-    while pa.types.is_struct(values.type):
-        values = pc.struct_field(values, [0])
-    if not (pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type)):
-        raise ImageFailure("unsupported", f"column {column} holds {values.type}, not bytes")
-    return values
+    try:
+        return binary_values(batch)
+    except ValueError as error:
+        raise ImageFailure("unsupported", f"column {column} holds {error}") from None
 
 
 def _parse(source: Any, footer: Any = None) -> pq.ParquetFile:

@@ -9,7 +9,7 @@ from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.store.locations import Location, parse_url
 from laketag.pipeline.store.schemes import SCHEMES, normalise_url
 
-EMBEDDED = re.compile(r"(?P<file>.+\.(?:parquet|pq))#column=(?P<column>[^&#]+)&row=(?P<row>\d+)", re.DOTALL)
+EMBEDDED = re.compile(r"(?P<file>.+)#column=(?P<column>[^&#]+)&row=(?P<row>\d+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ def locate(uri: str, allowed_roots: tuple[str, ...]) -> ImageLocation:
 
     An ImageFailure (outside_policy) if the URI names none, or one outside the allowed roots.
     """
+    if "\0" in uri:
+        raise _outside("a NUL character is in the URI, and in no path")
     match = EMBEDDED.fullmatch(uri)
     file = parse_url(match["file"] if match else uri)
     if file.scheme not in SCHEMES:

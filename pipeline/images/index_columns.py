@@ -1,39 +1,90 @@
-"""Which columns of an existing index hold what: named by the user, or found under the usual names."""
+"""Which columns of a table hold what: named by the user, or found under the usual names."""
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import dataclass, fields
+from typing import Any
 
 import pyarrow as pa
 
 from laketag.pipeline.errors import InputError
+from laketag.pipeline.images.column_types import (
+    check_single,
+    find_bytes,
+    find_path_beside,
+    find_usual,
+    holds_images,
+    is_scalar,
+    is_text,
+    list_columns,
+    split_name,
+)
+from laketag.pipeline.images.image_formats import IMAGE_EXTENSIONS
 
-URI_NAMES = ("uri", "url", "path", "file_name", "filename")
-IMAGE_NAMES = ("image", "bytes", "img")
+IMAGE_NAMES = (
+    *(
+        "image",
+        "img",
+        "bytes",
+        "image_bytes",
+        "img_bytes",
+        "image_data",
+        "content",
+    ),  # content: Spark's binaryFile
+    *("jpg", "jpeg", "png", "webp"),  # img2dataset, and WebDatasets as Parquet
+    *sorted(IMAGE_EXTENSIONS - {"jpg", "jpeg", "png", "webp"}),
+)
+URI_NAMES = (
+    *("uri", "url", "path", "file_name", "file", "file_path"),
+    *(
+        "image_uri",
+        "image_url",
+        "image_path",
+        "image_file",
+        "img_url",
+        "img_path",
+        "s3_uri",
+        "s3_url",
+        "s3_path",
+    ),
+    *("image", "img"),
+)
+"""Usual names, the preferred first; they are found in any case, and without ``_``, ``-`` and spaces."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class IndexColumns:
-    """The source's columns by their meaning; None: found under the usual names, or not there."""
+    """The source's columns as the user names them; None: found under the usual names, or not there."""
 
     uri: str | None = None
     id: str | None = None
     etag: str | None = None
     true_class: str | None = None
-    image: str | None = None  # binary, or a struct with a field ``bytes``
+    image: str | None = None  # bytes, or a struct with a field ``bytes``
 
 
-def is_text(kind: pa.DataType) -> bool:
-    """Whether values of the type are text, also as a dictionary (a categorical column)."""
-    values = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(
-        pa.types.is_string(values) or pa.types.is_large_string(values) or pa.types.is_string_view(values)
+@dataclass(frozen=True, kw_only=True)
+class ChosenColumns:
+    """The columns that are read. Images are in ``image``, or named by ``bucket`` and ``key``, or by ``uri``."""
+
+    why: str
+    """Where the images are, in words for a person."""
+    image: str | None = None  # dotted path to bytes
+    image_path: str | None = (
+        None  # dotted path to the text beside them that names the image where the bytes are null
     )
+    uri: str | None = None
+    bucket: str | None = None
+    key: str | None = None
+    size: str | None = None
+    id: str | None = None
+    etag: str | None = None
+    true_class: str | None = None
 
-
-def is_scalar(kind: pa.DataType) -> bool:
-    """Whether values of the type are text or numbers."""
-    return is_text(kind) or bool(
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-    )
+    @property
+    def read(self) -> list[str]:
+        """All columns but the one of bytes, which stay where they are."""
+        names = [getattr(self, field.name) for field in fields(self) if field.name not in ("why", "image")]
+        return list(dict.fromkeys(name for name in names if name))
 
 
 PLAIN_COLUMNS = {
@@ -45,59 +96,98 @@ PLAIN_COLUMNS = {
 """For each field of IndexColumns but the image: its option, what the column must hold, and the check of its type."""
 
 
-def choose_columns(file: str, schema: pa.Schema, columns: IndexColumns) -> IndexColumns:
-    """The columns with either ``uri`` or ``image`` found, the latter as a dotted path to its bytes.
+def choose_columns(file: str, schema: pa.Schema, named: IndexColumns) -> ChosenColumns:
+    """Where the images are, and the named columns: by option, else bytes, else bucket and key, else URIs, by usual names.
 
-    An InputError names the column that is missing or of the wrong type, and the columns that exist.
+    An InputError names the column that is missing, doubled or of the wrong type, and the columns that exist.
     """
-    existing = f"its columns: {', '.join(schema.names)}"
-    _check_plain_columns(file, schema, columns)
-    if columns.image is not None and columns.uri is not None:
+    _check_plain_columns(file, schema, named)
+    if named.image is not None and named.uri is not None:
         raise InputError(
-            f"--uri-column {columns.uri} and --image-column {columns.image} both say where the images of {file} are; "
+            f"--uri-column {named.uri} and --image-column {named.image} both say where the images of {file} are; "
             "leave one out"
         )
-    if columns.uri is not None:
-        return columns
-    image = columns.image or _find_image_column(schema)
-    if image is not None:
-        return replace(columns, image=_checked_image_column(file, schema, image, columns.etag))
-    uri = next(
-        (name for name in URI_NAMES if name in schema.names and is_text(schema.field(name).type)), None
-    )
-    if uri is None:
-        raise InputError(
-            f"{file} has neither a column of URIs nor one of image bytes; "
-            f"name it with --uri-column or --image-column; {existing}"
+    others = {"id": named.id, "etag": named.etag, "true_class": named.true_class}
+    if named.uri is not None:
+        return ChosenColumns(
+            uri=named.uri, why=f"the URIs in column {named.uri!r} name the images (--uri-column)", **others
         )
-    return replace(columns, uri=uri)
+    if named.image is not None:
+        return _embedded(file, schema, named.image, "--image-column", others)
+    uri = find_usual(schema, URI_NAMES, is_text)
+    image = _find_image_feature(schema) or find_usual(schema, IMAGE_NAMES, holds_images)
+    if image is not None:
+        why = "found by its name and type" + (f"; the URIs in column {uri!r} are not read" if uri else "")
+        return _embedded(file, schema, image, why, others)
+    bucket, key = find_usual(schema, ("bucket",), is_text), find_usual(schema, ("key",), is_text)
+    if bucket is not None and key is not None:
+        return _objects(file, schema, (bucket, key), others)
+    if uri is None:
+        raise _no_images(file, schema)
+    check_single(file, schema, uri, "--uri-column")
+    return ChosenColumns(
+        uri=uri, why=f"the URIs in column {uri!r} name the images (found by its name)", **others
+    )
 
 
-def _check_plain_columns(file: str, schema: pa.Schema, columns: IndexColumns) -> None:
-    existing = f"its columns: {', '.join(schema.names)}"
+def _embedded(
+    file: str, schema: pa.Schema, image: str, why: str, others: dict[str, str | None]
+) -> ChosenColumns:
+    """The columns of a table that contains the images' bytes."""
+    path = _checked_image_column(file, schema, image, others["etag"])
+    beside = find_path_beside(schema, path)
+    where = f"; where they are null, {beside!r} names the images" if beside else ""
+    return ChosenColumns(
+        image=path,
+        image_path=beside,
+        why=f"the images are the bytes in column {path!r} ({why}){where}",
+        **others,
+    )
+
+
+def _objects(
+    file: str, schema: pa.Schema, bucket_key: tuple[str, str], others: dict[str, str | None]
+) -> ChosenColumns:
+    """The columns of a table of objects of S3, such as those that S3 Inventory writes."""
+    bucket, key = bucket_key
+    for name in bucket_key:
+        check_single(file, schema, name, "--uri-column")
+    found = {
+        "etag": others["etag"] or find_usual(schema, ("e_tag",), is_text),
+        "size": find_usual(schema, ("size",), pa.types.is_integer),
+    }
+    for also in found.values():
+        if also is not None:
+            check_single(file, schema, also, "--etag-column")
+    return ChosenColumns(
+        bucket=bucket,
+        key=key,
+        why=f"the buckets in column {bucket!r} and the keys in {key!r} name the images"
+        + (f", and {found['etag']!r} their versions" if found["etag"] else ""),
+        **others | found,
+    )
+
+
+def _check_plain_columns(file: str, schema: pa.Schema, named: IndexColumns) -> None:
     for field, (option, kind, is_kind) in PLAIN_COLUMNS.items():
-        name = getattr(columns, field)
-        if name is not None and name not in schema.names:
-            raise InputError(f"{file} has no column {name!r} for {option}; {existing}")
-        if name is not None and not is_kind(schema.field(name).type):
+        name = getattr(named, field)
+        if name is None:
+            continue
+        check_single(file, schema, name, option)
+        if not is_kind(schema.field(name).type):
             raise InputError(
-                f"{file}: column {name!r} for {option} is {schema.field(name).type}, not {kind}; {existing}"
+                f"{file}: column {name!r} for {option} is {schema.field(name).type}, not {kind}; {list_columns(schema)}"
             )
 
 
-def _find_image_column(schema: pa.Schema) -> str | None:
-    return next((name for name in IMAGE_NAMES if name in schema.names and _bytes_path(schema, name)), None)
-
-
 def _checked_image_column(file: str, schema: pa.Schema, name: str, etag: str | None) -> str:
-    existing = f"its columns: {', '.join(schema.names)}"
-    top = name if name in schema.names else name.partition(".")[0]
-    if top not in schema.names:
-        raise InputError(f"{file} has no column {name!r} for --image-column; {existing}")
-    path = _bytes_path(schema, name)
+    top, _ = split_name(schema, name)
+    check_single(file, schema, top if schema.names.count(top) else name, "--image-column")
+    path = find_bytes(schema, name)
     if path is None:
         raise InputError(
-            f"{file}: column {name!r} is {schema.field(top).type}, not bytes or a struct with a field 'bytes'; {existing}"
+            f"{file}: column {name!r} is {schema.field(top).type}, not bytes or a struct with a field 'bytes'; "
+            f"{list_columns(schema)}"
         )
     if "&" in path or "#" in path:
         raise InputError(
@@ -111,16 +201,37 @@ def _checked_image_column(file: str, schema: pa.Schema, name: str, etag: str | N
     return path
 
 
-def _bytes_path(schema: pa.Schema, name: str) -> str | None:
-    """The dotted path to the bytes in the column: NAME or NAME.FIELD; None if it holds none."""
-    top, _, below = (name, "", "") if name in schema.names else name.partition(".")
-    kind = schema.field(top).type
-    if pa.types.is_struct(kind):
-        field = below or "bytes"
-        index = kind.get_field_index(field)
-        return f"{top}.{field}" if index >= 0 and _is_bytes(kind.field(index).type) else None
-    return name if _is_bytes(kind) and not below else None
+def _find_image_feature(schema: pa.Schema) -> str | None:
+    """The first column that Hugging Face datasets have declared to hold images."""
+    features = hugging_face_features(schema)
+    return next(
+        (
+            field.name
+            for field in schema
+            if holds_images(field.type) and features.get(field.name, {}).get("_type") == "Image"
+        ),
+        None,
+    )
 
 
-def _is_bytes(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+def hugging_face_features(schema: pa.Schema) -> dict[str, Any]:
+    """What Hugging Face datasets have written about the columns into the footer; empty if nothing."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return {name: feature for name, feature in features.items() if isinstance(feature, dict)}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return {}
+
+
+def _no_images(file: str, schema: pa.Schema) -> InputError:
+    usual = find_usual(schema, IMAGE_NAMES, lambda _: True)
+    if usual is not None:
+        return InputError(
+            f"{file}: column {usual!r} is {schema.field(schema.names.index(usual)).type}, and images are read from columns of "
+            "type binary, or of structs with a binary field 'bytes'; write it as binary, or name another column with "
+            f"--image-column or --uri-column; {list_columns(schema)}"
+        )
+    return InputError(
+        f"{file} has neither a column of URIs nor one of image bytes; "
+        f"name it with --uri-column or --image-column; {list_columns(schema)}"
+    )

@@ -1,34 +1,92 @@
-"""The URIs in an existing index: made absolute, and looked up for the versions of their images."""
+"""The URIs in tables and lists: made absolute, checked, and looked up for the versions of their images."""
 
 import os
+import re
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-
-import polars as pl
+from urllib.parse import unquote
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
+from laketag.pipeline.images.findings import Findings
+from laketag.pipeline.images.image_failure import ImageFailure
+from laketag.pipeline.images.image_locations import locate
 from laketag.pipeline.store.errors import store_errors
-from laketag.pipeline.store.locations import Location, parse_url
-from laketag.pipeline.store.schemes import find_version, is_remote, normalise_url
+from laketag.pipeline.store.locations import LOCAL, Location, parse_url
+from laketag.pipeline.store.schemes import SAME_SCHEMES, find_version, is_remote
+from laketag.pipeline.store.versions import UNKNOWN
 
 REQUESTS_IN_FLIGHT = 32
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/+)(.*)", re.DOTALL)
+"""Also with one slash, as Hadoop and Java write ``file:/folder/x.jpg``; a single letter is a drive of Windows."""
+_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
 
-def absolute_uris(uris: pl.Series, file: Location) -> pl.Series:
-    """The URIs as absolute ones; relative ones are relative to the folder of the table that contains them."""
+@dataclass(frozen=True)
+class ImageAccess:
+    """How images are reached, and below which roots they may be."""
 
-    def absolute(uri: str) -> str:
-        if "://" in uri or uri.startswith("/"):
-            return normalise_url(uri) if uri.startswith("file://") else uri
-        if file.is_local:
-            return str(Path(os.path.normpath(PurePosixPath(file.key).parent / uri)))
-        return _object_beside(file, uri).url
-
-    return pl.Series([absolute(uri) for uri in uris], dtype=pl.String)
+    storage: StorageSettings
+    allowed_roots: tuple[str, ...] = ()
 
 
-def refuse_local(uris: pl.Series, option: str) -> None:
+def absolute_uri(uri: str, file: Location) -> str:
+    """The URI as an index stores it; a relative one is relative to the folder of the table or list that contains it.
+
+    Hadoop's names are understood: ``s3a://`` and ``s3n://`` are ``s3://``, and ``file:/folder/x.jpg`` is a path.
+    """
+    if match := _SCHEME.fullmatch(uri):
+        scheme, slashes, rest = match[1].lower(), match[2], match[3]
+        if scheme == LOCAL:
+            return _local_path("/" + (rest if len(slashes) != len("//") else rest.partition("/")[2]))
+        return f"{SAME_SCHEMES.get(scheme, scheme)}:{slashes if len(slashes) > 1 else '///'}{rest}"
+    if uri.startswith("/") or _WINDOWS.match(uri):
+        return uri
+    if file.is_local:
+        return str(Path(os.path.normpath(PurePosixPath(file.key).parent / uri)))
+    return _object_beside(file, uri).url
+
+
+def why_unreadable(uri: str, allowed_roots: tuple[str, ...]) -> str | None:
+    """Why the image at this absolute URI can never be read; None if it may be, as far as its name tells."""
+    if _WINDOWS.match(uri):
+        return "a path of Windows, which this machine does not have"
+    try:
+        locate(uri, allowed_roots)
+    except ImageFailure as failure:
+        return failure.detail
+    return None
+
+
+def find_versions(uris: Sequence[str], access: ImageAccess, findings: Findings) -> list[str]:
+    """The etag column of these URIs: each image's version now, or "unknown"; those that cannot be read are counted.
+
+    A StorageError names the first URI whose store does not answer.
+    """
+
+    def find(uri: str) -> tuple[str, str | None]:
+        if reason := why_unreadable(uri, access.allowed_roots):
+            return UNKNOWN, reason
+        location = parse_url(uri)
+        with store_errors(uri):
+            etag = find_version(location, access.storage).etag
+        return etag, "there is no such file" if etag == UNKNOWN and location.is_local else None
+
+    with ThreadPoolExecutor(REQUESTS_IN_FLIGHT, thread_name_prefix="versions") as pool:
+        found = list(pool.map(find, uris))
+    findings.unreadable.update(reason for _, reason in found if reason)
+    return [etag for etag, _ in found]
+
+
+def count_unreadable(uris: Sequence[str], access: ImageAccess, findings: Findings) -> None:
+    """Those of the URIs that cannot be read are counted, judging by their names alone."""
+    reasons = (why_unreadable(uri, access.allowed_roots) for uri in uris)
+    findings.unreadable.update(reason for reason in reasons if reason)
+
+
+def refuse_local(uris: Sequence[str], option: str) -> None:
     """All URIs are in object stores, or an InputError explains why the option is for those alone."""
     local = next((uri for uri in uris if not is_remote(uri)), None)
     if local is not None:
@@ -38,18 +96,9 @@ def refuse_local(uris: pl.Series, option: str) -> None:
         )
 
 
-def find_versions(uris: pl.Series, storage: StorageSettings) -> pl.Series:
-    """The etag column of these URIs: each image's version now, or "unknown".
-
-    A StorageError names the first URI whose store does not answer.
-    """
-
-    def find(uri: str) -> str:
-        with store_errors(uri):
-            return find_version(parse_url(uri), storage).etag
-
-    with ThreadPoolExecutor(REQUESTS_IN_FLIGHT, thread_name_prefix="versions") as pool:
-        return pl.Series(list(pool.map(find, uris)), dtype=pl.String)
+def _local_path(written: str) -> str:
+    """The path behind ``file:``, which some programs percent-encode and others do not."""
+    return unquote(written) if "%" in written and not os.path.lexists(written) else written
 
 
 def _object_beside(file: Location, uri: str) -> Location:

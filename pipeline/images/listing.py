@@ -2,8 +2,7 @@
 
 import hashlib
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -13,9 +12,10 @@ import polars as pl
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.images.exclusions import UNFINISHED_EXTENSIONS, Exclusions
+from laketag.pipeline.images.findings import LeftOut
 from laketag.pipeline.images.image_formats import IMAGE_EXTENSIONS, SNIFFED_BYTES, is_image
 from laketag.pipeline.store.errors import store_errors
-from laketag.pipeline.store.locations import UNREADABLE_FOLDER, Listed, Skipped, parse_url
+from laketag.pipeline.store.locations import Listed, Skipped, parse_url
 from laketag.pipeline.store.schemes import list_below, normalise_url, read_start
 
 COLUMNS = {"uri": pl.String, "etag": pl.String, "size_bytes": pl.Int64, "path": pl.String}
@@ -38,28 +38,6 @@ class ListingRules:
     """Look at the first bytes of files whose extension is not that of an image; unset: in folders of this machine."""
 
 
-OnLeftOut = Callable[[str, str], object]
-"""Called with the path of a file or folder that is left out, and the reason."""
-
-
-@dataclass
-class LeftOut:
-    """What a listing leaves out; a folder of this machine is not entered and counts once, in a store each of its keys does."""
-
-    tell: OnLeftOut | None = None
-    files: Counter[str] = field(default_factory=Counter)  # by reason
-    unreadable: list[str] = field(default_factory=list)  # folders
-    unmatched: list[str] = field(default_factory=list)  # globs of --exclude
-
-    def add(self, path: str, reason: str) -> None:
-        """Count the file or folder, and tell of it."""
-        self.files[reason] += 1
-        if reason == UNREADABLE_FOLDER:
-            self.unreadable.append(path)
-        if self.tell:
-            self.tell(path, reason)
-
-
 @dataclass(frozen=True)
 class ImageListing:
     """The images below a source, in frames of uri, etag, size_bytes and path (relative to the source).
@@ -71,6 +49,8 @@ class ImageListing:
     storage: StorageSettings
     rules: ListingRules = field(default_factory=ListingRules)
     left_out: LeftOut = field(default_factory=LeftOut)
+    pages: Iterable[Sequence[Listed | Skipped]] | None = None
+    """What is below the source, where a list of it exists already, such as an S3 Inventory."""
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         source = parse_url(normalise_url(self.source))
@@ -81,7 +61,8 @@ class ImageListing:
         exclusions = Exclusions(self.rules.exclude, source.url)
         found = 0
         with store_errors(source.url):
-            for page in list_below(source, self.storage, exclusions.reason):
+            pages = self.pages
+            for page in list_below(source, self.storage, exclusions.reason) if pages is None else pages:
                 found += len(page)
                 if images := self._images(page, exclusions):
                     yield pl.DataFrame(images, COLUMNS, orient="row")

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from laketag.pipeline.errors import InputError
+from laketag.pipeline.errors import InputError, LaketagError
 from laketag.pipeline.lake.paths import Lake, timestamp
+from laketag.pipeline.lake.snapshot_changes import Changes, count_changes
 from laketag.pipeline.lake.tables import scan_table, write_table
-from laketag.pipeline.store.folders import list_files, list_folders
+from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
 from laketag.schemas import ImageIndex
 
 ROWS_PER_PART = 500_000
@@ -26,29 +28,39 @@ class Snapshot:
     files: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Written:
+    """The newest snapshot of a collection; ``is_new`` unless nothing had changed since an earlier one, which is kept."""
+
+    snapshot: Snapshot
+    changes: Changes
+    is_new: bool
+
+
+def write_changes(lake: Lake, collection: str, batches: Iterable[pl.DataFrame]) -> Written:
+    """The newest snapshot contains all batches (schemas.ImageIndex); none is written if the newest one does already."""
+    old = find_snapshot(lake, collection)
+    begun = _begin(lake, collection, batches)
+    if old is None:
+        return Written(_finish(begun), Changes(new=begun.rows), is_new=True)
+    with store_errors(begun.folder):
+        changes = count_changes(scan_snapshot(lake, old), begun.scan())
+    if changes:
+        return Written(_finish(begun), changes, is_new=True)
+    if begun.files:
+        remove_folder(begun.folder, lake.storage)
+    return Written(old, changes, is_new=False)
+
+
 def write_snapshot(lake: Lake, collection: str, batches: Iterable[pl.DataFrame]) -> Snapshot:
     """A new snapshot contains all batches (schemas.ImageIndex); image ids must be unique over all of them."""
-    name = timestamp()
-    folder = f"{lake.index_snapshots(collection)}/snapshot={name}"
-    files: list[str] = []
-    parts = _parts(batches)
-    part: pl.DataFrame | None = next(parts, ImageIndex.create_empty())
-    while part is not None:
-        following = next(parts, None)
-        url = f"{folder}/{_part_name(len(files), is_last=following is None)}"
-        write_table(part, url, ImageIndex, lake.storage)
-        files.append(url)
-        part = following
-    return Snapshot(name, tuple(files))
+    return _finish(_begin(lake, collection, batches))
 
 
 def latest_snapshot(lake: Lake, collection: str) -> Snapshot:
     """The newest complete snapshot of a collection; an InputError if there is none."""
-    folder = lake.index_snapshots(collection)
-    for name in reversed(list_folders(folder, lake.storage)):
-        files = list_files(f"{folder}/{name}", lake.storage)
-        if _is_complete(files):
-            return Snapshot(name.removeprefix("snapshot="), tuple(files))
+    if snapshot := find_snapshot(lake, collection):
+        return snapshot
     known = [found.removeprefix("collection=") for found in list_folders(lake.path("index"), lake.storage)]
     raise InputError(
         f"{lake.root} has no index of collection {collection!r}; "
@@ -57,9 +69,66 @@ def latest_snapshot(lake: Lake, collection: str) -> Snapshot:
     )
 
 
+def find_snapshot(lake: Lake, collection: str) -> Snapshot | None:
+    """The newest complete snapshot of a collection, if there is one."""
+    folder = lake.index_snapshots(collection)
+    for name in reversed(list_folders(folder, lake.storage)):
+        files = list_files(f"{folder}/{name}", lake.storage)
+        if _is_complete(files):
+            return Snapshot(name.removeprefix("snapshot="), tuple(files))
+    return None
+
+
 def scan_snapshot(lake: Lake, snapshot: Snapshot) -> pl.LazyFrame:
     """The rows of a snapshot (schemas.ImageIndex), lazily."""
     return scan_table(snapshot.files, ImageIndex, lake.storage)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A snapshot whose last part is not written yet, so that nobody reads it."""
+
+    lake: Lake
+    name: str
+    folder: str
+    files: tuple[str, ...]
+    last: pl.DataFrame
+
+    @property
+    def rows(self) -> int:
+        return len(self.files) * ROWS_PER_PART + self.last.height
+
+    def scan(self) -> pl.LazyFrame:
+        """All its rows, lazily."""
+        if not self.files:
+            return self.last.lazy()
+        return pl.concat([scan_table(self.files, ImageIndex, self.lake.storage), self.last.lazy()])
+
+
+def _begin(lake: Lake, collection: str, batches: Iterable[pl.DataFrame]) -> _Begun:
+    """All parts but the last are written; none is left of them if the batches end in an error of the source."""
+    name = timestamp()
+    folder = f"{lake.index_snapshots(collection)}/snapshot={name}"
+    files: list[str] = []
+    parts = _parts(batches)
+    try:
+        last = next(parts, ImageIndex.create_empty())
+        for part in parts:
+            url = f"{folder}/{_part_name(len(files), is_last=False)}"
+            write_table(last, url, ImageIndex, lake.storage)
+            files.append(url)
+            last = part
+    except LaketagError:
+        if files:
+            remove_folder(folder, lake.storage)
+        raise
+    return _Begun(lake, name, folder, tuple(files), last)
+
+
+def _finish(begun: _Begun) -> Snapshot:
+    url = f"{begun.folder}/{_part_name(len(begun.files), is_last=True)}"
+    write_table(begun.last, url, ImageIndex, begun.lake.storage)
+    return Snapshot(begun.name, (*begun.files, url))
 
 
 def _parts(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:

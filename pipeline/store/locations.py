@@ -46,7 +46,7 @@ class Listed(NamedTuple):
 
     url: str
     etag: str  # Version.etag
-    size_bytes: int
+    size_bytes: int | None  # if known
     path: str  # relative to the listed folder
 
 

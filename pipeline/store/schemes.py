@@ -49,6 +49,9 @@ SCHEMES = {
     ),
 }
 
+SAME_SCHEMES = {"s3a": "s3", "s3n": "s3"}
+"""Other names of schemes, which Hadoop writes."""
+
 
 def is_remote(url: str) -> bool:
     """Whether the URL names something in an object store."""

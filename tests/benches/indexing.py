@@ -17,6 +17,7 @@ from laketag.pipeline.flows.describe_classes import describe_classes
 from laketag.pipeline.flows.index_images import IndexRequest, index_images
 from laketag.pipeline.flows.label_images import label_images
 from laketag.pipeline.flows.plan_run import LabelRequest, plan_run
+from laketag.pipeline.images.read_source import Source
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake, open_lake
@@ -68,7 +69,7 @@ def measure(folder: Path, images: str, root: str, model: Path, env: dict[str, st
     settings = read_settings(overrides=chosen)
     lake = open_lake(root, settings.storage)
     began = time.perf_counter()
-    index_images(lake, IndexRequest(source=images, collection="c"))
+    index_images(lake, IndexRequest(source=Source(url=images), collection="c"))
     indexed = time.perf_counter() - began
     describe_classes(lake, "s", DescriptionFile(str(folder / "classes.txt")), settings, QUIET)
     request = LabelRequest(collection="c", set_name="s")

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.index_images import IndexRequest, index_images
+from laketag.pipeline.images.read_source import Source
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.snapshots import scan_snapshot
 from laketag.pipeline.stages.decode_images import decode_images
@@ -44,7 +45,9 @@ def run() -> None:
                 write_pictures(folder / f"{width}", count, (width, height))
                 for file in (folder / f"{width}").iterdir():
                     store.put(f"images/{width}/{file.name}", file.read_bytes())
-                request = IndexRequest(source=store.url(f"images/{width}"), collection=f"c{width}")
+                request = IndexRequest(
+                    source=Source(url=store.url(f"images/{width}")), collection=f"c{width}"
+                )
                 indexed = index_images(lake, request)
                 rows = (
                     scan_snapshot(lake, indexed.snapshot)

@@ -24,6 +24,7 @@ from laketag.pipeline.flows.describe_classes import describe_classes
 from laketag.pipeline.flows.index_images import IndexRequest, index_images
 from laketag.pipeline.flows.label_images import Labelling, label_chain
 from laketag.pipeline.flows.plan_run import LabelRequest, plan_run
+from laketag.pipeline.images.read_source import Source
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake, open_lake
@@ -67,7 +68,7 @@ def run() -> None:
             )
             write_pictures(folder / method, images, SIZE_PX)
             lake = open_lake(str(folder / f"lake-{method}"), settings.storage)
-            index_images(lake, IndexRequest(source=str(folder / method), collection="c"))
+            index_images(lake, IndexRequest(source=Source(url=str(folder / method)), collection="c"))
             with ray_runtime():
                 describe_classes(lake, "s", DescriptionFile(str(classes)), settings, QUIET)
                 classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))

@@ -6,8 +6,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError, StorageError
+from laketag.pipeline.images.findings import Findings
+from laketag.pipeline.images.index_uris import ImageAccess, absolute_uri, find_versions
 from laketag.pipeline.images.listing import ImageListing
+from laketag.pipeline.store.locations import LOCAL, Location
 from tests.images.indexing import fetched, put_parquet, read_index
 from tests.stores.fault_proxy import FaultProxy
 from tests.stores.store import Store
@@ -62,3 +66,51 @@ def test_given_etags_are_the_stores_own_and_it_is_not_asked(bucket: Store, fault
     assert index["etag"].to_list() == [etag]
     assert faults.count("x.jpg", "HEAD") == 0
     assert fetched(bucket, index) == [b"x"]
+
+
+@pytest.mark.parametrize(
+    ("written", "absolute"),
+    [
+        ("/a/x.jpg", "/a/x.jpg"),
+        ("x.jpg", "/in/x.jpg"),
+        ("file:/a/x y.jpg", "/a/x y.jpg"),
+        ("file:///a/x%20y.jpg", "/a/x y.jpg"),
+        ("file://localhost/a/x.jpg", "/a/x.jpg"),
+        ("FILE:/a/x.jpg", "/a/x.jpg"),
+        ("s3a://b/k//x.jpg", "s3://b/k//x.jpg"),
+        ("S3N://b/k", "s3://b/k"),
+        ("s3://b/k?#", "s3://b/k?#"),
+        ("dbfs:/x.jpg", "dbfs:///x.jpg"),
+        ("http://h/x.jpg?a=b", "http://h/x.jpg?a=b"),
+        ("C:\\x.jpg", "C:\\x.jpg"),
+        ("10:30.jpg", "/in/10:30.jpg"),
+    ],
+)
+def test_uris_of_other_programs_are_understood(written: str, absolute: str) -> None:
+    assert absolute_uri(written, Location(LOCAL, "", "/in/list.parquet")) == absolute
+
+
+def test_a_percent_sign_in_the_name_of_a_file_that_is_there_is_no_encoding(tmp_path: Path) -> None:
+    (tmp_path / "100%25.jpg").touch()
+    assert absolute_uri(f"file:{tmp_path}/100%25.jpg", Location(LOCAL, "", "/l")) == f"{tmp_path}/100%25.jpg"
+
+
+def test_what_can_never_be_read_is_counted_by_reason_and_never_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "x.jpg").touch()
+    uris = [
+        "dbfs:///x.jpg",
+        "hdfs://h/x",
+        "a\0b",
+        "C:\\x.jpg",
+        "s3://",
+        f"{tmp_path}/gone",
+        f"{tmp_path}/x.jpg",
+    ]
+    findings = Findings()
+    etags = find_versions([*uris, "hdfs://h/y"], ImageAccess(StorageSettings()), findings)
+    assert [etag == "unknown" for etag in etags] == [True] * 6 + [False, True]
+    counted = {" ".join(reason.split()[:2]): images for reason, images in findings.unreadable.items()}
+    assert counted == {"dbfs:// is": 1, "hdfs:// is": 2, "a NUL": 1, "a path": 1, "the URL": 1, "there is": 1}
+    inside = ImageAccess(StorageSettings(), (f"{tmp_path}/below",))
+    find_versions([f"{tmp_path}/x.jpg"], inside, outside := Findings())
+    assert outside.unreadable == {f"not under fetch.allowed_roots ({tmp_path}/below)": 1}

@@ -13,7 +13,8 @@ import pytest
 
 from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.errors import InputError, StorageError
-from laketag.pipeline.images.listing import ImageListing, LeftOut, ListingRules, image_id
+from laketag.pipeline.images.findings import LeftOut
+from laketag.pipeline.images.listing import ImageListing, ListingRules, image_id
 from laketag.pipeline.stages.fetch_images import fetch_images
 from tests.images.decoding import encode, gradient
 from tests.stores.store import Store

@@ -2,36 +2,37 @@
 
 import io
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 from rich.console import Console
 
 from laketag.jobs.index import index, show_summary
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.flows.index_images import IndexSummary
+from laketag.pipeline.lake.snapshot_changes import Changes
 from laketag.pipeline.lake.snapshots import Snapshot
 from tests.end_to_end.command_line import one_line
 
 
-def test_options_of_a_parquet_index_are_for_a_parquet_index(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"photos is not a \.parquet file.*; add --parquet, or leave"):
-        index("photos", str(tmp_path), "c", uri_column="url")
-    with pytest.raises(SettingsError, match="--class-from-folder is for folders of images"):
-        index("photos.parquet", str(tmp_path), "c", class_from_folder=True)
-    with pytest.raises(SettingsError, match="collection 'a/b' cannot be part of a path"):
-        index("photos", str(tmp_path), "a/b")
-
-
-def test_rules_for_folders_are_for_folders(tmp_path: Path) -> None:
-    for rule in (
-        {"exclude": ["thumbs"]},
-        {"by_content": True},
-        {"by_content": False},
-        {"show_left_out": True},
+def test_options_of_one_kind_of_source_are_refused_for_others(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    photos, lake = str(tmp_path / "photos"), str(tmp_path / "lake")
+    with pytest.raises(
+        SettingsError, match=r"photos is not a \.parquet or \.csv file.*; add --parquet, or leave"
     ):
-        with pytest.raises(SettingsError, match="are for folders of images; leave them out"):
-            index("photos.parquet", str(tmp_path), "c", **rule)
+        index(photos, lake, "c", uri_column="url")
+    with pytest.raises(SettingsError, match="--class-from-folder is for folders and lists of images"):
+        index("photos.parquet", lake, "c", class_from_folder=True)
+    with pytest.raises(SettingsError, match="collection 'a/b' cannot be part of a path"):
+        index(photos, lake, "a/b")
+    for rule in ({"exclude": ["thumbs"]}, {"by_content": True}, {"by_content": False}):
+        with pytest.raises(
+            SettingsError, match="are for folders of images and S3 Inventories; leave them out"
+        ):
+            index("photos.parquet", lake, "c", **rule)
 
 
 def test_what_is_left_out_is_listed_by_name_on_request(tmp_path: Path) -> None:
@@ -70,27 +71,48 @@ def test_a_glob_that_matched_nothing_is_named(tmp_path: Path) -> None:
     assert "--exclude ./private matched" not in text
 
 
-def test_folders_that_could_not_be_read_are_named() -> None:
-    console = Console(file=io.StringIO(), width=100)
-    summary = IndexSummary("c", Snapshot("T", ()), 2, 0, Counter({"folder not readable": 1}), ["a/locked/"])
-    show_summary(summary, console)
-    text = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "left out, folder not readable  1" in text
-    assert "folder not readable: a/locked/" in text
-
-
-def shown(**counts: int) -> str:
-    left_out = Counter(
-        {f".{extension}": files for extension, files in counts.items() if extension != "images"}
+def shown(**changes: object) -> str:
+    """The summary as it is printed."""
+    summary = IndexSummary(
+        collection="c",
+        snapshot=Snapshot("T", ()),
+        is_new=True,
+        images=1200,
+        changes=Changes(),
+        with_class=0,
+        unreadable=Counter(),
+        left_out=Counter(),
     )
     console = Console(file=io.StringIO(), width=100)
-    show_summary(IndexSummary("c", Snapshot("T", ()), counts["images"], 0, left_out), console)
+    show_summary(replace(summary, **changes), console)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
+def test_folders_that_could_not_be_read_are_named() -> None:
+    text = shown(left_out=Counter({"folder not readable": 1}), unreadable_folders=["a/locked/"])
+    assert "left out, folder not readable 1" in one_line(text)
+    assert "folder not readable: a/locked/" in text
+
+
 def test_files_that_were_left_out_are_counted_by_extension() -> None:
-    text = one_line(shown(images=1200, txt=3, **{f"e{number}": 1 for number in range(12)}))
-    assert "images 1,200 left out, .txt 3 left out, .e0 1" in text
+    left_out = Counter({".txt": 3} | {f".e{number}": 1 for number in range(12)})
+    text = one_line(shown(left_out=left_out))
+    assert "images 1,200 new 0 changed 0 gone 0 left out, .txt 3 left out, .e0 1" in text
     assert "left out, other reasons 3" in text
-    assert "add --parquet" not in text
-    assert "no image was found; if the source holds a Parquet index, add --parquet" in shown(images=0)
+
+
+def test_changes_and_images_that_cannot_be_read_are_counted() -> None:
+    text = one_line(shown(changes=Changes(new=2, gone=1), unreadable=Counter({"no bytes": 7})))
+    assert "new 2 changed 0 gone 1 cannot be read: no bytes 7" in text
+    assert "nothing has changed" not in text
+    text = one_line(shown(is_new=False))
+    assert "collection c, snapshot T; nothing has changed, so no new one was written" in text
+
+
+def test_the_column_that_was_taken_is_said_with_the_reason(tmp_path: Path) -> None:
+    pl.DataFrame({"url": ["http://x/y"], "jpg": [b"picture"]}).write_parquet(tmp_path / "t.parquet")
+    console = Console(file=io.StringIO(), width=200)
+    summary = index(str(tmp_path / "t.parquet"), str(tmp_path / "lake"), "c", console=console)
+    said = "the images are the bytes in column 'jpg' (found by its name and type; the URIs in column 'url' are not read)"
+    assert list(summary.columns) == [said]
+    assert said in console.file.getvalue()  # type: ignore[attr-defined]

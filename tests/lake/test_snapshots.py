@@ -2,7 +2,14 @@ import pytest
 
 import laketag.pipeline.lake.snapshots as snapshots
 from laketag.pipeline.errors import InputError
-from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot, write_snapshot
+from laketag.pipeline.lake.snapshot_changes import Changes
+from laketag.pipeline.lake.snapshots import (
+    find_snapshot,
+    latest_snapshot,
+    scan_snapshot,
+    write_changes,
+    write_snapshot,
+)
 from tests.lake.label_rows import index_rows
 
 
@@ -50,3 +57,28 @@ def test_a_newer_snapshot_wins(lake) -> None:
     write_snapshot(lake, "c", [index_rows(["a"])])
     newer = write_snapshot(lake, "c", [index_rows(["a", "b"])])
     assert latest_snapshot(lake, "c") == newer
+
+
+def test_a_snapshot_is_written_only_if_something_changed(lake, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(snapshots, "ROWS_PER_PART", 2)  # a bound, not behaviour
+    first = write_changes(lake, "c", [index_rows("abc")])
+    assert (first.is_new, first.changes) == (True, Changes(new=3))
+    again = write_changes(lake, "c", [index_rows("bca")])
+    assert (again.is_new, again.changes, again.snapshot) == (False, Changes(), first.snapshot)
+    newer = write_changes(lake, "c", [index_rows("ac"), index_rows("b", etag="v2")])
+    assert (newer.is_new, newer.changes) == (True, Changes(changed=1))
+    assert latest_snapshot(lake, "c") == newer.snapshot
+    assert len(list((tmp_path / "index/collection=c").iterdir())) == 2
+
+
+def test_nothing_is_left_of_a_snapshot_whose_source_ends_in_an_error(lake, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(snapshots, "ROWS_PER_PART", 2)  # a bound, not behaviour
+
+    def refused():
+        yield index_rows("abcde")
+        raise InputError("the source breaks a rule; correct it")
+
+    with pytest.raises(InputError):
+        write_changes(lake, "c", refused())
+    assert find_snapshot(lake, "c") is None
+    assert not list(tmp_path.rglob("*.parquet"))

@@ -1,5 +1,6 @@
 """An index that exists already becomes index rows that can be fetched, on every store."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from laketag.pipeline.errors import InputError, StorageError
+from laketag.pipeline.images.findings import Findings
 from tests.images.indexing import fetched, put_parquet, read_index
 from tests.stores.fault_proxy import FaultProxy
 from tests.stores.store import Store, folder_store
@@ -54,21 +56,46 @@ def test_embedded_bytes_are_not_read_to_index_them(bucket: Store, faults: FaultP
     assert faults.count("big.parquet") <= 3
 
 
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        ({"uri": ["a", None]}, "empty in 1 row"),
-        ({"uri": ["a", ""]}, "empty in 1 row"),
-        ({"nothing": [1]}, "neither a column of URIs nor one of image bytes"),
-    ],
-)
-def test_a_table_that_is_no_index_is_refused_with_the_fix(
-    tmp_path: Path, columns: dict[str, Any], message: str
-) -> None:
+def test_a_row_without_a_uri_is_left_out_and_counted(tmp_path: Path) -> None:
+    store, findings = folder_store(tmp_path), Findings()
+    columns = {"uri": [None, "a", "", "b"], "id": ["0", "1", "2", "3"]}
+    index = read_index(store, put_parquet(store, "index.parquet", columns), findings, id="id")
+    assert index["image_id"].to_list() == ["1", "3"]
+    assert findings.left_out.files == {"no URI": 2}
+
+
+@pytest.mark.parametrize("column", ["id", "etag"])
+def test_a_row_without_an_id_or_etag_is_named(tmp_path: Path, column: str) -> None:
     store = folder_store(tmp_path)
-    source = put_parquet(store, "index.parquet", columns)
-    with pytest.raises(InputError, match=message):
-        read_index(store, source)
+    uris = ["a", "b"] if column == "id" else ["s3://b/a", "s3://b/b"]
+    columns = {"uri": [None, *uris], "x": ["0", "1", None]}
+    with pytest.raises(InputError, match=rf"column x \({column}\) is empty in 1 row\(s\), first in row 2"):
+        read_index(store, put_parquet(store, "index.parquet", columns), **{column: "x"})
+
+
+def test_any_table_with_buckets_and_keys_names_objects(moto: Store, tmp_path: Path) -> None:
+    here = Store("folder", str(tmp_path), moto.storage)
+    keys = ["a%20b.jpg", "no extension"]
+    for key in keys:
+        moto.put(key, key.encode())
+    bucket = moto.root.removeprefix("s3://")
+    etags = [hashlib.md5(key.encode()).hexdigest() for key in keys]
+    columns: dict[str, Any] = {"Bucket": [bucket] * 3, "Key": [*keys, None], "url": ["http://x/y"] * 3}
+    asked = read_index(here, put_parquet(here, "asked.parquet", columns))
+    given = columns | {"ETag": [f'"{etag}"' for etag in etags] + [""], "Size": [9, -1, None]}
+    told = read_index(here, put_parquet(here, "told.parquet", given))
+    for index in (asked, told):
+        assert index["uri"].to_list() == [moto.url(key) for key in keys]
+        assert index["etag"].to_list() == etags
+        assert fetched(moto, index) == [key.encode() for key in keys]
+    assert told["size_bytes"].to_list() == [9, None]
+
+
+def test_a_table_below_a_folder_that_may_not_be_read_is_counted_whole(tmp_path: Path) -> None:
+    store, findings = folder_store(tmp_path), Findings()
+    source = put_parquet(store, "t.parquet", {"image": [b"x", None]})
+    read_index(store, source, findings, roots=("/elsewhere",))
+    assert findings.unreadable == {"not under fetch.allowed_roots (/elsewhere)": 2}
 
 
 def test_what_is_no_parquet_is_refused(store: Store) -> None:

@@ -1,0 +1,71 @@
+"""The images of a source of any kind, as rows of an index."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from laketag.pipeline.images.findings import Findings
+from laketag.pipeline.images.index_columns import IndexColumns
+from laketag.pipeline.images.index_uris import ImageAccess, count_unreadable
+from laketag.pipeline.images.inventory import list_inventory, read_manifest
+from laketag.pipeline.images.listing import ImageListing, ListingRules, image_id
+from laketag.pipeline.images.path_list import look_up_images, read_path_list
+from laketag.pipeline.images.sources import Kind
+from laketag.pipeline.images.table_index import read_table_index
+from laketag.pipeline.store.schemes import normalise_url
+from laketag.schemas import ImageIndex
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where images are found, and how."""
+
+    url: str
+    """A folder or prefix, an image, a list, a table, or the manifest of an inventory."""
+    kind: Kind = "folder"
+    rules: ListingRules = field(default_factory=ListingRules)
+    """What counts as an image, in folders and inventories."""
+    columns: IndexColumns = field(default_factory=IndexColumns)
+    """Of a table."""
+    class_from_folder: bool = False  # an image's folder is its true class; not for tables
+
+
+def read_source(source: Source, access: ImageAccess, findings: Findings) -> Iterator[pl.DataFrame]:
+    """The rows of schemas.ImageIndex; meanwhile the findings fill."""
+    if source.kind == "table":
+        return read_table_index(source.url, source.columns, access, findings)
+    files = _find_files(source, access, findings)
+    return (_to_index_rows(batch, source.class_from_folder) for batch in files)
+
+
+def _find_files(source: Source, access: ImageAccess, findings: Findings) -> Iterator[pl.DataFrame]:
+    """The images in the columns of a listing, which tells their versions too."""
+    if source.kind == "image":
+        yield look_up_images([normalise_url(source.url)], access, findings)
+    elif source.kind == "list":
+        yield from read_path_list(source.url, access, findings)
+    else:
+        for batch in _list(source, access, findings):
+            if access.allowed_roots:  # otherwise all that is listed can be read
+                count_unreadable(batch["uri"].to_list(), access, findings)
+            yield batch
+
+
+def _list(source: Source, access: ImageAccess, findings: Findings) -> ImageListing:
+    storage = access.storage
+    if source.kind == "folder":
+        return ImageListing(source.url, storage, source.rules, findings.left_out)
+    inventory = read_manifest(source.url, storage)
+    findings.add_columns(f"the S3 Inventory of {inventory.bucket} names the images and their versions")
+    pages = list_inventory(inventory, storage, findings.left_out)
+    return ImageListing(f"s3://{inventory.bucket}", storage, source.rules, findings.left_out, pages)
+
+
+def _to_index_rows(files: pl.DataFrame, class_from_folder: bool) -> pl.DataFrame:
+    """Listed files as rows of the index; the true class is the name of the folder that holds the file."""
+    folders = files["path"].str.split("/").list.get(-2, null_on_oob=True)
+    return files.with_columns(
+        image_id=pl.Series([image_id(uri) for uri in files["uri"]], dtype=pl.String),
+        true_class=folders if class_from_folder else pl.lit(None, pl.String),
+    ).select(ImageIndex.column_names())

@@ -1,0 +1,42 @@
+"""How the images of a collection differ between two snapshots."""
+
+from dataclasses import astuple, dataclass
+
+import polars as pl
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """Numbers of images, compared by their ids."""
+
+    new: int = 0
+    changed: int = 0
+    """Another version of the image."""
+    edited: int = 0
+    """The same version, but with another true class, URI or size."""
+    gone: int = 0
+
+    def __bool__(self) -> bool:
+        return any(astuple(self))
+
+
+def count_changes(old: pl.LazyFrame, new: pl.LazyFrame) -> Changes:
+    """The changes from one frame of schemas.ImageIndex to another, in any order of rows."""
+    both = _hashed(new).join(_hashed(old), on="id", how="full", coalesce=True, suffix="_old")
+    version, version_old = pl.col("version"), pl.col("version_old")
+    counts = both.select(
+        new=version_old.is_null().sum(),
+        changed=(version != version_old).sum(),
+        edited=((version == version_old) & (pl.col("rest") != pl.col("rest_old"))).sum(),
+        gone=version.is_null().sum(),
+    ).collect()
+    return Changes(**counts.row(0, named=True))
+
+
+def _hashed(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """What is compared as numbers, which take a fraction of the memory."""
+    return rows.select(
+        id=pl.col("image_id").hash(),
+        version=pl.col("etag").hash(),
+        rest=pl.struct("uri", "size_bytes", "true_class").hash(),
+    )
