@@ -124,7 +124,7 @@ def index(
     columns = IndexColumns(
         uri=uri_column, id=id_column, etag=etag_column, true_class=class_column, image=image_column
     )
-    kind = find_kind(source, lake.storage, is_table=parquet)
+    kind = find_kind(source, read.source_storage, is_table=parquet)
     if any(vars(columns).values()) and kind != "table":
         raise SettingsError(
             f"{source} is not a .parquet or .csv file, and only tables take the --…-column options; "
@@ -149,6 +149,7 @@ def index(
             class_from_folder=class_from_folder,
         ),
         collection=collection,
+        storage=read.source_storage,
         allowed_roots=read.fetch.allowed_roots,
     )
     summary = index_images(lake, request, partial(_show_left_out, console) if show_left_out else None)

@@ -130,7 +130,7 @@ class FetchSettings(Section):
     max_backoff_s: float = Field(10.0, ge=0)
     """maximum wait between two attempts"""
     allowed_roots: tuple[str, ...] = ()
-    """folders or s3:// prefixes from which images may be read; empty: no restriction"""
+    """folders or URL prefixes from which images may be read; empty: no restriction, except that http(s):// is not read"""
 
     @field_validator("allowed_roots", mode="before")
     @classmethod
@@ -141,9 +141,10 @@ class FetchSettings(Section):
     @classmethod
     def _check_roots(cls, roots: tuple[str, ...]) -> tuple[str, ...]:
         for root in roots:
-            if not re.fullmatch(r"s3://[^/]+(/.*)?|(file://)?/.*|~(/.*)?", root):
+            if not re.fullmatch(r"(?!file:)\w[\w+.-]*://[^/]+(/.*)?|(file://)?/.*|~(/.*)?", root):
                 raise ValueError(
-                    f"{root!r} is neither s3://bucket/prefix nor an absolute path, so no image could be below it; correct it"
+                    f"{root!r} is neither a URL such as s3://bucket/prefix nor an absolute path, so no image could be below it; "
+                    "correct it"
                 )
         return roots
 
@@ -167,17 +168,15 @@ class DecodeSettings(Section):
     """after that, images with more pixels are shrunk to this number"""
 
 
-class StorageSettings(Section):
-    """How object storage is reached; settings that are unset come from the usual AWS variables and profiles."""
+class StoreSection(Section):
+    """How a store is reached."""
 
     endpoint_url: str | None = Field(None, pattern="^https?://[^/]")
     """S3 endpoint URL, for stores other than AWS"""
     region: str | None = None
-    """S3 region"""
+    """S3 region of buckets for which the store names none"""
     profile: str | None = None
     """profile in the AWS configuration files"""
-    anonymous: bool = False
-    """do not sign requests"""
 
     @field_validator("endpoint_url")
     @classmethod
@@ -194,6 +193,31 @@ class StorageSettings(Section):
     def _hide_credentials(cls, url: object) -> object:
         """The URL without credentials, so that no error shows them."""
         return re.sub(r"(\w+://)?.*@", r"\1…@", url) if isinstance(url, str) else url
+
+
+Addressing = Literal["auto", "path", "virtual"]
+
+
+class StorageSettings(StoreSection):
+    """How object storage is reached; settings that are unset come from the usual AWS variables and profiles."""
+
+    anonymous: bool = False
+    """do not sign requests"""
+    requester_pays: bool = False
+    """pay for requests to buckets whose readers pay"""
+    addressing: Addressing = "auto"
+    """virtual: https://BUCKET.ENDPOINT/KEY; path: https://ENDPOINT/BUCKET/KEY; auto: as usual for the endpoint"""
+
+
+class SourceSettings(StoreSection):
+    """How the store of the images is reached, and of tables of images; settings that are unset are those of [storage]."""
+
+    anonymous: bool | None = None
+    """do not sign requests for images; unset: as storage.anonymous"""
+    requester_pays: bool | None = None
+    """pay for requests for images; unset: as storage.requester_pays"""
+    addressing: Addressing | None = None
+    """as storage.addressing, for the store of the images; unset: the same"""
 
 
 class RunSettings(Section):
@@ -269,4 +293,10 @@ class Settings(Section):
     fetch: FetchSettings = FetchSettings()
     decode: DecodeSettings = DecodeSettings()
     storage: StorageSettings = StorageSettings()
+    source: SourceSettings = SourceSettings()
     run: RunSettings = RunSettings()
+
+    @property
+    def source_storage(self) -> StorageSettings:
+        """How images are reached: as ``[source]`` says, and where it is silent, as ``[storage]``."""
+        return StorageSettings(**self.storage.model_dump() | self.source.model_dump(exclude_none=True))

@@ -13,6 +13,7 @@ PermanentFailure = Literal[
     "too_many_pixels",  # more pixels than decode.max_pixels
     "outside_policy",  # the URI is not under fetch.allowed_roots
     "poison",  # killed the worker that decoded it alone
+    "archived",  # in a tier of the store from which it must be restored first
 ]
 """Tried again only when the image's etag changes, or with --retry."""
 

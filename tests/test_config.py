@@ -2,7 +2,7 @@
 
 import pytest
 
-from laketag.pipeline.config import Section, Settings
+from laketag.pipeline.config import Section, Settings, StorageSettings
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.settings_file import read_settings
 
@@ -23,6 +23,15 @@ def test_a_single_root_may_be_written_without_brackets() -> None:
     assert read_settings(overrides=["fetch.allowed_roots=s3://b"]).fetch.allowed_roots == ("s3://b",)
 
 
+def test_images_are_reached_as_the_lake_where_the_source_is_silent() -> None:
+    storage = {"endpoint_url": "http://lake", "profile": "me", "region": "r1"}
+    settings = Settings(storage=storage, source={"endpoint_url": "http://public", "anonymous": True})
+    assert settings.source_storage == StorageSettings(
+        endpoint_url="http://public", profile="me", region="r1", anonymous=True
+    )
+    assert Settings(storage=storage).source_storage == Settings(storage=storage).storage
+
+
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
@@ -32,8 +41,12 @@ def test_a_single_root_may_be_written_without_brackets() -> None:
         (["run.autoscaling=true"], "autoscaling = true needs max_actors"),
         (["run.batch_size=64", "run.rows_per_block=8"], "batch_size 64 is over rows_per_block 8"),
         (["method.sampling_temperature=inf"], "finite"),
-        (["fetch.allowed_roots=gs://x"], "neither s3://bucket/prefix nor an absolute path"),
-        (['fetch.allowed_roots=["s3://"]'], "neither s3://bucket/prefix nor an absolute path"),
+        (["fetch.allowed_roots=photos"], "neither a URL such as s3://bucket/prefix nor an absolute path"),
+        (['fetch.allowed_roots=["s3://"]'], "neither a URL such as s3://bucket/prefix nor an absolute path"),
+        (
+            ["fetch.allowed_roots=file://photos"],
+            "neither a URL such as s3://bucket/prefix nor an absolute path",
+        ),
         (["storage.endpoint_url=foo"], "storage.endpoint_url = 'foo'"),
         (["fetch.backoff_s=20"], "max_backoff_s 10.0 is under backoff_s 20"),
         (["method.crops=nine"], "method.crops = 'nine': input should be a valid integer"),

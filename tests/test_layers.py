@@ -66,6 +66,7 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.progress.progress": "tests/flows/test_stop_rule.py counts with it",
     "laketag.pipeline.store.files": "tests/lake/test_lease.py reads and removes leases with it",
     "laketag.pipeline.store.folders": "tests/lake/test_publish.py and tests/lake/test_snapshots.py list and clear folders",
+    "laketag.pipeline.store.readers": "tests/images/test_fetch_objects.py and test_other_stores.py read with each of them",
     "laketag.pipeline.store.s3_clients": "tests/store/test_s3_access.py opens every client",
     "laketag.pipeline.store.versioned_file": "tests/images/test_fetch_rows.py reads tables through it",
     "laketag.jobs.options": "declarations without logic; tests/end_to_end/test_lake.py types them",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.descriptions.unicode_text import normalise_text
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.images.findings import Findings, LeftOut, OnLeftOut
@@ -26,6 +27,8 @@ class IndexRequest:
 
     source: Source
     collection: str
+    storage: StorageSettings | None = None
+    """How the store of the source and of its images is reached; unset: as that of the lake."""
     allowed_roots: tuple[str, ...] = ()
     """Where images may be read from; images elsewhere are indexed and counted as not readable."""
 
@@ -61,7 +64,7 @@ def index_images(lake: Lake, request: IndexRequest, on_left_out: OnLeftOut | Non
     findings = Findings(LeftOut(on_left_out))
     source = request.source
     # read: the source in, rows of the index out; a listing also tells the version of each image
-    rows = read_source(source, ImageAccess(lake.storage, request.allowed_roots), findings)
+    rows = read_source(source, ImageAccess(request.storage or lake.storage, request.allowed_roots), findings)
     # check: the same rows out; refused if an id comes twice, or if there is nothing to label
     if source.kind in ("table", "list"):
         rows = _refuse_duplicates(rows, source.url)

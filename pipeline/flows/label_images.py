@@ -102,7 +102,7 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
         ray.data.from_blocks(plan_blocks)
         # fetch: as many rows out as in, with encoded bytes or a failure, PART_BYTES at once; waits for the network
         .map_batches(
-            partial(fetch_in_parts, fetch=settings.fetch, storage=lake.storage),
+            partial(fetch_in_parts, fetch=settings.fetch, storage=settings.source_storage),
             batch_format="pyarrow",
             batch_size=None,
             compute=TaskPoolStrategy(size=resources.fetch_slots),

@@ -1,6 +1,7 @@
 """Reads many images at once; within its deadline each gives its bytes or a failure."""
 
 import asyncio
+import functools
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +9,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from laketag.pipeline.config import FetchSettings, StorageSettings
+from laketag.pipeline.errors import LaketagError
 from laketag.pipeline.images.fetch_files import read_file
-from laketag.pipeline.images.fetch_objects import read_object, read_odd_object
+from laketag.pipeline.images.fetch_objects import read_object, read_slowly
 from laketag.pipeline.images.fetch_rows import (
     ImageColumn,
     WantedRows,
@@ -18,11 +20,13 @@ from laketag.pipeline.images.fetch_rows import (
     row_group_deadline_s,
     split_by_row_group,
 )
+from laketag.pipeline.images.fetch_web import open_session, read_page
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.images.image_locations import locate
 from laketag.pipeline.images.retrying import read_with_retries
-from laketag.pipeline.store.locations import Location
-from laketag.pipeline.store.s3_clients import is_plain_key
+from laketag.pipeline.store.locations import WEB, Location
+from laketag.pipeline.store.s3_clients import Requests
+from laketag.pipeline.store.schemes import has_buckets, has_fast_reads, open_bucket
 from laketag.pipeline.store.versions import Version
 
 FILE_THREADS = 16
@@ -60,9 +64,7 @@ async def _fetch(
     try:
         await _read_all(batch, uris, etags, settings)
     finally:
-        batch.threads.shutdown(
-            wait=False, cancel_futures=True
-        )  # does not wait for a thread that hangs on a disk
+        await batch.close()
     return [batch.found[index] for index in range(len(uris))]
 
 
@@ -70,7 +72,7 @@ async def _read_all(
     batch: "_Batch", uris: Sequence[str], etags: Sequence[str], settings: FetchSettings
 ) -> None:
     """Every image of the batch has a result."""
-    reads: list[Awaitable[None]] = []
+    images: list[tuple[Location, Version, int]] = []
     tables: dict[ImageColumn, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for index, (uri, etag) in enumerate(zip(uris, etags, strict=True)):
         try:
@@ -79,10 +81,13 @@ async def _read_all(
             batch.keep(failure, 0, [index])
             continue
         if location.column is None:
-            reads.append(batch.read_image(location.file, Version(etag), index))
+            images.append((location.file, Version(etag), index))
         else:
             column = ImageColumn(location.file, Version(etag), location.column)
             tables[column][location.row].append(index)
+    files = [*(image[0] for image in images), *(column.file for column in tables)]
+    await batch.open_buckets(files)
+    reads = [batch.read_image(*image) for image in images]
     reads += [batch.read_table(column, indexes) for column, indexes in tables.items()]
     await asyncio.gather(*reads)
 
@@ -97,6 +102,25 @@ class _Batch:
         self._storage = storage
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._table_slots = asyncio.Semaphore(min(TABLE_READS, settings.concurrency))
+        self._web = functools.cache(lambda: open_session(settings))
+
+    async def close(self) -> None:
+        """Nothing is held any more, except by a thread that hangs on a disk."""
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        if self._web.cache_info().currsize:
+            await self._web().close()
+
+    async def open_buckets(self, files: Sequence[Location]) -> None:
+        """Each bucket's client is open, which may take a request, so that this is no part of an image's deadline."""
+        buckets = {(file.scheme, file.bucket): file for file in files if has_buckets(file)}
+        requests = Requests(self._settings.deadline_s)
+        opening = [
+            self._in_thread(functools.partial(open_bucket, file, self._storage, requests))
+            for file in buckets.values()
+        ]
+        for error in await asyncio.gather(*opening, return_exceptions=True):
+            if isinstance(error, LaketagError):  # other errors come again with each image
+                raise error
 
     def keep(self, image: Image, attempts: int, indexes: Sequence[int]) -> None:
         """The images with these indexes have this result."""
@@ -113,9 +137,11 @@ class _Batch:
         def read() -> Awaitable[memoryview | bytes]:
             if location.is_local:
                 return self._in_thread(lambda: read_file(location.key, version, settings.max_bytes))
-            if is_plain_key(location.key):
+            if location.scheme in WEB:
+                return read_page(self._web(), location.url, version, settings)
+            if has_fast_reads(location):
                 return read_object(location, version, settings, storage)
-            return self._in_thread(lambda: read_odd_object(location, version, settings, storage))
+            return self._in_thread(lambda: read_slowly(location, version, settings, storage))
 
         async with self._slots:
             tried = await read_with_retries(read, settings, settings.deadline_s)

@@ -12,6 +12,9 @@ THROTTLED = re.compile(
 FORBIDDEN = re.compile(
     r"AccessDenied|Expired|InvalidToken|InvalidAccessKey|Signature|TokenRefresh|Skewed|Forbidden|Credential"
 )
+PAYS = "where whoever reads an S3 bucket pays for it (requester pays), set storage.requester_pays = true"
+DENIED = (None, "AccessDenied", "403")
+ARCHIVED = ("InvalidObjectState", "BlobArchived")
 TIMED_OUT = re.compile(r"kind: Timeout|TimedOut|ReadTimeout|ConnectTimeout|RequestTimeout")
 PASSING = re.compile(
     r"kind: (Connect|Interrupted|Request|Decode|Body)|ConnectionClosed|EndpointConnection|IncompleteRead|Connection"
@@ -27,22 +30,39 @@ def explain(error: Exception) -> ImageFailure:
     code, status = read_answer(error)
     answered = " ".join(str(part) for part in (status, code) if part)
     detail = f"the store answered {answered}" if answered else _first_line(error)
-    if isinstance(error, FileNotFoundError) or status == 404:
+    if isinstance(error, FileNotFoundError):
         return ImageFailure("not_found", detail)
     if isinstance(error, NotADirectoryError | IsADirectoryError):
         return ImageFailure("not_found", "there is no such file")
+    if isinstance(error, PermissionError):
+        return ImageFailure("forbidden", detail)
+    searched = f"{type(error).__name__} {without_urls(str(error))}"
+    if status is None and (isinstance(error, TimeoutError) or TIMED_OUT.search(searched)):
+        return PassingFailure("timeout", "no complete answer in time")
+    if status is None and PASSING.search(searched):
+        return PassingFailure("store_error", detail)
+    return explain_status(status, code, detail)
+
+
+def explain_status(status: int | None, code: str | None, detail: str) -> ImageFailure:
+    """The failure behind an HTTP status and a store's own code, as far as there are any."""
+    if code in ARCHIVED:
+        return ImageFailure(
+            "archived", "in an archive tier of the store; restore it and label with --retry archived"
+        )
+    if status in (404, 410):
+        return ImageFailure("not_found", detail)
     if status == 412:
         return ImageFailure("changed", "the object is not the version that was indexed")
-    if isinstance(error, PermissionError) or status in (401, 403):
-        return ImageFailure("forbidden", detail)
+    if status in (401, 403):
+        return ImageFailure("forbidden", f"{detail}; {PAYS}" if code in DENIED else detail)
     if status == 400 and code and FORBIDDEN.search(code):
         return ImageFailure("forbidden", detail)
     if status in (429, 503) or (code and THROTTLED.search(code)):
         return PassingFailure("throttled", detail)
-    searched = f"{type(error).__name__} {without_urls(str(error))}"
-    if isinstance(error, TimeoutError) or status == 408 or TIMED_OUT.search(searched):
+    if status == 408 or (code and TIMED_OUT.search(code)):
         return PassingFailure("timeout", "no complete answer in time")
-    if (status is not None and status >= 500) or PASSING.search(searched):
+    if status is not None and status >= 500:
         return PassingFailure("store_error", detail)
     return ImageFailure("store_error", detail)
 

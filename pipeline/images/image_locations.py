@@ -4,10 +4,11 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from laketag.pipeline.images.image_failure import ImageFailure
-from laketag.pipeline.store.locations import Location, parse_url
-from laketag.pipeline.store.schemes import SCHEMES, normalise_url
+from laketag.pipeline.store.locations import WEB, Location, parse_url
+from laketag.pipeline.store.schemes import SCHEMES, normalise_url, why_unknown
 
 EMBEDDED = re.compile(r"(?P<file>.+)#column=(?P<column>[^&#]+)&row=(?P<row>\d+)", re.DOTALL)
 
@@ -38,15 +39,30 @@ def locate(uri: str, allowed_roots: tuple[str, ...]) -> ImageLocation:
         raise _outside("a NUL character is in the URI, and in no path")
     match = EMBEDDED.fullmatch(uri)
     file = parse_url(match["file"] if match else uri)
-    if file.scheme not in SCHEMES:
-        raise _outside(f"{file.scheme}:// is not read; images come from s3:// or local paths")
+    if reason := why_unknown(file):
+        raise _outside(reason)
+    if file.scheme in WEB:
+        if match:
+            raise _outside(f"tables are not read from {file.scheme}://; download it, or put it into a store")
+        _check_page(file, allowed_roots)
     file = _checked_path(file, allowed_roots) if file.is_local else _checked_object(file, allowed_roots)
     return ImageLocation(file, match["column"], int(match["row"])) if match else ImageLocation(file)
 
 
+def _check_page(location: Location, allowed_roots: tuple[str, ...]) -> None:
+    """A web server is asked only where the settings allow it, because an index may name any server of this network."""
+    if not allowed_roots:
+        raise _outside(f"{location.scheme}:// is read only below fetch.allowed_roots, which is empty")
+    path = unquote(re.split(r"[?#]", location.key, maxsplit=1)[0])
+    if "\\" in path or any(part in (".", "..") for part in path.split("/")):
+        raise _outside(
+            "the URL has '.', '..' or '\\' in its path, which could lead out of fetch.allowed_roots"
+        )
+
+
 def _checked_object(location: Location, allowed_roots: tuple[str, ...]) -> Location:
-    if not location.bucket or not location.key:
-        raise _outside("the URL names no object; s3://bucket/key is read")
+    if (not location.bucket and location.scheme in SCHEMES) or not location.key:
+        raise _outside(f"the URL names no object; {location.scheme}://bucket/key is read")
     if not allowed_roots:
         return location
     if ".." in location.key.split("/"):  # a key like any other, unless something before the store resolves it

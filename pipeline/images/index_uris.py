@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
@@ -13,9 +12,10 @@ from laketag.pipeline.errors import InputError
 from laketag.pipeline.images.findings import Findings
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.images.image_locations import locate
+from laketag.pipeline.store.background import map_in_background
 from laketag.pipeline.store.errors import store_errors
-from laketag.pipeline.store.locations import LOCAL, Location, parse_url
-from laketag.pipeline.store.schemes import SAME_SCHEMES, find_version, is_remote
+from laketag.pipeline.store.locations import ALIASES, LOCAL, Location, parse_url
+from laketag.pipeline.store.schemes import find_version, is_remote
 from laketag.pipeline.store.versions import UNKNOWN
 
 REQUESTS_IN_FLIGHT = 32
@@ -41,7 +41,7 @@ def absolute_uri(uri: str, file: Location) -> str:
         scheme, slashes, rest = match[1].lower(), match[2], match[3]
         if scheme == LOCAL:
             return _local_path("/" + (rest if len(slashes) != len("//") else rest.partition("/")[2]))
-        return f"{SAME_SCHEMES.get(scheme, scheme)}:{slashes if len(slashes) > 1 else '///'}{rest}"
+        return f"{ALIASES.get(scheme, scheme)}:{slashes if len(slashes) > 1 else '///'}{rest}"
     if uri.startswith("/") or _WINDOWS.match(uri):
         return uri
     if file.is_local:
@@ -74,8 +74,7 @@ def find_versions(uris: Sequence[str], access: ImageAccess, findings: Findings) 
             etag = find_version(location, access.storage).etag
         return etag, "there is no such file" if etag == UNKNOWN and location.is_local else None
 
-    with ThreadPoolExecutor(REQUESTS_IN_FLIGHT, thread_name_prefix="versions") as pool:
-        found = list(pool.map(find, uris))
+    found = list(map_in_background(find, uris, REQUESTS_IN_FLIGHT))
     findings.unreadable.update(reason for _, reason in found if reason)
     return [etag for etag, _ in found]
 

@@ -17,7 +17,8 @@ from laketag.pipeline.images.findings import LeftOut
 from laketag.pipeline.images.open_tables import CsvTable, OpenTable, ParquetTable
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.locations import Listed, Location, parse_url
-from laketag.pipeline.store.schemes import normalise_url, open_filesystem
+from laketag.pipeline.store.schemes import normalise_url
+from laketag.pipeline.store.versioned_file import open_file
 from laketag.pipeline.store.versions import version_of_etag
 
 MANIFEST_NAME = "manifest.json"
@@ -41,9 +42,8 @@ class Inventory:
 def read_manifest(source: str, storage: StorageSettings) -> Inventory:
     """The inventory of the manifest; an InputError if it is none, or its files are ORC."""
     manifest = parse_url(normalise_url(source))
-    filesystem, path = open_filesystem(manifest.url, storage)
-    with store_errors(manifest.url):
-        data = filesystem.cat_file(path)
+    with store_errors(manifest.url), open_file(manifest.url, storage) as opened:
+        data = opened.read()
     try:
         content = json.loads(data)
         kind, schema = content["fileFormat"], content["fileSchema"]
@@ -66,8 +66,7 @@ def list_inventory(
     """Pages of the objects that exist now, as a listing gives them; older versions and deleted objects are left out."""
     for key in inventory.keys:
         url = _find_data_file(inventory.manifest, key)
-        filesystem, path = open_filesystem(url, storage)
-        with store_errors(url), filesystem.open(path, "rb") as file:
+        with store_errors(url), open_file(url, storage) as file:
             names = inventory.csv_names
             table = ParquetTable(url, file) if names is None else CsvTable(url, file, names)
             yield from _list_table(url, table, left_out)

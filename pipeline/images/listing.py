@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -14,6 +13,7 @@ from laketag.pipeline.errors import InputError
 from laketag.pipeline.images.exclusions import UNFINISHED_EXTENSIONS, Exclusions
 from laketag.pipeline.images.findings import LeftOut
 from laketag.pipeline.images.image_formats import IMAGE_EXTENSIONS, SNIFFED_BYTES, is_image
+from laketag.pipeline.store.background import map_in_background
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.locations import Listed, Skipped, parse_url
 from laketag.pipeline.store.schemes import list_below, normalise_url, read_start
@@ -92,8 +92,9 @@ class ImageListing:
     def _images_by_content(self, files: list[Listed]) -> list[Listed]:
         """Those of the files that begin as images do, where that is looked at; others are left out by their extension."""
         looked_at = [file for file in files if file.size_bytes] if self._looks_inside else []
-        with ThreadPoolExecutor(READS_IN_FLIGHT, thread_name_prefix="sniff") as pool:
-            starts = dict(zip(looked_at, pool.map(self._read_start, looked_at), strict=True))
+        starts = dict(
+            zip(looked_at, map_in_background(self._read_start, looked_at, READS_IN_FLIGHT), strict=True)
+        )
         images = []
         for file in files:
             extension = _extension(file)

@@ -11,7 +11,8 @@ from laketag.pipeline.images.index_uris import ImageAccess, absolute_uri, find_v
 from laketag.pipeline.images.listing import COLUMNS
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.locations import parse_url
-from laketag.pipeline.store.schemes import normalise_url, open_filesystem
+from laketag.pipeline.store.schemes import normalise_url
+from laketag.pipeline.store.versioned_file import open_file
 
 BATCH_LINES = 50_000
 
@@ -22,8 +23,7 @@ def read_path_list(source: str, access: ImageAccess, findings: Findings) -> Iter
     Relative paths are relative to the folder of the list. An InputError names the first line that is not UTF-8.
     """
     file = parse_url(normalise_url(source))
-    filesystem, path = open_filesystem(file.url, access.storage)
-    with store_errors(file.url), filesystem.open(path, "rb") as opened:
+    with store_errors(file.url), open_file(file.url, access.storage) as opened:
         uris = (absolute_uri(line, file) for line in _read_lines(opened, file.url))
         while batch := list(islice(uris, BATCH_LINES)):
             yield look_up_images(batch, access, findings)

@@ -11,7 +11,7 @@ from laketag.pipeline.errors import InputError
 from laketag.pipeline.images.findings import LeftOut
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.locations import Listed, Location, Skipped, parse_url
-from laketag.pipeline.store.schemes import find_version, list_below, normalise_url, open_filesystem
+from laketag.pipeline.store.schemes import find_version, is_file, list_below, normalise_url
 
 PARQUET_EXTENSIONS = ("parquet", "pq", "parq")
 DEFAULT_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -52,9 +52,8 @@ def find_table_files(source: str, storage: StorageSettings, left_out: LeftOut) -
     A file that is given itself may have any name. An InputError if the folder belongs to a format with its own list of files.
     """
     location = parse_url(normalise_url(source))
-    filesystem, path = open_filesystem(location.url, storage)
     with store_errors(location.url):
-        if filesystem.info(path)["type"] != "directory":
+        if is_file(location, storage):
             return [TableFile(location, find_version(location, storage).etag)]
         found = [entry for page in list_below(location, storage, _reason) for entry in page]
     for entry in found:

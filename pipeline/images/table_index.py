@@ -28,7 +28,7 @@ from laketag.pipeline.images.open_tables import OpenTable, ParquetTable, open_ta
 from laketag.pipeline.images.rows_without_bytes import find_rows_without_bytes
 from laketag.pipeline.images.table_files import TableFile, find_table_files
 from laketag.pipeline.store.errors import store_errors
-from laketag.pipeline.store.schemes import open_filesystem
+from laketag.pipeline.store.versioned_file import open_file
 from laketag.pipeline.store.versions import version_of_etag
 from laketag.schemas import ImageIndex
 
@@ -45,8 +45,7 @@ def read_table_index(
     """
     for file in find_table_files(source, access.storage, findings.left_out):
         url = file.location.url
-        filesystem, path = open_filesystem(url, access.storage)
-        with store_errors(url), filesystem.open(path, "rb") as opened:
+        with store_errors(url), open_file(url, access.storage) as opened:
             yield from _read_table(file, open_table(url, opened), columns, access, findings)
 
 

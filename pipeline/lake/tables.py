@@ -12,7 +12,8 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
 from laketag.pipeline.store.errors import store_errors
-from laketag.pipeline.store.schemes import open_filesystem, polars_options
+from laketag.pipeline.store.schemes import polars_options
+from laketag.pipeline.store.versioned_file import open_file
 
 ROW_GROUP_ROWS = 65_536
 FOOTER_PREFIX = "laketag."
@@ -56,8 +57,7 @@ def encode_table(
 
 def read_footer(url: str, storage: StorageSettings) -> dict[str, str]:
     """Our entries in the file's footer."""
-    filesystem, path = open_filesystem(url, storage)
-    with store_errors(url), filesystem.open(path, "rb") as file:
+    with store_errors(url), open_file(url, storage) as file:
         entries = pq.read_metadata(file).metadata or {}
     return {
         key.decode().removeprefix(FOOTER_PREFIX): value.decode()

@@ -9,6 +9,7 @@ from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha2
 from laketag.pipeline.models.node_cache import cache_folder, copy_once
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.schemes import open_filesystem
+from laketag.pipeline.store.versioned_file import open_file
 
 CHUNK_BYTES = 1 << 22
 
@@ -26,7 +27,7 @@ def local_copy(url_or_path: str, expected: ExpectedSha256 | None, storage: Stora
         version = None if expected else str(_version(filesystem.info(inside)))
 
     def read() -> Iterator[bytes]:
-        with store_errors(url_or_path), filesystem.open(inside, "rb") as source:
+        with store_errors(url_or_path), open_file(url_or_path, storage) as source:
             while chunk := source.read(CHUNK_BYTES):
                 yield chunk
 

@@ -10,7 +10,15 @@ from laketag.pipeline.errors import AccessError, LaketagError, StorageError
 from laketag.pipeline.store.locations import parse_url
 from laketag.pipeline.store.s3_access import no_credentials
 
-CLIENT_LIBRARIES = ("botocore", "aiobotocore", "s3fs", "obstore", "aiohttp")
+CLIENT_LIBRARIES = ("botocore", "aiobotocore", "s3fs", "obstore", "aiohttp", "fsspec")
+S3_HINTS = {
+    "denied": "; where whoever reads the bucket pays for it (requester pays), set storage.requester_pays = true",
+    "unreachable": "check storage.endpoint_url or AWS_ENDPOINT_URL, and the network",
+}
+OTHER_HINTS = {
+    "denied": "",
+    "unreachable": "check the URL, the variables that name the store's endpoint, and the network",
+}
 NO_CREDENTIALS = re.compile(
     r"NoCredentials|PartialCredentials|CredentialRetrieval|TokenRetrieval|SSOToken|ProfileNotFound"
 )
@@ -51,7 +59,7 @@ def translate(url: str, error: BaseException) -> StorageError | None:
             f"{url}: no space is left on the device; free some and run the same command again"
         )
     if not parse_url(url).is_local:
-        return _translate_s3(url, error)
+        return _translate_remote(url, error)
     if isinstance(error, PermissionError):
         return StorageError(f"{url}: this user lacks the permission; change the rights of the file or folder")
     if isinstance(error, FileNotFoundError):
@@ -80,7 +88,7 @@ def read_answer(error: BaseException) -> Answer:
 
 def without_urls(text: str) -> str:
     """The text of an error without the URLs in it, because a key may contain any word or number."""
-    return re.sub(r"\(path: s3://.*\)|\w+://[^\s\"<>]+", "", text)  # polars puts the first one at the end
+    return re.sub(r"\(path: \w+://.*\)|\w+://[^\s\"<>]+", "", text)  # polars puts the first one at the end
 
 
 def without_secrets(text: str, limit: int = 300) -> str:
@@ -93,32 +101,34 @@ def without_secrets(text: str, limit: int = 300) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _translate_s3(url: str, error: BaseException) -> StorageError | None:
+def _translate_remote(url: str, error: BaseException) -> StorageError | None:
     code, status = read_answer(error)
     name, text = type(error).__name__, str(error)
     searched = without_urls(text)
-    bucket = f"s3://{parse_url(url).bucket}"
-    if code == "NoSuchBucket" or "The specified bucket does not exist" in searched:
+    location = parse_url(url)
+    is_s3 = location.scheme == "s3"
+    bucket = f"{location.scheme}://{location.bucket}"
+    hints = S3_HINTS if is_s3 else OTHER_HINTS
+    if code in ("NoSuchBucket", "ContainerNotFound") or "The specified bucket does not exist" in searched:
         return StorageError(
             f"{url}: there is no bucket {bucket}; create it, or correct the URL or the endpoint"
         )
-    if NO_CREDENTIALS.search(name):
+    if is_s3 and NO_CREDENTIALS.search(name):
         return no_credentials(url, without_secrets(text))
     if isinstance(error, PermissionError) or status in (401, 403):
         return AccessError(
             f"{url}: the store denies access ({code or 'AccessDenied'}); "
-            "check the credentials and what their user may do there"
+            f"check the credentials and what their user may do there{hints['denied']}"
         )
     if isinstance(error, FileNotFoundError) or status == 404:
         return StorageError(f"{url}: does not exist; correct the path, or write it first")
-    if status in (301, 307) or code == "AuthorizationHeaderMalformed":
+    if is_s3 and (status in (301, 307) or code == "AuthorizationHeaderMalformed"):
         return StorageError(
             f"{url}: {bucket} is in another region; set storage.region or AWS_REGION to that region"
         )
     if UNREACHABLE.search(name) or UNREACHABLE.search(searched):
         return StorageError(
-            f"{url}: the store cannot be reached ({without_secrets(text)}); "
-            "check storage.endpoint_url or AWS_ENDPOINT_URL, and the network"
+            f"{url}: the store cannot be reached ({without_secrets(text)}); {hints['unreachable']}"
         )
     library = type(error).__module__.partition(".")[0]
     if status is None and not isinstance(error, OSError) and library not in CLIENT_LIBRARIES:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.locations import parse_url
-from laketag.pipeline.store.schemes import open_filesystem
+from laketag.pipeline.store.schemes import open_filesystem, remove_below
 
 
 def list_files(folder: str, storage: StorageSettings, suffix: str = ".parquet") -> list[str]:
@@ -39,6 +39,5 @@ def list_folders(folder: str, storage: StorageSettings) -> list[str]:
 
 def remove_folder(folder: str, storage: StorageSettings) -> None:
     """The folder and everything below it do not exist any more, or never did."""
-    filesystem, path = open_filesystem(folder, storage)
     with store_errors(folder), suppress(FileNotFoundError):
-        filesystem.rm(path, recursive=True)
+        remove_below(parse_url(folder), storage)

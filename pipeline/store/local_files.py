@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 
@@ -19,6 +20,11 @@ def find_file_version(location: Location) -> Version:
         return version_of_file(os.stat(location.key))  # noqa: PTH116  # keys are strings
     except OSError:
         return Version(UNKNOWN)
+
+
+def remove_folder(folder: Location) -> None:
+    """The folder and everything in it do not exist any more."""
+    shutil.rmtree(folder.key)
 
 
 def list_below(folder: Location, leave_out: LeaveOut) -> Iterator[list[Listed | Skipped]]:

@@ -8,6 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 LOCAL = "file"
+WEB = ("http", "https")
+ALIASES = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}
+"""Other names of schemes, as Hadoop and fsspec have them."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Location:
         """As tables store it: ``s3://bucket/key``, or the bare path of a file on this machine."""
         if self.is_local:
             return self.key
-        return f"{self.scheme}://{self.path}"
+        return f"{self.scheme}://{self.bucket}" + (f"/{self.key}" if self.key else "")
 
     @property
     def path(self) -> str:
@@ -69,6 +72,7 @@ def parse_url(url: str) -> Location:
     if match is None:
         return Location(LOCAL, "", url)
     scheme, rest = match.groups()
+    scheme = ALIASES.get(scheme.lower(), scheme.lower())
     if scheme == LOCAL:
         return Location(LOCAL, "", unquote(urlsplit(url).path))
     bucket, _, key = rest.partition("/")

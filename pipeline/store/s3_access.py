@@ -31,6 +31,8 @@ class S3Access:
     region: str
     profile: str | None
     anonymous: bool
+    requester_pays: bool
+    addressing: str  # botocore's addressing_style: auto, path or virtual
     checksums: tuple[str, str]  # botocore's request_checksum_calculation and response_checksum_validation
     environment: str = field(repr=False)
 
@@ -77,6 +79,8 @@ def _resolve_access(storage: StorageSettings, environment: str) -> S3Access:
         region=storage.region or _find_region(profile),
         profile=storage.profile,
         anonymous=storage.anonymous or os.environ.get("AWS_SKIP_SIGNATURE", "").lower() in TRUE,
+        requester_pays=storage.requester_pays,
+        addressing=_find_addressing(storage, profile),
         checksums=_find_checksums(profile, "when_required" if endpoint_url else "when_supported"),
         environment=environment,
     )
@@ -86,6 +90,13 @@ def _find_region(profile: dict[str, Any]) -> str:
     """The region of the environment, else of the profile, else the default of AWS."""
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or profile.get("region")
     return region or DEFAULT_REGION
+
+
+def _find_addressing(storage: StorageSettings, profile: dict[str, Any]) -> str:
+    """Where the bucket's name is in a URL: what the settings say, else the profile."""
+    nested = profile.get("s3")
+    style = nested.get("addressing_style") if isinstance(nested, dict) else None
+    return storage.addressing if storage.addressing != "auto" else style or "auto"
 
 
 def _find_endpoint(profile: dict[str, Any]) -> str | None:

@@ -42,6 +42,7 @@ def open_s3fs(access: S3Access) -> Any:
         endpoint_url=access.endpoint_url,
         config_kwargs=_botocore_config(access),
         profile=access.profile,
+        requester_pays=access.requester_pays,
         use_listings_cache=False,
         skip_instance_cache=True,
     )
@@ -54,7 +55,7 @@ def open_obstore(bucket: str, access: S3Access, requests: Requests) -> "S3Store"
 
     return S3Store(
         bucket,
-        config=_object_store_config(access),  # type: ignore[arg-type]  # a TypedDict whose keys depend on the settings
+        config=_object_store_config(access, bucket),  # type: ignore[arg-type]  # a TypedDict whose keys depend on the settings
         client_options={
             "allow_http": access.allow_http,
             "timeout": timedelta(seconds=requests.timeout_s),
@@ -86,7 +87,10 @@ def open_botocore(access: S3Access, requests: Requests) -> Any:
         retries={"mode": "standard", "total_max_attempts": requests.tries},
         signature_version=UNSIGNED if access.anonymous else None,
     )
-    return session.create_client("s3", endpoint_url=access.endpoint_url, config=config)
+    client = session.create_client("s3", endpoint_url=access.endpoint_url, config=config)
+    if access.requester_pays:
+        client.meta.events.register("before-call.s3", _offer_to_pay)
+    return client
 
 
 def is_plain_key(key: str) -> bool:
@@ -94,12 +98,12 @@ def is_plain_key(key: str) -> bool:
     return all(part not in ("", ".", "..") and part.isprintable() for part in key.split("/"))
 
 
-def polars_options(access: S3Access) -> dict[str, str]:
-    """What polars needs to reach the store; holds the credentials, so never print it.
+def polars_options(bucket: str, access: S3Access) -> dict[str, str]:
+    """What polars needs to reach the bucket; holds the credentials, so never print it.
 
     Temporary credentials expire, so make new options for each scan.
     """
-    options = _object_store_config(access)
+    options = _object_store_config(access, bucket)
     if access.endpoint_url:
         options["aws_allow_http"] = str(access.allow_http).lower()
     if access.anonymous:
@@ -117,15 +121,27 @@ def _botocore_config(access: S3Access) -> dict[str, Any]:
         "max_pool_connections": CONNECTIONS,
         "request_checksum_calculation": request,
         "response_checksum_validation": response,
+        "s3": {"addressing_style": access.addressing},
     }
 
 
-def _object_store_config(access: S3Access) -> dict[str, str]:
+def _object_store_config(access: S3Access, bucket: str) -> dict[str, str]:
     """Settings of the clients that are built on the Rust crate object_store."""
     config = {"aws_region": access.region}
-    if access.endpoint_url:  # both names: the variable AWS_ENDPOINT_URL_S3 would override the first alone
-        config |= {"aws_endpoint_url": access.endpoint_url, "aws_endpoint_url_s3": access.endpoint_url}
+    endpoint_url = access.endpoint_url
+    if access.addressing == "virtual":
+        config["aws_virtual_hosted_style_request"] = "true"
+        endpoint_url = endpoint_url and endpoint_url.replace("://", f"://{bucket}.", 1)
+    if endpoint_url:  # both names: the variable AWS_ENDPOINT_URL_S3 would override the first alone
+        config |= {"aws_endpoint_url": endpoint_url, "aws_endpoint_url_s3": endpoint_url}
+    if access.requester_pays:
+        config["aws_request_payer"] = "true"
     return config | ({"aws_skip_signature": "true"} if access.anonymous else {})
+
+
+def _offer_to_pay(params: dict[str, Any], **_: object) -> None:
+    """The request says that whoever sends it pays for it."""
+    params["headers"]["x-amz-request-payer"] = "requester"
 
 
 def _renewing(credentials: Any) -> Callable[[], dict[str, object]]:

@@ -1,24 +1,28 @@
-"""Objects on S3: which version one has, and all below a prefix, listed by many requests side by side.
+"""Objects on S3: all below a prefix, listed by many requests side by side, read, and removed.
 
-S3 lists 1,000 keys a request, in order. A range of keys that does not end within a few pages is therefore cut where later
-keys may begin, judging by the last key seen: after ``img_004999`` come ``img_005``, ``img_01``, ``img_1`` and so on,
-whatever the depth of the folders.
+S3 lists 1,000 keys a request, in order. A prefix that does not end within a few pages is therefore cut where later keys may
+begin, judging by the last key seen: after ``img_004999`` come ``img_005``, ``img_01``, ``img_1`` and so on, whatever the
+depth of the folders. Some stores do not list from a given key on (StartAfter), or not in order; there page follows page.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.errors import StorageError
+from laketag.pipeline.store.background import in_background, iterate_in_background
 from laketag.pipeline.store.errors import read_answer
 from laketag.pipeline.store.locations import Listed, Location
-from laketag.pipeline.store.s3_access import resolve_access
+from laketag.pipeline.store.readers import BotocoreReader, ObstoreReader, Reader
+from laketag.pipeline.store.s3_buckets import bucket_access
 from laketag.pipeline.store.s3_clients import Requests, is_plain_key, open_botocore, open_obstore
-from laketag.pipeline.store.versions import UNKNOWN, Version, version_of_etag
+from laketag.pipeline.store.versions import version_of_etag
 
 REQUESTS_IN_FLIGHT = 16
-HEAD = Requests(timeout_s=30.0, tries=6)
 LIST = Requests(timeout_s=60.0, tries=7)
 PAGE_KEYS = 1000
 PAGES_BEFORE_SPLIT = 3
@@ -37,34 +41,31 @@ class Prefix:
 
 @dataclass(frozen=True)
 class KeyRange:
-    """Keys after ``after``, as S3's StartAfter counts, up to and including ``last`` (None: to the end of the prefix)."""
+    """Keys after ``after`` up to and including ``last`` (None: to the end of the prefix)."""
 
     after: str
     last: str | None
 
 
-def find_object_version(location: Location, storage: StorageSettings) -> Version:
-    """The object's version; unknown if there is no such object or these credentials may not see it."""
-    access = resolve_access(storage)
-    try:
-        if not location.key:
-            return Version(UNKNOWN)
-        if is_plain_key(location.key):  # many times faster
-            return version_of_etag(open_obstore(location.bucket, access, HEAD).head(location.key)["e_tag"])
-        client = open_botocore(access, HEAD)
-        return version_of_etag(client.head_object(Bucket=location.bucket, Key=location.key).get("ETag"))
-    except Exception as error:
-        if isinstance(error, FileNotFoundError) or read_answer(error).status in (401, 403, 404):
-            return Version(UNKNOWN)
-        raise
+class Page(NamedTuple):
+    """Some objects of a listing, as botocore answers them."""
+
+    objects: list[Any]
+    is_last: bool
+
+
+def open_reader(location: Location, storage: StorageSettings, requests: Requests) -> Reader:
+    """A reader of the object, through the faster client if that can name it."""
+    access = bucket_access(location.bucket, storage)
+    if is_plain_key(location.key):
+        return ObstoreReader(open_obstore(location.bucket, access, requests), location.key)
+    return BotocoreReader(open_botocore(access, requests), location.bucket, location.key)
 
 
 def list_objects(folder: Location, storage: StorageSettings) -> Iterator[list[Listed]]:
     """Pages of the objects below the folder, in no particular order."""
-    prefix = Prefix(
-        open_botocore(resolve_access(storage), LIST), folder.bucket, f"{folder.key}/" if folder.key else ""
-    )
-    for page in _list_side_by_side(prefix):
+    prefix = _open_prefix(folder, storage)
+    for page in list_pages(prefix):
         yield [
             Listed(
                 f"s3://{folder.bucket}/{entry['Key']}",
@@ -76,42 +77,118 @@ def list_objects(folder: Location, storage: StorageSettings) -> Iterator[list[Li
         ]
 
 
+def remove_objects(folder: Location, storage: StorageSettings) -> None:
+    """No object is below the folder; all others are as they were, whatever characters its name has."""
+    prefix = _open_prefix(folder, storage)
+    keys = [entry["Key"] for page in list_pages(prefix) for entry in page]
+    for start in range(0, len(keys), PAGE_KEYS):
+        _remove(prefix, keys[start : start + PAGE_KEYS])
+
+
+def list_pages(prefix: Prefix) -> Iterator[list[Any]]:
+    """Pages of the prefix's objects, each object once."""
+    pages = iterate_in_background(_pages(prefix, "", PAGE_KEYS))
+    seen: list[str] = []
+    for number, page in enumerate(pages, start=1):
+        seen += [entry["Key"] for entry in page.objects]
+        yield page.objects
+        if page.is_last:
+            return
+        if number >= PAGES_BEFORE_SPLIT and seen:
+            break
+    in_order = all(one < other for one, other in pairwise(seen))
+    if in_order and in_background(lambda: _lists_from(prefix, seen[-1])).result():
+        yield from _list_side_by_side(prefix, _split(KeyRange(seen[-1], None), seen[0], len(prefix.prefix)))
+    else:
+        yield from (page.objects for page in pages)
+
+
 def list_range(prefix: Prefix, keys: KeyRange) -> tuple[list[Any], list[KeyRange]]:
     """The range's first objects, and the ranges that remain after a few pages.
 
     Most ranges between two cuts are empty. So the first request is for a single key, which tells whether the range is.
     """
     objects: list[Any] = []
-    after = keys.after
-    sizes = [PAGE_KEYS] * PAGES_BEFORE_SPLIT if keys.last is None else [1, *[PAGE_KEYS] * PAGES_BEFORE_SPLIT]
-    for size in sizes:
-        start = {"StartAfter": after} if after else {}
+    for number, page in enumerate(_pages(prefix, keys.after, PAGE_KEYS if keys.last is None else 1)):
+        if page.objects and page.objects[0]["Key"] < keys.after:
+            raise StorageError(
+                f"s3://{prefix.bucket}: the store lists from a given key on (StartAfter) in some requests and in others not; "
+                "copy the images to a folder or another store"
+            )
+        inside = (
+            entry for entry in page.objects if entry["Key"] > keys.after
+        )  # some stores list that key itself, too
+        objects += [entry for entry in inside if keys.last is None or entry["Key"] <= keys.last]
+        if page.is_last or (page.objects and keys.last is not None and page.objects[-1]["Key"] >= keys.last):
+            break
+        if number >= PAGES_BEFORE_SPLIT and objects:
+            seen = objects[0]["Key"], objects[-1]["Key"]
+            return objects, _split(KeyRange(seen[1], keys.last), seen[0], len(prefix.prefix))
+    return objects, []
+
+
+def _open_prefix(folder: Location, storage: StorageSettings) -> Prefix:
+    client = open_botocore(bucket_access(folder.bucket, storage), LIST)
+    return Prefix(client, folder.bucket, f"{folder.key}/" if folder.key else "")
+
+
+def _pages(prefix: Prefix, after: str, first_size: int) -> Iterator[Page]:
+    """Pages of the prefix's objects after a key, to the end; some may be empty."""
+    request: dict[str, Any] = {"MaxKeys": first_size} | ({"StartAfter": after} if after else {})
+    tokens: set[str] = set()
+    while True:
+        answer = prefix.client.list_objects_v2(Bucket=prefix.bucket, Prefix=prefix.prefix, **request)
+        is_last = not answer.get("IsTruncated")
+        yield Page(answer.get("Contents", []), is_last)
+        if is_last:
+            return
+        token = answer.get("NextContinuationToken")
+        if not token or token in tokens:
+            problem = "twice the same token" if token else "no token"
+            raise StorageError(
+                f"s3://{prefix.bucket}/{prefix.prefix}: the store lists only a part and gives {problem} for the next one "
+                "(NextContinuationToken), so what is missing cannot be listed; index a table of the images' URIs instead"
+            )
+        tokens.add(token)
+        request = {"MaxKeys": PAGE_KEYS, "ContinuationToken": token}
+
+
+def _lists_from(prefix: Prefix, key: str) -> bool:
+    """Whether the store lists from a key on that it has listed."""
+    try:
         page = prefix.client.list_objects_v2(
-            Bucket=prefix.bucket, Prefix=prefix.prefix, MaxKeys=size, **start
+            Bucket=prefix.bucket, Prefix=prefix.prefix, MaxKeys=2, StartAfter=key
         )
-        contents = page.get("Contents", [])
-        objects += [entry for entry in contents if keys.last is None or entry["Key"] <= keys.last]
-        if not page.get("IsTruncated") or (keys.last is not None and contents[-1]["Key"] >= keys.last):
-            return objects, []
-        after = contents[-1]["Key"]
-    return objects, _split(KeyRange(after, keys.last), objects[0]["Key"], len(prefix.prefix))
+    except Exception as error:
+        if read_answer(error).status in (400, 501):  # refused: directory buckets of AWS
+            return False
+        raise
+    return all(entry["Key"] >= key for entry in page.get("Contents", []))
 
 
-def _list_side_by_side(prefix: Prefix) -> Iterator[list[Any]]:
-    with ThreadPoolExecutor(REQUESTS_IN_FLIGHT, thread_name_prefix="list") as pool:
-        waiting: set[Future[tuple[list[Any], list[KeyRange]]]] = {
-            pool.submit(list_range, prefix, KeyRange("", None))
-        }
-        try:
-            while waiting:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    objects, rest = future.result()
-                    waiting |= {pool.submit(list_range, prefix, part) for part in rest}
-                    yield objects
-        finally:  # after an error, what has not begun need not begin
-            for future in waiting:
-                future.cancel()
+def _list_side_by_side(prefix: Prefix, ranges: list[KeyRange]) -> Iterator[list[Any]]:
+    running: set[Future[tuple[list[Any], list[KeyRange]]]] = set()
+    while ranges or running:
+        while ranges and len(running) < REQUESTS_IN_FLIGHT:
+            running.add(in_background(partial(list_range, prefix, ranges.pop())))
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            objects, rest = future.result()
+            ranges += rest
+            yield objects
+
+
+def _remove(prefix: Prefix, keys: list[str]) -> None:
+    """The keys exist no more; one request where the store takes that, else one for each."""
+    names = [{"Key": key} for key in keys]
+    try:
+        answer = prefix.client.delete_objects(Bucket=prefix.bucket, Delete={"Objects": names, "Quiet": True})
+    except Exception as error:
+        if read_answer(error).status not in (400, 405, 411, 501):
+            raise
+        answer = {"Errors": names}
+    for failed in answer.get("Errors", []):
+        prefix.client.delete_object(Bucket=prefix.bucket, Key=failed["Key"])
 
 
 def _split(keys: KeyRange, first_seen: str, fixed: int) -> list[KeyRange]:

@@ -1,5 +1,6 @@
 """One function opens a store, and one table says how the stores of each URL scheme are reached."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,64 +11,93 @@ from fsspec.implementations.local import LocalFileSystem
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import SettingsError
-from laketag.pipeline.store import local_files, s3_clients
-from laketag.pipeline.store.locations import LOCAL, LeaveOut, Listed, Location, Skipped, parse_url
-from laketag.pipeline.store.s3_access import resolve_access
+from laketag.pipeline.store import cloud_objects, fsspec_files, local_files, s3_clients, s3_objects
+from laketag.pipeline.store.errors import read_answer
+from laketag.pipeline.store.locations import LOCAL, WEB, LeaveOut, Listed, Location, Skipped, parse_url
+from laketag.pipeline.store.readers import Reader
+from laketag.pipeline.store.s3_buckets import bucket_access
 from laketag.pipeline.store.s3_clients import Requests
-from laketag.pipeline.store.s3_objects import find_object_version, list_objects
 from laketag.pipeline.store.versions import UNKNOWN, Version
+
+NOT_SEEN = (FileNotFoundError, PermissionError, IsADirectoryError)
+LOOK = Requests(timeout_s=30.0, tries=6)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scheme:
-    """How the stores of one URL scheme are reached."""
+    """How the stores of one URL scheme are reached; what is None cannot be done there."""
 
-    filesystem: Callable[[StorageSettings], Any]
-    """Opens an fsspec filesystem, for our tables and for whatever has no faster way."""
-    polars_options: Callable[[StorageSettings], dict[str, str]]
-    list_below: Callable[[Location, StorageSettings, LeaveOut], Iterator[Sequence[Listed | Skipped]]]
-    find_version: Callable[[Location, StorageSettings], Version]
-    bucket: Callable[[str, StorageSettings, Requests], Any] | None = None
+    filesystem: Callable[[Location, StorageSettings], Any] | None = None
+    """Opens an fsspec filesystem, for a lake's tables."""
+    polars_options: Callable[[Location, StorageSettings], dict[str, str]] | None = None
+    """Lets polars scan a lake's tables."""
+    remove_below: Callable[[Location, StorageSettings], None] | None = None
+    """Removes a folder of a lake's tables."""
+    list_below: (
+        Callable[[Location, StorageSettings, LeaveOut], Iterator[Sequence[Listed | Skipped]]] | None
+    ) = None
+    open_reader: Callable[[Location, StorageSettings, Requests], Reader] | None = None
+    open_bucket: Callable[[Location, StorageSettings, Requests], Any] | None = None
     """Opens an obstore client, for many reads of whole objects."""
 
 
+CLOUD = Scheme(
+    list_below=lambda folder, storage, _: cloud_objects.list_objects(folder, storage),
+    open_reader=cloud_objects.open_reader,
+    open_bucket=cloud_objects.open_bucket,
+)
 SCHEMES = {
     LOCAL: Scheme(
-        filesystem=lambda _: LocalFileSystem(auto_mkdir=True),
-        polars_options=lambda _: {},
+        filesystem=lambda _, __: LocalFileSystem(auto_mkdir=True),
+        polars_options=lambda _, __: {},
+        remove_below=lambda folder, _: local_files.remove_folder(folder),
         list_below=lambda folder, _, leave_out: local_files.list_below(folder, leave_out),
-        find_version=lambda location, _: local_files.find_file_version(location),
     ),
     "s3": Scheme(
-        filesystem=lambda storage: s3_clients.open_s3fs(resolve_access(storage)),
-        polars_options=lambda storage: s3_clients.polars_options(resolve_access(storage)),
-        list_below=lambda folder, storage, _: list_objects(folder, storage),
-        find_version=find_object_version,
-        bucket=lambda bucket, storage, requests: s3_clients.open_obstore(
-            bucket, resolve_access(storage), requests
+        filesystem=lambda location, storage: s3_clients.open_s3fs(bucket_access(location.bucket, storage)),
+        polars_options=lambda location, storage: s3_clients.polars_options(
+            location.bucket, bucket_access(location.bucket, storage)
+        ),
+        remove_below=s3_objects.remove_objects,
+        list_below=lambda folder, storage, _: s3_objects.list_objects(folder, storage),
+        open_reader=s3_objects.open_reader,
+        open_bucket=lambda location, storage, requests: s3_clients.open_obstore(
+            location.bucket, bucket_access(location.bucket, storage), requests
         ),
     ),
+    "gs": CLOUD,
+    "az": CLOUD,
+    **dict.fromkeys(WEB, Scheme()),  # single images, read by laketag.pipeline.images.fetch_web
 }
+OTHER = Scheme(
+    list_below=lambda folder, _, leave_out: fsspec_files.list_files(folder, leave_out),
+    open_reader=lambda location, _, __: fsspec_files.open_reader(location),
+)
+"""Any other scheme that is installed in fsspec."""
+ROOTS = "a folder or s3://bucket/prefix"
+"""Where a lake may be."""
 
-SAME_SCHEMES = {"s3a": "s3", "s3n": "s3"}
-"""Other names of schemes, which Hadoop writes."""
+
+def why_unknown(location: Location) -> str | None:
+    """Why nothing is read from URLs of this scheme; None if images can be."""
+    return None if location.scheme in SCHEMES else fsspec_files.why_not_installed(location.scheme)
 
 
 def is_remote(url: str) -> bool:
-    """Whether the URL names something in an object store."""
-    scheme = parse_url(url).scheme
-    return scheme in SCHEMES and scheme != LOCAL
+    """Whether the URL names something in a store, and not on this machine."""
+    location = parse_url(url)
+    return not location.is_local and why_unknown(location) is None
 
 
 def normalise_url(path_or_url: str) -> str:
     """``s3://bucket/prefix`` without a slash at its end, or the absolute POSIX path of something local."""
     location = parse_url(path_or_url)
-    if location.scheme not in SCHEMES or (not location.is_local and not location.bucket):
-        raise SettingsError(
-            f"{path_or_url!r} is no place that laketag knows; give a local path or s3://bucket/prefix"
-        )
+    if reason := why_unknown(location):
+        raise SettingsError(f"{path_or_url!r}: {reason}; give a folder or the URL of a known store")
     if not location.is_local:
-        return path_or_url.rstrip("/")
+        if not location.bucket and location.scheme in SCHEMES:
+            raise SettingsError(f"{path_or_url!r} names no bucket; give {location.scheme}://bucket/prefix")
+        return location.url.rstrip("/")
     if location.key != path_or_url:  # file://
         return Path(location.key).as_posix()
     path = Path(path_or_url).expanduser().absolute()
@@ -75,31 +105,71 @@ def normalise_url(path_or_url: str) -> str:
 
 
 def open_filesystem(url: str, storage: StorageSettings) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The filesystem that holds the URL, with a blocking interface, and the URL's path inside it.
+    """The filesystem that holds the URL, with a blocking interface, and the URL's path inside it; for a lake's tables.
 
-    No request is sent yet: wrap the filesystem's use in ``store_errors(url)``. Writing creates missing folders.
+    No request of the caller's is sent yet: wrap the filesystem's use in ``store_errors(url)``. Writing creates missing folders.
     """
     location = parse_url(normalise_url(url))
-    return SCHEMES[location.scheme].filesystem(storage), location.path
+    opener = _scheme(location).filesystem
+    if opener is None:
+        raise _only_images(location)
+    return opener(location, storage), location.path
 
 
 def polars_options(url: str, storage: StorageSettings) -> dict[str, str]:
     """The ``storage_options`` with which polars reaches the URL; they hold credentials: never print them."""
-    return SCHEMES[parse_url(url).scheme].polars_options(storage)
+    location = parse_url(url)
+    options = _scheme(location).polars_options
+    if options is None:
+        raise _only_images(location)
+    return options(location, storage)
+
+
+def remove_below(folder: Location, storage: StorageSettings) -> None:
+    """The folder and everything below it do not exist any more, or never did."""
+    remove = _scheme(folder).remove_below
+    assert remove is not None, f"{folder.url} is in no lake"
+    remove(folder, storage)
+
+
+def has_buckets(location: Location) -> bool:
+    """Whether open_bucket has a client for stores of this scheme."""
+    return _scheme(location).open_bucket is not None
+
+
+def has_fast_reads(location: Location) -> bool:
+    """Whether that client can name the file, too."""
+    return has_buckets(location) and s3_clients.is_plain_key(location.key)
 
 
 def open_bucket(location: Location, storage: StorageSettings, requests: Requests) -> Any:
     """The obstore client of the bucket that holds the object, for any thread or event loop."""
-    opener = SCHEMES[location.scheme].bucket
+    opener = _scheme(location).open_bucket
     assert opener is not None, f"{location.url} is in no bucket"
-    return opener(location.bucket, storage, requests)
+    return opener(location, storage, requests)
+
+
+def open_reader(location: Location, storage: StorageSettings, requests: Requests) -> Reader:
+    """A reader of one file in a store."""
+    opener = _scheme(location).open_reader
+    if opener is None:
+        raise SettingsError(
+            f"{location.url}: tables are not read from {location.scheme}://; download it, or put it into a store"
+        )
+    return opener(location, storage, requests)
 
 
 def list_below(
     folder: Location, storage: StorageSettings, leave_out: LeaveOut
 ) -> Iterator[Sequence[Listed | Skipped]]:
-    """Pages of all files below the folder, for folders of any size; folders on this machine are left out unentered."""
-    return SCHEMES[folder.scheme].list_below(folder, storage, leave_out)
+    """Pages of all files below the folder, for folders of any size; folders that are no prefixes are left out unentered."""
+    lister = _scheme(folder).list_below
+    if lister is None:
+        raise SettingsError(
+            f"{folder.url} cannot be listed: {folder.scheme}:// gives single files by their URLs; "
+            "index a table of the images' URLs instead"
+        )
+    return lister(folder, storage, leave_out)
 
 
 def read_start(location: Location, storage: StorageSettings, size_bytes: int) -> bytes:
@@ -108,14 +178,51 @@ def read_start(location: Location, storage: StorageSettings, size_bytes: int) ->
         if location.is_local:  # several times faster than through fsspec
             with open(location.key, "rb", buffering=0) as file:  # noqa: PTH123  # keys are strings
                 return file.read(size_bytes)
-        filesystem = SCHEMES[location.scheme].filesystem(storage)
-        start: bytes = filesystem.cat_file(location.path, start=0, end=size_bytes)
-    except (FileNotFoundError, PermissionError):
-        return b""
-    return start
+        reader = open_reader(location, storage, LOOK)
+        return bytes(reader.read(0, size_bytes, math.inf).data)
+    except Exception as error:
+        if _may_not_be_seen(error) or read_answer(error).status == 416:  # an empty file has no range
+            return b""
+        raise
 
 
 def find_version(location: Location, storage: StorageSettings) -> Version:
-    """The version of a file or object now; unknown if it does not exist, may not be seen or has another scheme."""
-    scheme = SCHEMES.get(location.scheme)
-    return scheme.find_version(location, storage) if scheme else Version(UNKNOWN)
+    """The version of a file or object now; unknown if it does not exist, may not be seen or has a scheme without versions."""
+    if location.is_local:
+        return local_files.find_file_version(location)
+    if not location.key or why_unknown(location) or _scheme(location).open_reader is None:
+        return Version(UNKNOWN)
+    try:
+        return open_reader(location, storage, LOOK).find().version
+    except Exception as error:
+        if _may_not_be_seen(error):
+            return Version(UNKNOWN)
+        raise
+
+
+def is_file(location: Location, storage: StorageSettings) -> bool:
+    """Whether a file is there, and not a folder or nothing."""
+    if location.is_local:
+        return Path(location.key).is_file()
+    try:
+        open_reader(location, storage, LOOK).find()
+    except Exception as error:
+        if isinstance(error, FileNotFoundError | IsADirectoryError) or read_answer(error).status == 404:
+            return False
+        raise
+    return True
+
+
+def _only_images(location: Location) -> SettingsError:
+    return SettingsError(
+        f"{location.url}: from {location.scheme}:// only images are read; this must be in {ROOTS}"
+    )
+
+
+def _may_not_be_seen(error: Exception) -> bool:
+    status = read_answer(error).status
+    return isinstance(error, NOT_SEEN) or status in (401, 403, 404)
+
+
+def _scheme(location: Location) -> Scheme:
+    return SCHEMES.get(location.scheme, OTHER)

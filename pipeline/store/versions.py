@@ -21,21 +21,15 @@ class Version:
 
     @property
     def is_known(self) -> bool:
-        """False for an image that was not there when it was indexed: any version will do."""
+        """False where none was found, as for an image that was not there when it was indexed: any version will do."""
         return self.etag != UNKNOWN
 
-    @property
-    def if_match(self) -> str | None:
-        """The value of an If-Match header that asks for this version; None if any will do."""
-        return f'"{self.etag}"' if self.is_known else None
-
-    @property
-    def get_options(self) -> dict[str, str]:
-        """obstore's options of a GET that is refused if another version is current."""
-        return {"if_match": self.if_match} if self.if_match else {}
-
     def check(self, found: "Version") -> None:
-        """The version found is this one, as far as both are known, or a ChangedError is raised."""
+        """The version found is this one, as far as both are known, or a ChangedError is raised.
+
+        Each answer of a store is checked so, instead of asking with If-Match: that never matches a weak ETag, and some stores
+        ignore it.
+        """
         if self.is_known and found.is_known and found != self:
             raise ChangedError("the object or file is not the version that was indexed")
 

@@ -19,7 +19,8 @@ def test_outside_the_allowed_roots_nothing_is_read(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "uri", ["http://127.0.0.1:1/x.jpg", "gs://bucket/x.jpg", "relative/x.jpg", "s3://bucket"]
+    "uri",
+    ["http://127.0.0.1:1/x.jpg", "nosuch://bucket/x.jpg", "gs://bucket", "relative/x.jpg", "s3://bucket"],
 )
 def test_other_schemes_and_half_uris_are_outside_policy(moto: Store, uri: str) -> None:
     image = read_one(moto, uri)

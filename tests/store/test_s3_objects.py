@@ -1,8 +1,11 @@
 """Each object below a prefix is listed once, by requests side by side, and has the version that a read finds."""
 
 import hashlib
+import random
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -12,14 +15,8 @@ from laketag.pipeline.errors import StorageError
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.locations import parse_url
 from laketag.pipeline.store.s3_clients import Requests
-from laketag.pipeline.store.s3_objects import (
-    KeyRange,
-    Prefix,
-    find_object_version,
-    list_objects,
-    list_range,
-)
-from laketag.pipeline.store.schemes import open_bucket
+from laketag.pipeline.store.s3_objects import KeyRange, Prefix, list_objects, list_pages, list_range
+from laketag.pipeline.store.schemes import find_version, open_bucket
 from tests.stores.store import Store
 
 KEYS = st.lists(st.text("abAB01_/~é.", min_size=1, max_size=6), unique=True, max_size=60)
@@ -35,6 +32,10 @@ class Bucket:
     def __init__(self, keys: list[str], page: int) -> None:
         self.keys, self.page, self.requests = sorted(keys), page, 0
 
+    def first(self, keys: list[str], start_after: str) -> int:
+        """Where in the keys a listing starts."""
+        return bisect_right(keys, start_after)
+
     def list_objects_v2(
         self,
         *,
@@ -42,28 +43,88 @@ class Bucket:
         Prefix: str,
         MaxKeys: int,
         StartAfter: str = "",
+        ContinuationToken: str = "",
     ) -> dict[str, object]:
         self.requests += 1
-        found = [key for key in self.keys if key.startswith(Prefix) and key > StartAfter]
+        keys = [key for key in self.keys if key.startswith(Prefix)]
+        start = int(ContinuationToken) if ContinuationToken else self.first(keys, StartAfter)
+        end = start + min(self.page, MaxKeys)
+        more = {"NextContinuationToken": str(end)} if end < len(keys) else {}
         return {
-            "Contents": [{"Key": key} for key in found[: min(self.page, MaxKeys)]],
-            "IsTruncated": len(found) > min(self.page, MaxKeys),
+            "Contents": [{"Key": key} for key in keys[start:end]],
+            "IsTruncated": end < len(keys),
+            **more,
         }
 
 
+class Inclusive(Bucket):
+    """Lists the given key itself, too."""
+
+    def first(self, keys: list[str], start_after: str) -> int:
+        return bisect_left(keys, start_after)
+
+
+class Ignoring(Bucket):
+    """Lists from the beginning, whatever key is given."""
+
+    def first(self, keys: list[str], start_after: str) -> int:  # noqa: ARG002
+        return 0
+
+
+class Unordered(Ignoring):
+    """As AWS's directory buckets."""
+
+    def __init__(self, keys: list[str], page: int) -> None:
+        super().__init__(keys, page)
+        random.Random(0).shuffle(self.keys)
+
+
+class WithEmptyPages(Bucket):
+    """Every other page is empty, though more follow."""
+
+    def list_objects_v2(self, **request: Any) -> dict[str, object]:
+        token = request.get("ContinuationToken", "")
+        if token.startswith("full"):
+            return super().list_objects_v2(**{**request, "ContinuationToken": token.removeprefix("full")})
+        keys = [key for key in self.keys if key.startswith(request["Prefix"])]
+        start = token or self.first(keys, request.get("StartAfter", ""))
+        return {"IsTruncated": True, "NextContinuationToken": f"full{start}"}
+
+
 def list_all(bucket: Bucket, prefix: str = "") -> list[str]:
-    waiting, found = [KeyRange("", None)], []
-    while waiting:
-        objects, rest = list_range(Prefix(bucket, "b", prefix), waiting.pop())
-        found += [entry["Key"] for entry in objects]
-        waiting += rest
-    return found
+    return [entry["Key"] for page in list_pages(Prefix(bucket, "b", prefix)) for entry in page]
 
 
-@settings(deadline=None)
+@pytest.mark.parametrize("kind", [Bucket, Inclusive, Ignoring, Unordered, WithEmptyPages])
+@settings(deadline=None, max_examples=60)
 @given(keys=KEYS, page=st.integers(1, 4))
-def test_cutting_a_prefix_into_ranges_lists_each_key_once(keys: list[str], page: int) -> None:
-    assert Counter(list_all(Bucket(keys, page))) == Counter(keys)
+def test_each_key_is_listed_once_from_whatever_key_a_store_lists(
+    kind: type[Bucket], keys: list[str], page: int
+) -> None:
+    assert Counter(list_all(kind(keys, page))) == Counter(keys)
+
+
+class Endless(Ignoring):
+    """Answers each request with the first page."""
+
+    def list_objects_v2(self, **request: Any) -> dict[str, object]:
+        request.pop("ContinuationToken", None)
+        return super().list_objects_v2(**request)
+
+
+class WithoutTokens(Bucket):
+    """Says that more follows, but not how to get it."""
+
+    def list_objects_v2(self, **request: Any) -> dict[str, object]:
+        answer = super().list_objects_v2(**request)
+        answer.pop("NextContinuationToken", None)
+        return answer
+
+
+@pytest.mark.parametrize(("kind", "gives"), [(Endless, "twice the same token"), (WithoutTokens, "no token")])
+def test_a_listing_that_cannot_go_on_ends_with_the_name_of_the_store(kind: type[Bucket], gives: str) -> None:
+    with pytest.raises(StorageError, match=f"^s3://b/: the store lists only a part and gives {gives}"):
+        list_all(kind(["a", "b", "c"], 2))
 
 
 @settings(deadline=None)
@@ -77,8 +138,8 @@ def test_names_beyond_ascii_that_fill_many_pages_are_listed_once(folders: dict[s
 def test_numbered_keys_are_cut_into_ranges_that_run_side_by_side() -> None:
     keys = [f"photos/img_{number:06}.jpg" for number in range(20_000)]
     bucket = Bucket(keys, 100)
-    objects, rest = list_range(Prefix(bucket, "b", "photos/"), KeyRange("", None))
-    assert len(objects) == 300
+    objects, rest = list_range(Prefix(bucket, "b", "photos/"), KeyRange("photos/", None))
+    assert len(objects) == 400
     assert len(rest) > 20
     assert sorted(list_all(bucket, "photos/")) == keys
     assert bucket.requests < 3 * len(keys) / 100
@@ -105,17 +166,17 @@ def test_each_object_below_a_prefix_is_listed_once_with_its_version(bucket: Stor
 @pytest.mark.parametrize("key", ["a/b.jpg", "a//b.jpg"])
 def test_an_object_has_the_version_that_a_listing_finds(bucket: Store, key: str) -> None:
     location = parse_url(bucket.put(key, b"x"))
-    assert find_object_version(location, bucket.storage).etag == hashlib.md5(b"x").hexdigest()
+    assert find_version(location, bucket.storage).etag == hashlib.md5(b"x").hexdigest()
 
 
 @pytest.mark.parametrize("key", ["missing", "odd//missing", "", "folder", "folder/"])
 def test_what_is_no_object_has_an_unknown_version(bucket: Store, key: str) -> None:
     bucket.put("folder/x", b"x")
-    assert not find_object_version(parse_url(bucket.url(key)), bucket.storage).is_known
+    assert not find_version(parse_url(bucket.url(key)), bucket.storage).is_known
 
 
 @pytest.mark.parametrize("key", ["x", "odd//x"])
 def test_a_store_that_does_not_answer_is_not_an_unknown_version(moto: Store, once: None, key: str) -> None:
     url, gone = moto.url(key), moto.through("http://127.0.0.1:9").storage
     with pytest.raises(StorageError, match="cannot be reached"), store_errors(url):
-        find_object_version(parse_url(url), gone)
+        find_version(parse_url(url), gone)

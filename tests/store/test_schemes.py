@@ -6,7 +6,8 @@ import pytest
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import SettingsError
-from laketag.pipeline.store.schemes import normalise_url, open_filesystem, polars_options
+from laketag.pipeline.store.locations import parse_url
+from laketag.pipeline.store.schemes import list_below, normalise_url, open_filesystem, polars_options
 from tests.stores.store import Store
 
 
@@ -33,6 +34,29 @@ def test_urls_are_normalised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert normalise_url("file:///data/a%20b") == "/data/a b"
     assert normalise_url("s3://bucket/a//b/") == "s3://bucket/a//b"
     assert normalise_url("../x") == f"{tmp_path.parent.resolve()}/x"
-    for wrong in ("gs://bucket/x", "s3://", "s3:///x", "http://host/x"):
-        with pytest.raises(SettingsError, match="give a local path or s3://"):
+    assert normalise_url("s3a://bucket/a") == "s3://bucket/a"
+    for wrong in ("s3://", "s3:///x", "gs://"):
+        with pytest.raises(SettingsError, match="names no bucket"):
             normalise_url(wrong)
+
+
+def test_schemes_that_cannot_be_read_are_named_with_what_is_missing() -> None:
+    with pytest.raises(SettingsError, match="nosuch:// is no scheme that laketag or fsspec knows"):
+        normalise_url("nosuch://host/x")
+    with pytest.raises(SettingsError, match=r"abfs:// needs a package that is not installed .*adlfs"):
+        normalise_url("abfs://container/x")
+
+
+@pytest.mark.parametrize(
+    "url", ["gs://bucket/lake", "az://container/lake", "http://host/lake", "memory://lake"]
+)
+def test_tables_are_kept_in_folders_and_on_s3_alone(url: str) -> None:
+    with pytest.raises(
+        SettingsError, match=r"only images are read; this must be in a folder or s3://bucket/prefix"
+    ):
+        open_filesystem(url, StorageSettings())
+
+
+def test_a_web_server_is_no_folder() -> None:
+    with pytest.raises(SettingsError, match="http:// gives single files by their URLs"):
+        list_below(parse_url("http://host/photos"), StorageSettings(), lambda _: None)

@@ -24,9 +24,3 @@ def test_another_version_is_refused_and_an_unknown_one_is_not() -> None:
     unknown.check(version)
     with pytest.raises(ChangedError):
         version.check(Version("0"))
-
-
-def test_a_request_for_a_version_is_conditional_and_for_an_unknown_one_is_not() -> None:
-    assert Version(MD5).if_match == f'"{MD5}"'
-    assert Version(MD5).get_options == {"if_match": f'"{MD5}"'}
-    assert version_of_etag(None).get_options == {}

@@ -20,6 +20,8 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from tests.stores.bends import Bend, Headers
+
 HOP_BY_HOP = {"connection", "keep-alive", "te", "trailers", "transfer-encoding", "upgrade", "expect"}
 NOT_ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 CODES = {503: "SlowDown", 429: "TooManyRequests", 500: "InternalError", 403: "AccessDenied", 404: "NoSuchKey"}
@@ -59,6 +61,8 @@ class FaultProxy:
     url: str = ""
     faults: list[Fault] = field(default_factory=list)
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
+    bend: Bend = field(default_factory=Bend)
+    """How the store differs, in all its answers."""
 
     def add(self, fault: Fault) -> Fault:
         """The fault holds from now on, before older ones."""
@@ -85,12 +89,17 @@ class FaultProxy:
             await asyncio.sleep(fault.delay_s)
         while fault is not None and fault.action == "hold" and not fault.over:
             await asyncio.sleep(0.1)
+        if refusal := self.bend.refusal(request.method, request.headers):
+            await request.read()
+            status, code, extra = refusal
+            return _error(Fault("status", status=status, code=code), request, extra)
         return await self._pass_on(request, fault)
 
     async def _pass_on(self, request: web.Request, fault: Fault | None) -> web.StreamResponse:
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP]
         body = io.BytesIO(await request.read()) if request.can_read_body else None
-        url = URL(self.upstream + request.raw_path, encoded=True)
+        path = self.bend.asked(request.raw_path, request.headers)
+        url = URL(self.upstream + path, encoded=True)
         session = aiohttp.ClientSession(
             auto_decompress=False,
             skip_auto_headers=NOT_ADDED,
@@ -98,11 +107,14 @@ class FaultProxy:
         )
         async with session, session.request(request.method, url, headers=headers, data=body) as answer:
             content = await answer.read()
+        found = [(name, value) for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP]
+        bent, content = self.bend.answered(found, content)
         if fault is not None and fault.action == "drop_ack":
             return _reset(request)
         response = web.StreamResponse(status=answer.status, reason=answer.reason)
-        for name, value in answer.headers.items():
-            if name.lower() not in HOP_BY_HOP:
+        changed = len(content) != int(answer.headers.get("Content-Length", 0)) and request.method != "HEAD"
+        for name, value in bent:
+            if not changed or name.lower() != "content-length":
                 response.headers.add(name, value)
         await response.prepare(request)
         if fault is not None and fault.action in ("truncate", "stall"):
@@ -156,9 +168,9 @@ async def _stop(runner: web.AppRunner) -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
-def _error(fault: Fault, request: web.Request) -> web.Response:
+def _error(fault: Fault, request: web.Request, extra: Headers | None = None) -> web.Response:
     code = fault.code or CODES.get(fault.status, "InternalError")
-    headers = {"Content-Type": "application/xml"}
+    headers = {"Content-Type": "application/xml", **dict(extra or [])}
     if fault.retry_after_s is not None:
         headers["Retry-After"] = f"{fault.retry_after_s:g}"
     xml = (

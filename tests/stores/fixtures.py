@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from laketag.pipeline.store import s3_objects
+from laketag.pipeline.store import schemes
 from tests.stores.ceph_gateway import missing_programs, serve_ceph
 from tests.stores.fault_proxy import FaultProxy, serve_faults
 from tests.stores.moto_server import serve_moto
@@ -81,10 +81,18 @@ def faults(bucket: Store) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
+def moto_faults(moto: Store) -> Iterator[FaultProxy]:
+    """As faults, before moto alone."""
+    assert moto.storage.endpoint_url is not None
+    with serve_faults(moto.storage.endpoint_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
 def once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients try once, where how often they try is no claim of the test; name it after the store's fixture."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    monkeypatch.setattr(s3_objects, "HEAD", replace(s3_objects.HEAD, tries=1))
+    monkeypatch.setattr(schemes, "LOOK", replace(schemes.LOOK, tries=1))
 
 
 def _bucket(name: str, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:

@@ -1,0 +1,63 @@
+"""Reading one image from a web server, below the allowed roots only, wherever it redirects to."""
+
+from urllib.parse import urljoin
+
+import aiohttp
+from yarl import URL
+
+from laketag.pipeline.config import FetchSettings
+from laketag.pipeline.images.fetch_failures import explain_status
+from laketag.pipeline.images.fetch_files import check_size
+from laketag.pipeline.images.image_failure import ImageFailure, PassingFailure
+from laketag.pipeline.images.image_locations import locate
+from laketag.pipeline.store.errors import without_secrets
+from laketag.pipeline.store.versions import Version, version_of_etag
+
+REDIRECTS = (301, 302, 303, 307, 308)
+MOST_REDIRECTS = 5
+HEADERS = {"Accept-Encoding": "identity", "User-Agent": "laketag"}
+
+
+def open_session(settings: FetchSettings) -> aiohttp.ClientSession:
+    """A session for the running event loop, which honours the variables of proxies; without cookies."""
+    return aiohttp.ClientSession(
+        trust_env=True,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers=HEADERS,
+        timeout=aiohttp.ClientTimeout(total=settings.deadline_s),
+        connector=aiohttp.TCPConnector(limit=settings.concurrency),
+    )
+
+
+async def read_page(
+    session: aiohttp.ClientSession, uri: str, version: Version, settings: FetchSettings
+) -> bytes:
+    """The bytes that the server gives for the URI; an ImageFailure if they are none or too many, or elsewhere."""
+    try:
+        for _ in range(MOST_REDIRECTS + 1):
+            locate(uri, settings.allowed_roots)  # refuses what is outside
+            async with session.get(URL(uri, encoded=True), allow_redirects=False) as answer:
+                if answer.status not in REDIRECTS:
+                    return await _read_body(answer, version, settings)
+                uri = urljoin(uri, answer.headers.get("Location", ""))
+    except (aiohttp.InvalidURL, ValueError) as error:
+        raise ImageFailure("outside_policy", f"no URL of a page: {error}") from None
+    except aiohttp.ClientError as error:
+        raise PassingFailure("store_error", without_secrets(str(error) or type(error).__name__)) from None
+    raise ImageFailure("store_error", f"more than {MOST_REDIRECTS} redirects")
+
+
+async def _read_body(answer: aiohttp.ClientResponse, version: Version, settings: FetchSettings) -> bytes:
+    if answer.status != 200:
+        raise explain_status(answer.status, None, f"the server answered {answer.status}")
+    version.check(version_of_etag(answer.headers.get("ETag")))
+    expected = answer.content_length
+    if expected is not None:
+        check_size(expected, settings.max_bytes)
+    data = bytearray()
+    async for chunk in answer.content.iter_any():
+        data += chunk
+        if len(data) > settings.max_bytes:
+            break
+    check_size(len(data), settings.max_bytes)
+    return bytes(data)

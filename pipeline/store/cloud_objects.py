@@ -1,0 +1,58 @@
+"""Google Cloud Storage and Azure through obstore, which finds credentials and endpoints in their own usual variables."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.store.background import iterate_in_background
+from laketag.pipeline.store.locations import Listed, Location
+from laketag.pipeline.store.readers import ObstoreReader
+from laketag.pipeline.store.s3_clients import CONNECT_S, Requests
+from laketag.pipeline.store.versions import version_of_etag
+
+LIST = Requests(timeout_s=60.0, tries=7)
+
+
+def open_bucket(location: Location, storage: StorageSettings, requests: Requests) -> Any:
+    """A client for the bucket (of Azure: the container) that any thread or event loop may use."""
+    return _open_client(location.scheme, location.bucket, storage.anonymous, requests)
+
+
+def open_reader(location: Location, storage: StorageSettings, requests: Requests) -> ObstoreReader:
+    """A reader of the object."""
+    return ObstoreReader(open_bucket(location, storage, requests), location.key)
+
+
+def list_objects(folder: Location, storage: StorageSettings) -> Iterator[list[Listed]]:
+    """Pages of the objects below the folder."""
+    client = open_bucket(folder, storage, LIST)
+    prefix = f"{folder.key}/" if folder.key else ""
+    for page in iterate_in_background(iter(client.list(folder.key or None))):
+        yield [
+            Listed(
+                f"{folder.scheme}://{folder.bucket}/{entry['path']}",
+                version_of_etag(entry["e_tag"]).etag,
+                entry["size"],
+                entry["path"].removeprefix(prefix),
+            )
+            for entry in page
+        ]
+
+
+@lru_cache(maxsize=64)
+def _open_client(scheme: str, bucket: str, anonymous: bool, requests: Requests) -> Any:
+    from obstore.store import AzureStore, GCSStore
+
+    client = {"gs": GCSStore, "az": AzureStore}[scheme]
+    return client(
+        bucket,
+        client_options={
+            "allow_http": True,  # as the endpoint says
+            "timeout": timedelta(seconds=requests.timeout_s),
+            "connect_timeout": timedelta(seconds=min(requests.timeout_s, CONNECT_S)),
+        },
+        retry_config={"max_retries": requests.tries - 1},
+        config={"skip_signature": True} if anonymous else {},
+    )

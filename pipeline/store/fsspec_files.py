@@ -1,0 +1,93 @@
+"""Files of any other scheme that fsspec knows, such as ``sftp://`` and ``hdfs://``."""
+
+import inspect
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import fsspec
+
+from laketag.pipeline.errors import SettingsError
+from laketag.pipeline.store.background import iterate_in_background
+from laketag.pipeline.store.locations import UNREADABLE_FOLDER, LeaveOut, Listed, Location, Skipped
+from laketag.pipeline.store.readers import FsspecReader, version_of_info
+
+NOT_OF_FILES = {"fo", "fs", "target_protocol"}
+"""Parameters of filesystems in archives and before other filesystems."""
+
+
+@lru_cache(maxsize=64)
+def why_not_installed(scheme: str) -> str | None:
+    """Why fsspec cannot open URLs of this scheme here; None if it can."""
+    try:
+        filesystem = fsspec.get_filesystem_class(scheme)
+    except ValueError:
+        return f"{scheme}:// is no scheme that laketag or fsspec knows"
+    except ImportError as error:
+        return f"{scheme}:// needs a package that is not installed ({error})"
+    parameters = {
+        name for parent in filesystem.__mro__ for name in inspect.signature(parent.__init__).parameters
+    }
+    if NOT_OF_FILES & parameters:
+        return f"{scheme}:// names nothing by itself, only inside of another file or store"
+    return None
+
+
+def open_filesystem(location: Location) -> tuple[Any, str]:
+    """The filesystem that holds the file, and the file's path in it."""
+    if reason := why_not_installed(location.scheme):
+        raise SettingsError(f"{location.url}: {reason}; install it on every node")
+    opened: tuple[Any, str] = _open(location.scheme, location.bucket)
+    filesystem = opened[0]
+    return filesystem, filesystem._strip_protocol(location.url)
+
+
+def open_reader(location: Location) -> FsspecReader:
+    """A reader of the file."""
+    return FsspecReader(*open_filesystem(location))
+
+
+def list_files(folder: Location, leave_out: LeaveOut) -> Iterator[list[Listed | Skipped]]:
+    """A page for each folder; folders that are left out or may not be read are named and not entered."""
+    filesystem, top = open_filesystem(folder)
+    filesystem.invalidate_cache()
+    yield from iterate_in_background(_walk(filesystem, top, folder, leave_out))
+
+
+def _walk(
+    filesystem: Any, top: str, folder: Location, leave_out: LeaveOut
+) -> Iterator[list[Listed | Skipped]]:
+    """Without fsspec's own walk, which drops the errors of folders below the first."""
+    waiting = [(top, "")]
+    while waiting:
+        path, inside = waiting.pop()
+        try:
+            entries = filesystem.ls(path, detail=True)
+        except PermissionError:
+            if not inside:
+                raise
+            yield [Skipped(inside, UNREADABLE_FOLDER)]
+            continue
+        page: list[Listed | Skipped] = []
+        for entry in sorted(entries, key=lambda entry: str(entry["name"])):
+            name = inside + entry["name"].rstrip("/").rpartition("/")[2]
+            if entry["name"].rstrip("/") == path.rstrip("/"):  # some filesystems list the folder itself, too
+                continue
+            if entry["type"] != "directory":
+                url = f"{folder.url.rstrip('/')}/{name}"
+                page.append(Listed(url, version_of_info(entry).etag, entry["size"], name))
+            elif reason := leave_out(name):
+                page.append(Skipped(f"{name}/", reason))
+            else:
+                waiting.append((entry["name"], f"{name}/"))
+        yield page
+
+
+@lru_cache(maxsize=64)
+def _open(scheme: str, host: str) -> tuple[Any, str]:
+    """One filesystem for each host: what else a URL names is in its path."""
+    try:
+        opened: tuple[Any, str] = fsspec.url_to_fs(f"{scheme}://{host}/")
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"{scheme}://{host} cannot be opened by its URL alone ({error})") from error
+    return opened
