@@ -12,7 +12,10 @@ NOT_PHOTOS = (
     "__MACOSX",  # resource forks of macOS, in unpacked archives
 )
 """Folders of systems: thumbnails, what was deleted, and copies. .thumbnails, .stversions and the like are hidden anyway."""
-_UNWANTED = re.compile(rf"(?:^|/)(?:(\.)|({'|'.join(map(re.escape, NOT_PHOTOS))})(?:/|$))", re.IGNORECASE)
+# a part '.' or '..' is no name: only keys of stores have it
+_UNWANTED = re.compile(
+    rf"(?:^|/)(?:(\.(?!\.?(?:/|$)))|({'|'.join(map(re.escape, NOT_PHOTOS))})(?:/|$))", re.IGNORECASE
+)
 UNFINISHED_EXTENSIONS = frozenset(("crdownload", "part", "download", "tmp"))
 """Of files that a browser or another program is still writing."""
 

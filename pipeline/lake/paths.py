@@ -17,6 +17,7 @@ from typing import Literal, get_args
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import SettingsError
+from laketag.pipeline.store.roots import checked_root
 
 Table = Literal["index", "descriptions", "labels", "runs", "staging"]
 """Every folder directly under the root; mypy refuses a path that begins with anything else."""
@@ -62,12 +63,7 @@ def open_lake(root: str, storage: StorageSettings) -> Lake:
     """The lake at an ``s3://`` prefix or in a local folder, whose path may be relative to the current folder."""
     if "://" not in root:
         return Lake(str(Path(root).expanduser().absolute()), storage)
-    scheme, _, rest = root.partition("://")
-    if scheme != "s3":
-        raise SettingsError(f"root {root!r} has the scheme {scheme}://; give a folder or s3://bucket/prefix")
-    if not rest or rest.startswith("/"):
-        raise SettingsError(f"root {root!r} names no bucket (is a variable unset?); give s3://bucket/prefix")
-    return Lake(root.rstrip("/"), storage)
+    return Lake(checked_root(root), storage)
 
 
 def checked_name(name: str, what: str) -> str:

@@ -2,26 +2,59 @@
 
 import threading
 
+import polars as pl
 import pytest
 
 from laketag.pipeline.errors import StorageError
 from laketag.pipeline.images.fetch_objects import read_slowly
+from laketag.pipeline.images.listing import ImageListing
 from laketag.pipeline.store.locations import parse_url
+from laketag.pipeline.store.schemes import find_version, open_filesystem
 from laketag.pipeline.store.versions import Version
+from tests.images.indexing import fetched, put_parquet, read_index
 from tests.images.reading import put, read_one, with_settings
 from tests.stores.ceph_gateway import User
 from tests.stores.fault_proxy import Fault, FaultProxy
 from tests.stores.store import OWNER, STRANGER, Store
 
-ODD_KEYS = ["a//b.jpg", "a/../b.jpg", "a/./b.jpg", "/lead.jpg"]
+PARTS = [
+    "/",
+    "..",
+    ".",
+    "*[x]?{y}",
+    " a+b%20c&d=e ",
+    "#",
+    "?x=1",
+    "\u00a0",
+    "two\nlines",
+    "\t",
+    "😀",
+    "e\u0301",
+    "~'\";:@,<>|^`\\",
+]
+KEYS = ["b.jpg", "a/b.jpg", *(f"a/{part}/b.jpg" for part in PARTS), f"{'k' * 1020}.jpg", "/lead.jpg"]
+"""Objects that differ in what a client may take for a separator, a pattern or an escape."""
 
 
-@pytest.mark.parametrize("key", ODD_KEYS)
-def test_keys_that_are_no_paths_are_read(bucket: Store, key: str) -> None:
-    bucket.put("b.jpg", b"not this one")
-    bucket.put("a/b.jpg", b"not this one")
-    image = read_one(bucket, *put(bucket, key, key.encode()))
-    assert image.data == key.encode(), image
+def test_images_at_any_key_are_indexed_and_read(bucket: Store) -> None:
+    keys = [key for key in KEYS if bucket.name != "moto" or "\n" not in key]  # moto answers those with 404
+    filesystem, root = open_filesystem(bucket.root, bucket.storage)
+    for key in keys:
+        filesystem.call_s3("put_object", Bucket=root, Key=key, Body=key.encode())
+    listed = pl.concat(list(ImageListing(bucket.root, bucket.storage)))
+    assert sorted(listed["uri"]) == sorted(f"{bucket.root}/{key}" for key in keys)
+    assert fetched(bucket, listed) == [uri[len(bucket.root) + 1 :].encode() for uri in listed["uri"]]
+    versions = [find_version(parse_url(uri), bucket.storage).etag for uri in listed["uri"]]
+    assert versions == listed["etag"].to_list()
+
+
+@pytest.mark.parametrize("part", ["/", ".", "..", "*?#%20[x]", "\u00a0\t😀"])
+def test_tables_at_any_key_are_read(moto: Store, part: str) -> None:
+    filesystem, root = open_filesystem(moto.root, moto.storage)
+    url = put_parquet(moto, "t.parquet", {"image": [b"one", b"two"]})
+    filesystem.call_s3("copy_object", Bucket=root, Key=f"a/{part}/t.parquet", CopySource=f"{root}/t.parquet")
+    index = read_index(moto, url.replace("t.parquet", f"a/{part}/t.parquet"), image="image")
+    assert fetched(moto, index) == [b"one", b"two"]
 
 
 def test_keys_that_are_no_paths_fail_as_others_do(bucket: Store, faults: FaultProxy) -> None:
