@@ -56,6 +56,8 @@ def find_table_files(source: str, storage: StorageSettings, left_out: LeftOut) -
         if is_file(location, storage):
             return [TableFile(location, find_version(location, storage).etag)]
         found = [entry for page in list_below(location, storage, _reason) for entry in page]
+        if not found and not location.is_local:
+            raise FileNotFoundError(location.url)
     for entry in found:
         _refuse_other_formats(location, entry.path)
     files = _visible_tables(found, left_out)

@@ -6,14 +6,18 @@ from functools import lru_cache
 from typing import Any
 
 import fsspec
+from fsspec.generic import GenericFileSystem
+from fsspec.implementations.cached import CachingFileSystem
 
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.store.background import iterate_in_background
 from laketag.pipeline.store.locations import UNREADABLE_FOLDER, LeaveOut, Listed, Location, Skipped
 from laketag.pipeline.store.readers import FsspecReader, version_of_info
 
-NOT_OF_FILES = {"fo", "fs", "target_protocol"}
-"""Parameters of filesystems in archives and before other filesystems."""
+WITHIN = {"fo", "fs"}
+"""Parameters of filesystems in archives and in other filesystems."""
+AROUND_OTHERS = (CachingFileSystem, GenericFileSystem)
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 @lru_cache(maxsize=64)
@@ -25,11 +29,15 @@ def why_not_installed(scheme: str) -> str | None:
         return f"{scheme}:// is no scheme that laketag or fsspec knows"
     except ImportError as error:
         return f"{scheme}:// needs a package that is not installed ({error})"
-    parameters = {
-        name for parent in filesystem.__mro__ for name in inspect.signature(parent.__init__).parameters
-    }
-    if NOT_OF_FILES & parameters:
+    own = inspect.signature(filesystem.__init__).parameters
+    if WITHIN & own.keys() or issubclass(filesystem, AROUND_OTHERS):
         return f"{scheme}:// names nothing by itself, only inside of another file or store"
+    required = {item.name for item in own.values() if item.default is item.empty and item.kind in NAMED} - {
+        "self"
+    }
+    known = {*filesystem._get_kwargs_from_urls(f"{scheme}://host/path"), *fsspec.config.conf.get(scheme, {})}
+    if missing := required - known:
+        return f"{scheme}:// needs more than a URL ({', '.join(sorted(missing))}); set it in fsspec's own configuration"
     return None
 
 

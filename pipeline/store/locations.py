@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 LOCAL = "file"
 WEB = ("http", "https")
-ALIASES = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}
+ALIASES = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "local": LOCAL}
 """Other names of schemes, as Hadoop and fsspec have them."""
 
 

@@ -99,7 +99,7 @@ def test_what_can_never_be_read_is_counted_by_reason_and_never_asked_for(tmp_pat
     (tmp_path / "x.jpg").touch()
     uris = [
         "dbfs:///x.jpg",
-        "hdfs://h/x",
+        "nosuch://h/x",
         "a\0b",
         "C:\\x.jpg",
         "s3://",
@@ -107,10 +107,17 @@ def test_what_can_never_be_read_is_counted_by_reason_and_never_asked_for(tmp_pat
         f"{tmp_path}/x.jpg",
     ]
     findings = Findings()
-    etags = find_versions([*uris, "hdfs://h/y"], ImageAccess(StorageSettings()), findings)
+    etags = find_versions([*uris, "nosuch://h/y"], ImageAccess(StorageSettings()), findings)
     assert [etag == "unknown" for etag in etags] == [True] * 6 + [False, True]
     counted = {" ".join(reason.split()[:2]): images for reason, images in findings.unreadable.items()}
-    assert counted == {"dbfs:// is": 1, "hdfs:// is": 2, "a NUL": 1, "a path": 1, "the URL": 1, "there is": 1}
+    assert counted == {
+        "dbfs:// needs": 1,
+        "nosuch:// is": 2,
+        "a NUL": 1,
+        "a path": 1,
+        "the URL": 1,
+        "there is": 1,
+    }
     inside = ImageAccess(StorageSettings(), (f"{tmp_path}/below",))
     find_versions([f"{tmp_path}/x.jpg"], inside, outside := Findings())
     assert outside.unreadable == {f"not under fetch.allowed_roots ({tmp_path}/below)": 1}
