@@ -12,7 +12,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from laketag.jobs.console import discard_output, open_console
-from laketag.pipeline.errors import LaketagError
+from laketag.pipeline.errors import ExitCode, LaketagError
+from laketag.pipeline.screen import Screen
 
 COMMANDS = {
     "index": "Write a snapshot of which images a collection holds, and in which versions.",
@@ -84,7 +85,7 @@ def load_command(name: str) -> Any:
 
 
 def on_terminal(function: Callable[..., object], options: Mapping[str, Any]) -> Callable[..., None]:
-    """A function of the Python API as a command: it prints on its ``console``, and what it returns is dropped.
+    """A function of the Python API as a command: it prints on its ``console``, and what it returns may have an exit code.
 
     ``options`` are the annotations that typer reads instead of the function's own.
     """
@@ -97,7 +98,11 @@ def on_terminal(function: Callable[..., object], options: Mapping[str, Any]) -> 
 
     @functools.wraps(function)
     def command(**values: Any) -> None:
-        function(**values, **({"console": open_console()} if "console" in signature.parameters else {}))
+        result = function(
+            **values, **({"console": open_console()} if "console" in signature.parameters else {})
+        )
+        if code := getattr(result, "exit_code", ExitCode.DONE):
+            raise typer.Exit(code)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -120,8 +125,7 @@ def main() -> None:
     try:
         command_line()()
     except LaketagError as error:
-        console.print("error: ", style="bold red", end="")
-        console.print(str(error), soft_wrap=True)
+        Screen(console).error(str(error))
         raise SystemExit(error.exit_code) from error
     except SystemExit as ended:
         cause = _cause(ended)

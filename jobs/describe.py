@@ -1,5 +1,6 @@
 """``laketag describe``: write a description set."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -8,9 +9,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from laketag.jobs.console import literal_console
-from laketag.jobs.options import SHARED
+from laketag.jobs.console import literal_console, open_console, write_out
+from laketag.jobs.options import SHARED, AsJson
 from laketag.pipeline.descriptions.problems import name_some
+from laketag.pipeline.errors import describe_ending
+from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ OPTIONS = SHARED | {
     "show_dropped": Annotated[
         bool, typer.Option("--show-dropped", help="List every dropped text with its reason.")
     ],
+    "as_json": AsJson,
 }
 
 
@@ -60,6 +64,8 @@ def describe(
     classes: str | None = None,
     strict: bool = False,
     show_dropped: bool = False,
+    as_json: bool = False,
+    verbose: bool = False,
     settings: Path | str | None = None,
     override: Sequence[str] = (),
     console: Console | None = None,
@@ -83,22 +89,32 @@ def describe(
     the limit of a class; the table keeps them with the reason. Each rule can be switched off in the settings.
     A class without a kept text is described by its label prompt.
     """
-    from laketag.pipeline.flows.describe_classes import describe_classes  # ray and torch: seconds to import
-    from laketag.pipeline.lake.paths import checked_name, open_lake
-    from laketag.pipeline.stages.description_files import DescriptionFile
+    if as_json and console is not None:
+        console = open_console(stderr=True)
+    screen = Screen(literal_console(console), verbose)
+    try:
+        chosen = read_settings(settings, override)  # before the imports below, which take a second
 
-    chosen = read_settings(settings, override)
-    console = literal_console(console)
-    lake = open_lake(root, chosen.storage)
-    source = DescriptionFile(file, None if format == "auto" else format, classes, strict)
-    described = describe_classes(lake, checked_name(set_name, "set"), source, chosen, console)
+        from laketag.pipeline.flows.describe_classes import describe_classes
+        from laketag.pipeline.lake.paths import checked_name, open_lake
+        from laketag.pipeline.stages.description_files import DescriptionFile
+
+        lake = open_lake(root, chosen.storage)
+        source = DescriptionFile(file, None if format == "auto" else format, classes, strict)
+        described = describe_classes(lake, checked_name(set_name, "set"), source, chosen, screen)
+    except BaseException as error:
+        if as_json:
+            write_out(json.dumps({**describe_ending("describe", error), "set": set_name}) + "\n")
+        raise
     if show_dropped:
-        show_dropped_texts(described, console)
-    show_summary(described, console)
+        show_dropped_texts(described, screen.console)
+    show_summary(described, screen)
+    if as_json:
+        write_out(json.dumps({**describe_ending("describe"), **described.as_json()}) + "\n")
     return described
 
 
-def show_summary(described: "DescribedSet", console: Console) -> None:
+def show_summary(described: "DescribedSet", screen: Screen) -> None:
     """Print how many texts were read, kept, dropped for which reason and cut, and where they are stored."""
     texts, dropped = described.texts, described.dropped
     kept = texts.filter(texts["drop_reason"].is_null())
@@ -114,19 +130,17 @@ def show_summary(described: "DescribedSet", console: Console) -> None:
         table.add_row(f"  dropped, {reason}", f"{count:,}", style="yellow")
     if cut := kept["truncated"].sum():
         table.add_row("kept, but cut at the context's length", f"{cut:,}", style="yellow")
-    console.print(f"set {described.set_name}, version {described.version}", soft_wrap=True)
-    console.print(table)
+    screen.say(f"set {described.set_name}, version {described.version}")
+    screen.console.print(table)
     if described.bare_classes:
         names = name_some([repr(name) for name in described.bare_classes], LISTED)
-        console.print(f"described by their label prompt alone: {names}", style="yellow", soft_wrap=True)
+        screen.say(f"described by their label prompt alone: {names}", "yellow")
     for group in described.alike_classes:
         names = name_some([repr(name) for name in group], LISTED)
-        console.print(
-            f"the model can hardly tell these classes apart: {names}", style="yellow", soft_wrap=True
-        )
+        screen.say(f"the model can hardly tell these classes apart: {names}", "yellow")
     if not described.is_new:
-        console.print("nothing to do: the newest version of the set has the same content")
-    console.print(f"descriptions: {described.url}", soft_wrap=True)
+        screen.say("nothing to do: the newest version of the set has the same content")
+    screen.say(f"descriptions: {described.url}")
 
 
 def show_dropped_texts(described: "DescribedSet", console: Console) -> None:

@@ -1,21 +1,23 @@
 """``laketag label``: label what is new or changed in a collection."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from laketag.jobs.console import literal_console
-from laketag.jobs.options import SHARED
+from laketag.jobs.console import literal_console, open_console, write_out
+from laketag.jobs.label_summary import show_report, show_unfinished
+from laketag.jobs.options import SHARED, AsJson
 from laketag.pipeline.errors import SettingsError
+from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
 
 if TYPE_CHECKING:
-    from laketag.pipeline.flows.plan_run import NothingToDo
-    from laketag.pipeline.lake.publish import Published
+    from laketag.pipeline.flows.label_report import LabelReport
+    from laketag.pipeline.progress.progress import Progress
 
 OPTIONS = SHARED | {
     "retry": Annotated[
@@ -26,7 +28,24 @@ OPTIONS = SHARED | {
             help="Also retry images that failed for this reason, such as too_large or forbidden; may be repeated.",
             show_default=False,
         ),
-    ]
+    ],
+    "limit": Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            metavar="N",
+            help="Label a random sample of N pending images, and print how long the rest would take.",
+            show_default=False,
+        ),
+    ],
+    "dry_run": Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print how many images would be labelled and why; write nothing."),
+    ],
+    "as_json": AsJson,
+    "fail_on_failures": Annotated[
+        bool, typer.Option("--fail-on-failures", help="End with exit code 9 if any image failed.")
+    ],
 }
 
 
@@ -36,33 +55,56 @@ def label(
     set_name: str,
     *,
     retry: Sequence[str] = (),
+    limit: int | None = None,
+    dry_run: bool = False,
+    as_json: bool = False,
+    fail_on_failures: bool = False,
+    verbose: bool = False,
     settings: Path | str | None = None,
     override: Sequence[str] = (),
     console: Console | None = None,
-) -> "tuple[Published, ...] | NothingToDo":
+) -> "LabelReport":
     """Label the images of a collection that have no label yet, or have changed.
 
     Runs on the Ray cluster that RAY_ADDRESS names, or starts Ray on this machine. A run that was interrupted is
     finished first. Images that cannot be labelled get a row with the reason; permanent failures are retried
     only when the image changes, or with --retry.
     """
-    from laketag.pipeline.flows.label_images import label_images
-    from laketag.pipeline.flows.plan_run import LabelRequest, NothingToDo
-    from laketag.pipeline.lake.paths import checked_name, open_lake
+    if as_json and console is not None:
+        console = open_console(stderr=True)
+    screen = Screen(literal_console(console), verbose)
+    runs: list[Progress] = []
+    try:
+        chosen = read_settings(settings, override)  # before the imports below, which take a second
 
-    chosen = read_settings(settings, override)
-    lake = open_lake(root, chosen.storage)
-    checked_name(collection, "collection")
-    checked_name(set_name, "set")
-    console = literal_console(console)
-    request = LabelRequest(collection=collection, set_name=set_name, retry=checked_reasons(retry))
-    result = label_images(lake, request, chosen, console)
-    if isinstance(result, NothingToDo):
-        show_nothing_to_do(result, root, console)
-        return result
-    for published in result:
-        show_ledger(published, console)
-    return tuple(result)
+        from laketag.pipeline.flows.label_images import label_images
+        from laketag.pipeline.flows.plan_run import LabelRequest
+        from laketag.pipeline.flows.preview_run import preview_run
+        from laketag.pipeline.lake.paths import checked_name, open_lake
+
+        lake = open_lake(root, chosen.storage)
+        request = LabelRequest(
+            collection=checked_name(collection, "collection"),
+            set_name=checked_name(set_name, "set"),
+            retry=checked_reasons(retry),
+            limit=checked_limit(limit),
+            fail_on_failures=fail_on_failures,
+        )
+        if dry_run:
+            report = preview_run(lake, request, chosen, screen)
+        else:
+            report = label_images(lake, request, chosen, screen, runs.append)
+    except BaseException as error:
+        show_unfinished(runs, error, screen)
+        if as_json:
+            from laketag.pipeline.flows.label_report import interrupted_json
+
+            write_out(json.dumps(interrupted_json(collection, set_name, runs, error)) + "\n")
+        raise
+    show_report(report, root, screen)
+    if as_json:
+        write_out(json.dumps(report.as_json()) + "\n")
+    return report
 
 
 def checked_reasons(reasons: Sequence[str]) -> Sequence[str]:
@@ -77,37 +119,8 @@ def checked_reasons(reasons: Sequence[str]) -> Sequence[str]:
     return reasons
 
 
-def show_nothing_to_do(nothing: "NothingToDo", root: str, console: Console) -> None:
-    """Print that every image is done, how many of them have no label, and which labels queries show."""
-    console.print(f"nothing to do: all {nothing.index_rows:,} images of snapshot {nothing.snapshot} are done")
-    if nothing.failed:
-        reasons = ", ".join(f"{reason} {images:,}" for reason, images in nothing.failed.items())
-        console.print(
-            f"{sum(nothing.failed.values()):,} of them without a label ({reasons}); "
-            "once the cause is fixed, --retry REASON retries them",
-            style="yellow",
-        )
-    if nothing.queried != nothing.classifier:
-        console.print(
-            f"queries show the labels of classifier {nothing.queried}, which labelled last; to see these labels: "
-            f"laketag query labels --root {root} --classifier {nothing.classifier}",
-            style="yellow",
-            soft_wrap=True,
-        )
-
-
-def show_ledger(published: "Published", console: Console) -> None:
-    """Print a run's balanced ledger and where its rows are stored."""
-    ledger, run = published.ledger, published.run
-    console.print(f"run {run.run_id}", style="bold")
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_row("images in the index", f"{run.index_rows:,}")
-    table.add_row("  already done", f"{run.already_done:,}")
-    table.add_row("  planned", f"{run.planned:,}")
-    table.add_row("    labelled", f"{ledger.labelled:,}", style="green")
-    for reason, images in ledger.failures.items():
-        table.add_row(f"    {reason}", f"{images:,}", style="yellow")
-    console.print(table)
-    console.print(f"labels: {published.folder}", soft_wrap=True)
+def checked_limit(limit: int | None) -> int | None:
+    """The limit, if it is at least one image; else a SettingsError."""
+    if limit is not None and limit < 1:
+        raise SettingsError(f"--limit {limit}: give a number of images from 1, or leave it out to label all")
+    return limit

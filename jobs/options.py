@@ -34,11 +34,21 @@ Address = Annotated[
         "--address", help="Ray dashboard of the cluster, such as http://127.0.0.1:8265.", show_default=False
     ),
 ]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Also print what concerns operators: slots, actors, logs.")
+]
+AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print counts and exit code as one JSON object, and all else on standard error."
+    ),
+]
 SHARED = {
     "root": Root,
     "collection": Collection,
     "set_name": DescriptionSet,
     "settings": SettingsFile,
     "override": Overrides,
+    "verbose": Verbose,
 }
 """By the names that parameters of the Python API have."""

@@ -255,6 +255,8 @@ class RunSettings(Section):
     """stop the run when a larger fraction of its images fails for one reason; 1: never"""
     failed_images_before_stop: int = Field(200, ge=1)
     """minimum number of images that failed for one reason before a run is stopped"""
+    price_per_hour: float | None = Field(None, ge=0)
+    """what a run's machines cost in an hour, in any currency; estimates then name the cost too"""
     missing_nodes_s: float = Field(120.0, gt=0)
     """continue with fewer label actors when nodes have been missing for this long; not with autoscaling"""
     stall_s: float = Field(1800.0, gt=0)

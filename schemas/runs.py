@@ -33,15 +33,16 @@ class Runs(dy.Schema):
     started_at = dy.Datetime(time_unit="us", time_zone="UTC", description="when the plan was frozen, UTC")
     finished_at = dy.Datetime(time_unit="us", time_zone="UTC", description="when the run was committed, UTC")
     images_per_s = dy.Float64(
-        min=0, description="planned images by seconds of labelling, of the last process that worked on it"
+        min=0,
+        description="images done in a second, of the last process that worked on it, without loading the models",
     )
     writer = dy.String(min_length=1, description="id of the process that committed the run")
     laketag_version = dy.String(min_length=1, description="version of laketag")
 
     @dy.rule()
     def ledger_balances(cls) -> pl.Expr:
-        """planned = labelled + failures; index = planned + already done."""
+        """planned = labelled + failures; index = planned + already done + what --limit left for later runs."""
         failed = cls.failures.col.list.eval(pl.element().struct.field("images")).list.sum()
         return (cls.planned.col == cls.labelled.col + failed) & (
-            cls.index_rows.col == cls.planned.col + cls.already_done.col
+            cls.index_rows.col >= cls.planned.col + cls.already_done.col
         )

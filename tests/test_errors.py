@@ -1,11 +1,20 @@
-"""The error tree is the one that its file draws, and exit codes tell who must act."""
+"""The error tree is the one that its file draws, exit codes tell who must act, and the documents have all of them."""
 
 import re
+from pathlib import Path
 
 from laketag.pipeline import errors
-from laketag.pipeline.errors import AccessError, InputError, LaketagError, SettingsError, StorageError
+from laketag.pipeline.errors import (
+    AccessError,
+    ExitCode,
+    InputError,
+    LaketagError,
+    SettingsError,
+    StorageError,
+)
 
-ERRORS = {name: value for name, value in vars(errors).items() if isinstance(value, type)}
+PROJECT = Path(__file__).parent.parent
+ERRORS = {name: value for name, value in vars(errors).items() if name.endswith("Error")}
 
 
 def test_the_drawn_tree_names_every_error() -> None:
@@ -18,3 +27,14 @@ def test_exit_codes_differ_where_another_person_must_act() -> None:
     codes = [error.exit_code for error in ERRORS.values() if error not in same]
     assert len(set(codes)) == len(codes)
     assert all(error.exit_code == other.exit_code for error, other in same.items())
+
+
+def test_the_readme_has_the_table_of_exit_codes() -> None:
+    readme = (PROJECT / "README.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| (.+?) \| (yes|) ?\|$", readme, re.MULTILINE)
+    assert rows == [(str(code.value), code.meaning, "yes" if code.resumable else "") for code in ExitCode]
+
+
+def test_the_cluster_guide_names_the_resumable_codes() -> None:
+    resumable = [str(code.value) for code in ExitCode if code.resumable]
+    assert f"{', '.join(resumable[:-1])} and {resumable[-1]}" in (PROJECT / "docs/cluster.md").read_text()

@@ -24,9 +24,10 @@ STEPS = (
     "described = laketag.describe('classes.txt', 'lake', 'animals', settings='settings.toml')\n"
     "assert described.is_new and described.texts['class_name'].to_list() == ['cat', 'dog']",
     "chosen = {'settings': 'settings.toml', 'override': ['method.name=clip']}\n"
-    "labelled, = laketag.label('lake', 'photos', 'animals', **chosen, console=rich.console.Console())\n"
-    "assert (labelled.run.planned, labelled.ledger.labelled) == (2, 2)",
-    "assert laketag.label('lake', 'photos', 'animals', **chosen).index_rows == 2",
+    "report = laketag.label('lake', 'photos', 'animals', **chosen, console=rich.console.Console())\n"
+    "assert (report.planned, report.labelled, report.failures, report.exit_code) == (2, 2, {}, 0)",
+    "again = laketag.label('lake', 'photos', 'animals', **chosen)\n"
+    "assert (again.runs, again.index_rows, again.exit_code) == ((), 2, 0)",
     "labels = laketag.labels('lake', collection='photos').collect()\n"
     "assert labels.height == laketag.runs('lake').collect()['labelled'].sum() == 2\n"
     "assert laketag.sql('lake', 'SELECT count(*) AS images FROM labels').collect().item() == 2\n"

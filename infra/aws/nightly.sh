@@ -37,7 +37,7 @@ submit() {
 }
 submit index s3://example-images/ --root "$root" --collection "$collection"
 submit describe "$infra/kubernetes/classes.json" --root "$root" --set "$set"
-submit label --root "$root" --collection "$collection" --set "$set"
+submit label --root "$root" --collection "$collection" --set "$set" --verbose
 
 # A night that fails does not reach this line, so its cluster and its logs remain. Without this line the cluster runs all day.
 ray down "$cluster" --yes

@@ -9,4 +9,4 @@ settings=/etc/laketag/settings.toml
 laketag index s3://example-images/ --root "$root" --collection "$LAKETAG_COLLECTION" --settings "$settings"
 laketag describe "$LAKETAG_CLASSES" --root "$root" --set "$LAKETAG_SET" --settings "$settings"
 # A run that the last night did not finish is finished first.
-laketag label --root "$root" --collection "$LAKETAG_COLLECTION" --set "$LAKETAG_SET" --settings "$settings"
+laketag label --root "$root" --collection "$LAKETAG_COLLECTION" --set "$LAKETAG_SET" --settings "$settings" --verbose

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from laketag.pipeline.config import Settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
@@ -33,6 +33,8 @@ class ChosenClassifier:
     method: str
     models: dict[str, dict[str, str | None]]
     """Role → name and SHA-256 of the weights."""
+    decided_by: dict[str, Any]
+    """What the fingerprint is made of, see laketag.pipeline.classifier.fingerprint.deciding."""
     pickled_spec: bytes
     """The ClassifierSpec; to unpickle it imports torch."""
 
@@ -105,6 +107,7 @@ def _summarise(spec: "ClassifierSpec") -> ChosenClassifier:
         description_version=spec.descriptions.version,
         method=spec.settings.method.name,
         models=spec.models(),
+        decided_by=spec.decided_by,
         pickled_spec=pickle.dumps(spec),
     )
 

@@ -19,16 +19,16 @@ LABEL_REVISION = 2
 every lake is labelled again. A new column that may be null does not need it."""
 
 
-def classifier_fingerprint(
+def deciding(
     backbone: BackboneSpec, attention: AttentionSpec | None, settings: Settings, descriptions: EmbeddedSet
-) -> str:
-    """16 hex characters; two classifiers share them only if both give the same label to the same image.
+) -> dict[str, Any]:
+    """Everything that can change a label, and nothing else, as JSON can hold it.
 
-    The specs must be resolved. Settings that the method does not use are left out: ``clip`` has the same fingerprint
+    The specs must be resolved. Settings that the method does not use are left out: ``clip`` is the same
     with any attention model and any number of crops. Paths, devices and batch sizes are left out too.
     """
     assert backbone.architecture is not None
-    decided_by: dict[str, Any] = {
+    return {
         "backbone": {
             "name": LOCAL_DIR if local_folder(backbone.settings) else backbone.settings.name,
             "sha256": backbone.sha256,
@@ -44,6 +44,10 @@ def classifier_fingerprint(
         "decode_revision": DECODE_REVISION,
         "label_revision": LABEL_REVISION,
     }
+
+
+def classifier_fingerprint(decided_by: dict[str, Any]) -> str:
+    """16 hex characters; two classifiers share them only if both give the same label to the same image."""
     canonical = json.dumps(decided_by, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(canonical.encode(), digest_size=8).hexdigest()
 

@@ -1,13 +1,14 @@
 """A classifier on the driver: picklable, and checked before any weights are loaded."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from laketag.pipeline.classifier.attention import needs_attention
 from laketag.pipeline.classifier.class_texts import ClassTexts
 from laketag.pipeline.classifier.classifier import Classifier
-from laketag.pipeline.classifier.fingerprint import classifier_fingerprint
+from laketag.pipeline.classifier.fingerprint import classifier_fingerprint, deciding
 from laketag.pipeline.classifier.views import Encoders
 from laketag.pipeline.config import Settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
@@ -27,7 +28,12 @@ class ClassifierSpec:
     @property
     def fingerprint(self) -> str:
         """See ``classifier_fingerprint``."""
-        return classifier_fingerprint(self.backbone, self.attention, self.settings, self.descriptions)
+        return classifier_fingerprint(self.decided_by)
+
+    @property
+    def decided_by(self) -> dict[str, Any]:
+        """See ``deciding``."""
+        return deciding(self.backbone, self.attention, self.settings, self.descriptions)
 
     def load(self, texts: ClassTexts, device: str, threads: int | None = None) -> Classifier:
         """The classifier on the device. On a CPU, torch and the resizing of crops use ``threads`` threads of this process."""

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sized
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from rich.console import Console
-
 from laketag.pipeline.cluster.actor_shape import most_actors
 from laketag.pipeline.cluster.nodes import NodesLostError, free_now, living_nodes
 from laketag.pipeline.cluster.ray_errors import is_loss, log_loss
@@ -16,6 +14,7 @@ from laketag.pipeline.cluster.resources import Resources, decide_resources
 from laketag.pipeline.cluster.shortfalls import describe_shortfalls
 from laketag.pipeline.config import RunSettings
 from laketag.pipeline.errors import ClusterError
+from laketag.pipeline.screen import Screen
 
 RETURN_PATIENCE_S = 300.0
 """How long to wait while no label actor fits. Nodes that went together, as in a zone's outage, often return in minutes."""
@@ -30,7 +29,7 @@ class Recovery:
 
     runtime: RayRuntime
     settings: RunSettings
-    console: Console
+    screen: Screen
 
     def run(
         self,
@@ -55,22 +54,21 @@ class Recovery:
                 left = find_pending()
                 if len(left) == len(pending) and not isinstance(error, NodesLostError):
                     raise
-                self.console.print(log_loss(error, self.runtime.log_file), style="yellow")
+                self.screen.say(log_loss(error, self.runtime.log_file), "yellow")
             pending = left
             # Ray 2.60: the failed executor and its error are in a reference cycle (`exc = e` in StreamingExecutor.run), and
             # until that is collected its label actors keep their CPUs, GPUs and memory.
             gc.collect()
             now, resources = self._decide_again(len(pending), resources)
-            self.console.print(
-                f"going on with the {len(pending):,} that are left, on what the cluster has now",
-                style="yellow",
+            self.screen.say(
+                f"going on with the {len(pending):,} that are left, on what the cluster has now", "yellow"
             )
             self._print(now, resources)
 
     def _print(self, runtime: RayRuntime, resources: Resources) -> None:
-        self.console.print(f"{resources}", soft_wrap=True)
+        self.screen.detail(f"{resources}")
         for sentence in describe_shortfalls(runtime, self.settings, resources):
-            self.console.print(sentence, style="yellow")
+            self.screen.say(sentence, "yellow")
 
     def _decide_again(self, planned: int, before: Resources) -> tuple[RayRuntime, Resources]:
         """What the cluster has now, and resources for what is left.

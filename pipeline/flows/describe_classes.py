@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-import ray.data
-from ray.data import ActorPoolStrategy, Dataset
-from rich.console import Console
 
 from laketag.pipeline.cluster.execution import NO_TIMEOUT, open_blocks
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
+from laketag.pipeline.cluster.ray_wait import say_ray_starts
 from laketag.pipeline.cluster.resources import Resources, decide_resources
 from laketag.pipeline.config import Settings
 from laketag.pipeline.descriptions.content_hash import hash_content
@@ -24,14 +23,18 @@ from laketag.pipeline.lake.description_versions import (
     write_descriptions,
 )
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.models.backbone_spec import BackboneSpec
+from laketag.pipeline.screen import Screen
 from laketag.pipeline.stages.description_files import DescriptionFile, read_sentences
-from laketag.pipeline.stages.embed_descriptions import EmbedDescriptions
 from laketag.pipeline.stages.filter_descriptions import (
     filter_descriptions,
     keep_label_prompts,
     name_alike_classes,
 )
+
+if TYPE_CHECKING:
+    from ray.data import Dataset
+
+    from laketag.pipeline.models.backbone_spec import BackboneSpec
 
 DESCRIPTION_COLUMNS = {
     "class_name": pl.String,
@@ -74,9 +77,25 @@ class DescribedSet:
         kept = set(self.texts.filter(pl.col("drop_reason").is_null())["class_name"])
         return [name for name in self.sentences.by_class if name not in kept]
 
+    def as_json(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        texts = self.texts
+        return {
+            "set": self.set_name,
+            "version": self.version,
+            "is_new": self.is_new,
+            "descriptions": self.url,
+            "classes": len(self.sentences.by_class),
+            "texts": texts.height,
+            "kept": texts["drop_reason"].null_count(),
+            "dropped": self.dropped,
+            "bare_classes": self.bare_classes,
+            "alike_classes": self.alike_classes,
+        }
+
 
 def describe_classes(
-    lake: Lake, set_name: str, file: DescriptionFile, settings: Settings, console: Console
+    lake: Lake, set_name: str, file: DescriptionFile, settings: Settings, screen: Screen
 ) -> DescribedSet:
     """The set's newest version has the file's descriptions, embedded, each kept or dropped with its reason.
 
@@ -84,22 +103,23 @@ def describe_classes(
     """
     # read: a file in, class → texts out
     sentences = read_sentences(file, settings)
-    console.print(
-        f"reading {file.url} as {sentences.detected.format}: {sentences.detected.because}", soft_wrap=True
-    )
+    screen.say(f"reading {file.url} as {sentences.detected.format}: {sentences.detected.because}")
     for notice in sentences.notices:
-        console.print(notice, style="yellow", soft_wrap=True)
+        screen.say(notice, "yellow")
     # lint: each class's label prompt and texts out, with the reason of what its words alone drop
     descriptions = lint(sentences.by_class, settings.descriptions, file.url)
     if file.strict:
         refuse_bare_classes(descriptions, file.url)
+
+    screen.wait("looking up the model")
+    from laketag.pipeline.models.backbone_spec import BackboneSpec  # torch takes seconds to import
 
     spec = BackboneSpec(settings.backbone, settings.storage).resolved()
     content_hash = hash_content(descriptions, settings.descriptions, _text_tower(spec))
     version = find_same_content(lake, set_name, content_hash)
     if is_new := version is None:
         # embed: the same rows out; what is not dropped has its embedding
-        embedded = embed_descriptions(descriptions, spec, settings, console)
+        embedded = embed_descriptions(descriptions, spec, settings, screen)
         # filter: the same rows out; near duplicates and texts over the limit are dropped too
         rows = filter_descriptions(embedded, settings.descriptions)
         if file.strict:
@@ -134,24 +154,29 @@ def describe_classes(
 
 
 def embed_descriptions(
-    descriptions: Sequence[Description], spec: BackboneSpec, settings: Settings, console: Console
+    descriptions: Sequence[Description], spec: "BackboneSpec", settings: Settings, screen: Screen
 ) -> pl.DataFrame:
     """The descriptions with ``tokens``, ``truncated`` and ``embedding``, in the same order."""
     rows = pl.DataFrame([vars(description) for description in descriptions], schema=DESCRIPTION_COLUMNS)
     numbered = rows.with_row_index("row")  # blocks come back in any order
     blocks = list(numbered.iter_slices(settings.descriptions.batch_size))
+    say_ray_starts(screen)
     with ray_runtime() as runtime:
         resources = decide_resources(runtime, settings.run, len(descriptions))
-        console.print(
-            f"embedding {len(descriptions):,} texts on {resources.device}; Ray's own log: {runtime.log_file}",
-            soft_wrap=True,
-        )
+        screen.detail(f"{runtime}; Ray's own log: {runtime.log_file}")
+        screen.detail(f"{resources.actors} actor(s) on {resources.device}")
+        screen.wait(f"loading the model and embedding {len(descriptions):,} texts")
         with open_blocks(embed_chain(blocks, spec, resources)) as embedded:
             return pl.concat([pl.DataFrame(block) for block in embedded]).sort("row").drop("row")
 
 
-def embed_chain(blocks: Sequence[pl.DataFrame], spec: BackboneSpec, resources: Resources) -> Dataset:
+def embed_chain(blocks: Sequence[pl.DataFrame], spec: "BackboneSpec", resources: Resources) -> "Dataset":
     """Descriptions in, the same with their embeddings out, as one chain of Ray Data calls."""
+    import ray.data
+    from ray.data import ActorPoolStrategy
+
+    from laketag.pipeline.stages.embed_descriptions import EmbedDescriptions
+
     chain: Dataset = (
         # read: batch_size texts a block
         ray.data.from_blocks([block.to_arrow() for block in blocks])
@@ -172,6 +197,6 @@ def embed_chain(blocks: Sequence[pl.DataFrame], spec: BackboneSpec, resources: R
     return chain
 
 
-def _text_tower(spec: BackboneSpec) -> str:
+def _text_tower(spec: "BackboneSpec") -> str:
     """What the text tower's output depends on, wherever its files are."""
     return f"{spec.sha256} {spec.architecture.model_config_json if spec.architecture else ''}"

@@ -1,31 +1,41 @@
 """A labelling run: plan → read → fetch → decode → label → write → publish."""
 
-import time
+import warnings
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
-from rich.console import Console
 
-from laketag.pipeline.classifier.choose_classifier import ChosenClassifier, choose_classifier
+from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
 from laketag.pipeline.cluster.actor_shape import DECODE_CPUS, FETCH_CPUS, WRITE_CPUS
 from laketag.pipeline.cluster.execution import bound_waiting, open_blocks
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
+from laketag.pipeline.cluster.ray_wait import say_ray_starts
 from laketag.pipeline.cluster.recovery import Recovery
 from laketag.pipeline.cluster.resources import Resources
 from laketag.pipeline.config import Settings
-from laketag.pipeline.flows.plan_run import LabelRequest, NothingToDo, find_unlabelled, plan_run
+from laketag.pipeline.flows.label_report import LabelReport, make_report
+from laketag.pipeline.flows.plan_run import (
+    LabelRequest,
+    find_unlabelled,
+    find_work,
+    look_up_classifier,
+    plan_run,
+    refuse_beyond_limit,
+)
 from laketag.pipeline.flows.stop_rule import stop_if_hopeless
-from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.lease import Lease, hold_lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Published, publish
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.snapshots import latest_snapshot
-from laketag.pipeline.lake.staging import Run, find_unfinished, run_suffix
+from laketag.pipeline.lake.staging import Run, find_unfinished, remove_leftovers, run_suffix
 from laketag.pipeline.progress.metrics import RunMetrics
 from laketag.pipeline.progress.progress import Progress
+from laketag.pipeline.screen import Screen
 from laketag.pipeline.stages.decode_images import decode_images
 from laketag.pipeline.stages.fetch_images import fetch_in_parts
 from laketag.pipeline.stages.label_images import LabelImages
@@ -48,42 +58,59 @@ class Labelling:
     classifier: ChosenClassifier
     settings: Settings
     lease: Lease
-    console: Console
+    screen: Screen
 
 
 def label_images(
-    lake: Lake, request: LabelRequest, settings: Settings, console: Console
-) -> list[Published] | NothingToDo:
-    """Every image of the newest index snapshot has a row for this classifier in the label table.
+    lake: Lake,
+    request: LabelRequest,
+    settings: Settings,
+    screen: Screen,
+    on_run: Callable[[Progress], object] = lambda _: None,
+) -> LabelReport:
+    """Every image of the newest index snapshot, or the sample asked for, has a row for this classifier in the label table.
 
-    An unfinished run of the same collection and classifier is finished first, with its own frozen plan.
+    An unfinished run of the same collection and classifier is finished first, with its own frozen plan. ``on_run`` gets
+    the progress of each run that is worked on, which shows how far it came, also after an error.
     """
-    embedded_set = latest_embedded_set(lake, request.set_name)
-    classifier = choose_classifier(settings, embedded_set)
+    classifier = look_up_classifier(lake, request, settings, screen)
     collection, fingerprint = request.collection, classifier.fingerprint
-    with hold_lease(lake, collection + run_suffix(collection, fingerprint), console.print) as lease:
-        labelling = partial(
-            Labelling, lake=lake, classifier=classifier, settings=settings, lease=lease, console=console
-        )
+    with hold_lease(lake, collection + run_suffix(collection, fingerprint), screen.say) as lease:
+
+        def finish(run: Run) -> Published:
+            labelling = Labelling(
+                lake=lake, run=run, classifier=classifier, settings=settings, lease=lease, screen=screen
+            )
+            progress = Progress(run.planned, screen.console, run.run_id)
+            on_run(progress)
+            return finish_run(labelling, progress)
+
         published: list[Published] = []
         finished = read_runs(lake, collection, fingerprint)["run_id"]
-        while unfinished := find_unfinished(lake, collection, fingerprint, finished):
-            console.print(f"going on with run {unfinished.run_id}, planned {unfinished.started_at[:19]} UTC")
-            published.append(finish_run(labelling(run=unfinished)))
+        remove_leftovers(lake, collection, fingerprint, finished)
+        for unfinished in find_unfinished(lake, collection, fingerprint, finished):
+            refuse_beyond_limit(lake, unfinished, request.limit)
+            screen.say(f"going on with run {unfinished.run_id}, planned {unfinished.started_at[:19]} UTC")
+            published.append(finish(unfinished))
         # plan: the rows of the index minus what finished runs have done, frozen in staging
-        planned = plan_run(lake, request, classifier, settings)
-        if isinstance(planned, NothingToDo):
-            return published or planned
-        # once only: what fails for a transient reason is for the next call
-        return [*published, finish_run(labelling(run=planned))]
+        screen.wait("comparing the index with what is labelled")
+        resumed = sum(one.run.planned for one in published)
+        work = find_work(lake, request, fingerprint, resumed=resumed)
+        if not work.rows.is_empty():
+            # once only: what fails for a transient reason is for the next call
+            published.append(finish(plan_run(lake, work, classifier, settings)))
+        return make_report(lake, work, settings, published)
 
 
-def finish_run(labelling: Labelling) -> Published:
+def finish_run(labelling: Labelling, progress: Progress) -> Published:
     """The planned run is labelled and published."""
     # read → fetch → decode → label → write: see label_chain
-    images_per_s = label_unlabelled(labelling)
+    images_per_s = label_unlabelled(labelling, progress)
     # publish: one row for each planned image, out of the staged parts; one conditional write commits the run
-    return publish(labelling.lake, labelling.run, labelling.lease, images_per_s)
+    labelling.screen.wait("publishing")
+    published = publish(labelling.lake, labelling.run, labelling.lease, images_per_s)
+    progress.published = True
+    return published
 
 
 def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resources) -> "Dataset":
@@ -155,45 +182,49 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
     return chain
 
 
-def label_unlabelled(labelling: Labelling) -> float:
+def label_unlabelled(labelling: Labelling, progress: Progress) -> float:
     """Every planned image without a label is staged with a label or a failure; returns images/s.
 
     If Ray loses workers or nodes for good, the chain begins again with what is left.
     """
-    lake, run, console = labelling.lake, labelling.run, labelling.console
+    lake, run, screen = labelling.lake, labelling.run, labelling.screen
     unlabelled = find_unlabelled(lake, run)
+    progress.begin(run.planned - unlabelled.height)
     if unlabelled.is_empty():
         return 0.0
+    say_ray_starts(screen)
     with ray_runtime() as runtime, RunMetrics(run.collection, run.planned) as metrics:
-        console.print(f"{runtime}; Ray's own log: {runtime.log_file}", soft_wrap=True)
+        screen.detail(f"{runtime}; Ray's own log: {runtime.log_file}")
+        metrics.follow(progress)
+
+        def attempt(rows: pl.DataFrame, resources: Resources) -> None:
+            progress.begin(run.planned - rows.height)
+            with warnings.catch_warnings():  # Ray 2.60 has no other way to say how often to try again
+                warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
+                chain = label_chain(labelling, rows, resources)
+            run_chain(labelling, chain, progress, metrics)
 
         def find_rest() -> pl.DataFrame:
             rest = find_unlabelled(lake, run)
             metrics.count_labelled(unlabelled.height - rest.height)
             return rest
 
-        began = time.monotonic()
-        attempt = partial(run_chain, labelling, metrics)
-        Recovery(runtime, labelling.settings.run, console).run(unlabelled, attempt, find_rest)
-        return unlabelled.height / (time.monotonic() - began)
+        Recovery(runtime, labelling.settings.run, screen).run(unlabelled, attempt, find_rest)
+        return progress.mean_images_per_s
 
 
-def run_chain(
-    labelling: Labelling, metrics: RunMetrics, unlabelled: pl.DataFrame, resources: Resources
-) -> None:
-    """The chain has run over these rows. Shows progress meanwhile, and stops the run if most images fail."""
+def run_chain(labelling: Labelling, chain: "Dataset", progress: Progress, metrics: RunMetrics) -> None:
+    """The chain has run. Shows progress meanwhile, and stops the run if most images fail."""
     run, limits = labelling.run, labelling.settings.run
     is_current = run.snapshot == latest_snapshot(labelling.lake, run.collection).name
-    chain = label_chain(labelling, unlabelled, resources)
-    with (
-        Progress(run.planned, labelling.console, done=run.planned - unlabelled.height) as progress,
-        open_blocks(chain) as blocks,
-    ):
-        metrics.follow(progress)
-        for receipt in (row for block in blocks for row in block.to_pylist()):
-            metrics.add(receipt)
-            progress.add(receipt["outcome"], receipt["images"])
+    with progress, open_blocks(chain) as blocks:
+        for block in blocks:
+            outcomes: Counter[str] = Counter()
+            for receipt in block.to_pylist():
+                metrics.add(receipt)
+                outcomes[receipt["outcome"]] += receipt["images"]
+            progress.add(outcomes)
             if labelling.lease.lost.is_set():  # check() alone would read the store for each receipt
                 labelling.lease.check()
             if is_current:  # of an older index failures are expected, and the next run plans anew
-                stop_if_hopeless(progress, limits, run.run_id)
+                stop_if_hopeless(progress, limits)

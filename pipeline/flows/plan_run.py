@@ -4,20 +4,28 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
 
-from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
+from laketag.pipeline.classifier.choose_classifier import ChosenClassifier, choose_classifier
 from laketag.pipeline.config import Settings
+from laketag.pipeline.errors import SettingsError
+from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.paths import Lake, timestamp
-from laketag.pipeline.lake.plan import find_pending
-from laketag.pipeline.lake.runs import read_runs
+from laketag.pipeline.lake.plan import draw_sample, find_pending
 from laketag.pipeline.lake.snapshots import latest_snapshot
 from laketag.pipeline.lake.staging import Run, freeze_plan, run_suffix, scan_parts, scan_plan
+from laketag.pipeline.screen import Screen
 from laketag.pipeline.store.errors import store_errors
 
 SETTINGS_OF_LABELS = {"backbone", "attention", "method", "decode"}
 """The settings that decide what a label is; a run's row keeps them."""
+REVISIONS = {
+    "decode_revision": "this laketag reads other pixels from the same files",
+    "label_revision": "this laketag makes other label rows from the same pixels",
+}
+"""Of laketag itself, and what a higher one means; a run's row keeps them beside the settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,54 +36,100 @@ class LabelRequest:
     set_name: str
     retry: Sequence[str] = ()
     """Reasons of permanent failures; images that failed for one of them are tried again."""
+    limit: int | None = None
+    """How many images to label; a random sample of what is pending."""
+    fail_on_failures: bool = False
+    """Whether a single failed image makes the exit code that of failed images."""
 
 
-@dataclass(frozen=True)
-class NothingToDo:
-    """Every image of the index is done with this classifier."""
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a run has to do."""
 
-    index_rows: int
+    request: LabelRequest
+    classifier: str  # its fingerprint
     snapshot: str
-    classifier: str
-    queried: (
-        str  # the classifier whose labels queries of this collection and set show: the one that labelled last
+    index_rows: int
+    pending: int
+    """Images of the index that are not done."""
+    rows: pl.DataFrame
+    """schemas.Plan: the pending images, or the sample of them that was asked for."""
+    failed: dict[str, int]
+    """Images of the index that are done but have no label, by reason."""
+
+    @property
+    def left(self) -> int:
+        """Pending images that are not in the sample."""
+        return self.pending - self.rows.height
+
+
+def look_up_classifier(
+    lake: Lake, request: LabelRequest, settings: Settings, screen: Screen
+) -> ChosenClassifier:
+    """The classifier of the request; an InputError before models are looked up if there is no such collection or set."""
+    latest_snapshot(lake, request.collection)
+    embedded_set = latest_embedded_set(lake, request.set_name)
+    screen.wait("looking up the models")
+    return choose_classifier(settings, embedded_set)
+
+
+def find_work(
+    lake: Lake,
+    request: LabelRequest,
+    fingerprint: str,
+    *,
+    resumed: int = 0,
+    planned: pl.DataFrame | None = None,
+) -> Work:
+    """What is to do in the newest snapshot: the pending images that no other plan (rows of schemas.Plan) has.
+
+    ``resumed`` images of runs that were finished before count towards the limit.
+    """
+    snapshot = latest_snapshot(lake, request.collection)
+    pending = find_pending(lake, snapshot, request.collection, fingerprint, request.retry)
+    rows = pending.rows
+    if planned is not None:
+        rows = rows.join(planned, on=["image_id", "etag"], how="anti", maintain_order="left")
+    limit = None if request.limit is None else max(0, request.limit - resumed)
+    return Work(
+        request=request,
+        classifier=fingerprint,
+        snapshot=snapshot.name,
+        index_rows=pending.index_rows,
+        pending=rows.height,
+        rows=draw_sample(rows, limit),
+        failed=pending.failed,
     )
-    failed: dict[str, int]  # images without a label, by reason
 
 
-def plan_run(
-    lake: Lake, request: LabelRequest, classifier: ChosenClassifier, settings: Settings
-) -> Run | NothingToDo:
-    """A new run with its plan frozen in staging, unless every image of the newest snapshot is done."""
-    collection = request.collection
-    snapshot = latest_snapshot(lake, collection)
-    pending = find_pending(lake, snapshot, collection, classifier.fingerprint, request.retry)
-    if pending.rows.is_empty():
-        return NothingToDo(
-            pending.index_rows,
-            snapshot.name,
-            classifier.fingerprint,
-            _queried(lake, collection, classifier),
-            pending.failed,
-        )
+def plan_run(lake: Lake, work: Work, classifier: ChosenClassifier, settings: Settings) -> Run:
+    """A new run, with its plan frozen in staging."""
+    collection = work.request.collection
     run = Run(
         run_id=timestamp() + run_suffix(collection, classifier.fingerprint),
         collection=collection,
-        snapshot=snapshot.name,
+        snapshot=work.snapshot,
         classifier=classifier.fingerprint,
         description_set=classifier.description_set,
         description_version=classifier.description_version,
         method=classifier.method,
-        index_rows=pending.index_rows,
-        already_done=pending.index_rows - pending.rows.height,
-        planned=pending.rows.height,
+        index_rows=work.index_rows,
+        already_done=work.index_rows - work.pending,
+        planned=work.rows.height,
+        left=work.left,
         rows_per_file=settings.run.rows_per_file,
-        settings=json.dumps(settings.model_dump(mode="json", include=SETTINGS_OF_LABELS)),
+        settings=json.dumps(kept_settings(settings, classifier)),
         models=json.dumps(classifier.models),
         started_at=datetime.now(UTC).isoformat(),
     )
-    freeze_plan(lake, run, pending.rows)
+    freeze_plan(lake, run, work.rows)
     return run
+
+
+def kept_settings(settings: Settings, classifier: ChosenClassifier) -> dict[str, Any]:
+    """What a run's row keeps of the settings, and laketag's own revisions."""
+    chosen = settings.model_dump(mode="json", include=SETTINGS_OF_LABELS)
+    return chosen | {name: classifier.decided_by[name] for name in REVISIONS}
 
 
 def find_unlabelled(lake: Lake, run: Run) -> pl.DataFrame:
@@ -89,7 +143,10 @@ def find_unlabelled(lake: Lake, run: Run) -> pl.DataFrame:
         return plan.join(labelled, on=["image_id", "etag"], how="anti", maintain_order="left").collect()
 
 
-def _queried(lake: Lake, collection: str, classifier: ChosenClassifier) -> str:
-    """The classifier of the newest run of the collection with the same description set."""
-    runs = read_runs(lake, collection).filter(pl.col("description_set") == classifier.description_set)
-    return str(runs["classifier"][-1]) if runs.height else classifier.fingerprint
+def refuse_beyond_limit(lake: Lake, unfinished: Run, limit: int | None) -> None:
+    """A SettingsError if the unfinished run has more images left than the limit: it is finished as planned or not at all."""
+    if limit is not None and (left := find_unlabelled(lake, unfinished).height) > limit:
+        raise SettingsError(
+            f"run {unfinished.run_id} is unfinished and has {left:,} images left, more than --limit {limit:,}; finish it "
+            "first by the same command without --limit"
+        )

@@ -1,4 +1,4 @@
-"""The ledger of a run: planned = labelled + Σ failures by reason; index = planned + already done."""
+"""The ledger of a run: planned = labelled + Σ failures by reason; index = planned + already done + left for later."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def balance(lake: Lake, run: Run, parts: Sequence[str]) -> Ledger:
         missing.height
         or unplanned.height
         or plan.height != run.planned
-        or run.index_rows != run.planned + run.already_done
+        or run.index_rows != run.planned + run.already_done + run.left
     ):
         raise LedgerError(
             f"run {run.run_id} does not balance: {run.planned} planned, {plan.height} in the plan, "

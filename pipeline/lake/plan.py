@@ -1,15 +1,24 @@
 """Which images a run has to label: the index minus what finished runs of the same classifier have done."""
 
+import hashlib
+import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import polars as pl
 
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.runs import read_runs, scan_newest
+from laketag.pipeline.lake.runs import read_runs, scan_labels, scan_newest
 from laketag.pipeline.lake.snapshots import Snapshot, scan_snapshot
 from laketag.pipeline.store.errors import store_errors
 from laketag.schemas import PERMANENT_FAILURES, Plan
+
+SAMPLE_KEY = b"laketag sample 1"
+"""Keys the order in which images are drawn for a sample. Never change it: a larger sample would not hold a smaller one."""
+Reason = Literal["new", "changed", "tried again", "other classifier"]
+"""Why an image is pending: it was never labelled with the set; its version is another one; it failed; or other weights,
+settings, descriptions or another revision of laketag labelled it."""
 
 
 @dataclass(frozen=True)
@@ -51,3 +60,41 @@ def find_pending(
     with store_errors(lake.root):
         plan, counted, reasons = pl.collect_all([rows, index.select(pl.len()), failed])
     return Pending(plan, counted.item(), dict(reasons.iter_rows()))
+
+
+def draw_sample(pending: pl.DataFrame, images: int | None) -> pl.DataFrame:
+    """So many of the rows, in their order, drawn at random by a keyed hash of the image's id; all of them without a number.
+
+    The same rows and number give the same images, and a larger number gives all images of a smaller one.
+    """
+    if images is None or images >= pending.height:
+        return pending
+    drawn = (
+        hashlib.blake2b(name.encode(), digest_size=16, key=SAMPLE_KEY).digest()
+        for name in pending["image_id"]
+    )
+    smallest = heapq.nsmallest(images, zip(drawn, range(pending.height), strict=False))
+    return pending[sorted(row for _, row in smallest)]
+
+
+def count_reasons(
+    lake: Lake, pending: pl.DataFrame, own: pl.DataFrame, others: pl.DataFrame
+) -> dict[Reason, int]:
+    """How many pending images there are for each reason, if ``own`` are the runs of the classifier and ``others`` those of
+    other classifiers with the same description set."""
+    key = ["image_id"]
+    labelled = scan_newest(lake, own).select("image_id", labelled_etag="etag", is_own=True)
+    elsewhere = scan_labels(lake, others).select("image_id", is_others=True).unique()
+    reason = (
+        pl.when(pl.col("is_own") & pl.col("labelled_etag").eq_missing(pl.col("etag")))
+        .then(pl.lit("tried again"))
+        .when(pl.col("is_own"))
+        .then(pl.lit("changed"))
+        .when(pl.col("is_others"))
+        .then(pl.lit("other classifier"))
+        .otherwise(pl.lit("new"))
+    )
+    rows = pending.lazy().join(labelled, on=key, how="left").join(elsewhere, on=key, how="left")
+    with store_errors(lake.root):
+        counts = dict(rows.group_by(reason.alias("reason")).len().collect().iter_rows())
+    return {name: counts[name] for name in get_args(Reason) if name in counts}

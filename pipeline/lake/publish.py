@@ -28,6 +28,8 @@ class Published:
     run: Run
     ledger: Ledger
     folder: str
+    images_per_s: float
+    """Images done in a second; 0 if only the publication was left to do."""
 
 
 def publish(lake: Lake, run: Run, lease: Lease, images_per_s: float) -> Published:
@@ -47,7 +49,7 @@ def publish(lake: Lake, run: Run, lease: Lease, images_per_s: float) -> Publishe
         lease.check()  # a process that took the run over has published it and removed its staged parts
         raise
     row = {
-        **dataclasses.asdict(run),  # also rows_per_file, which is not a column
+        **dataclasses.asdict(run),  # also rows_per_file and left, which are no columns
         "started_at": datetime.fromisoformat(run.started_at),
         "labelled": ledger.labelled,
         "failures": [{"reason": reason, "images": images} for reason, images in ledger.failures.items()],
@@ -65,7 +67,7 @@ def publish(lake: Lake, run: Run, lease: Lease, images_per_s: float) -> Publishe
             f"run {run.run_id} was finished by another process; its labels are complete, nothing is left to do"
         )
     remove_folder(lake.staging(run.run_id), lake.storage)
-    return Published(run, ledger, folder)
+    return Published(run, ledger, folder, images_per_s)
 
 
 def _write_files(lake: Lake, run: Run, parts: Sequence[str], lease: Lease) -> list[str]:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -24,7 +25,7 @@ PLAN_ROWS_PER_FILE = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run as its plan froze it. All fields but ``rows_per_file`` become columns of schemas.Runs under the same names."""
+    """A run as its plan froze it. All fields but the last two become columns of schemas.Runs under the same names."""
 
     run_id: str
     collection: str
@@ -36,10 +37,12 @@ class Run:
     index_rows: int
     already_done: int
     planned: int
-    rows_per_file: int
     settings: str
     models: str
     started_at: str
+    rows_per_file: int
+    left: int = 0
+    """Images that had no label either and that the plan left for later runs (``--limit``)."""
 
 
 def freeze_plan(lake: Lake, run: Run, pending: pl.DataFrame) -> None:
@@ -50,22 +53,30 @@ def freeze_plan(lake: Lake, run: Run, pending: pl.DataFrame) -> None:
     write_bytes(f"{folder}/run.json", json.dumps(dataclasses.asdict(run), indent=1).encode(), lake.storage)
 
 
-def find_unfinished(lake: Lake, collection: str, fingerprint: str, finished: Iterable[str]) -> Run | None:
-    """The oldest frozen run of this collection and classifier that is not finished.
-
-    The caller holds the lease on both: staging folders of finished runs and of plans that were never frozen are removed.
-    """
+def find_unfinished(lake: Lake, collection: str, fingerprint: str, finished: Iterable[str]) -> list[Run]:
+    """The frozen runs of this collection and classifier that are not finished, the oldest first."""
+    staged = _read_staged(lake, collection, fingerprint)
     done = set(finished)
-    suffix = run_suffix(collection, fingerprint)
-    for run_id in list_folders(lake.path("staging"), lake.storage):
-        if not run_id.endswith(suffix):
-            continue
-        frozen = read_json(f"{lake.staging(run_id)}/run.json", lake.storage)
+    return [Run(**frozen) for run_id, frozen in staged.items() if frozen is not None and run_id not in done]
+
+
+def remove_leftovers(lake: Lake, collection: str, fingerprint: str, finished: Iterable[str]) -> None:
+    """Staging folders of finished runs and of plans that were never frozen are removed; the caller holds the lease."""
+    done = set(finished)
+    for run_id, frozen in _read_staged(lake, collection, fingerprint).items():
         if run_id in done or frozen is None:
             remove_folder(lake.staging(run_id), lake.storage)
-            continue
-        return Run(**frozen)
-    return None
+
+
+def _read_staged(lake: Lake, collection: str, fingerprint: str) -> dict[str, Any]:
+    """The ``run.json`` of each staging folder of this collection and classifier, by run id; None where there is none."""
+    suffix = run_suffix(collection, fingerprint)
+    folders = list_folders(lake.path("staging"), lake.storage)
+    return {
+        run_id: read_json(f"{lake.staging(run_id)}/run.json", lake.storage)
+        for run_id in folders
+        if run_id.endswith(suffix)
+    }
 
 
 def run_suffix(collection: str, fingerprint: str) -> str:

@@ -16,13 +16,14 @@ from laketag.pipeline.classifier.choose_classifier import choose_classifier
 from laketag.pipeline.flows.describe_classes import describe_classes
 from laketag.pipeline.flows.index_images import IndexRequest, index_images
 from laketag.pipeline.flows.label_images import label_images
-from laketag.pipeline.flows.plan_run import LabelRequest, plan_run
+from laketag.pipeline.flows.plan_run import LabelRequest, find_work, plan_run
 from laketag.pipeline.images.read_source import Source
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.publish import publish
 from laketag.pipeline.lake.staging import Run, scan_plan, write_part
+from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
 from laketag.pipeline.stages.description_files import DescriptionFile
 from tests.end_to_end.command_line import must_spawn, overrides
@@ -33,7 +34,7 @@ from tests.stores.store import OWNER, new_bucket, s3_env
 
 KEYS = 100_000
 FOLDERS = 100
-QUIET = Console(quiet=True)
+QUIET = Screen(Console(quiet=True))
 
 
 def run() -> None:
@@ -74,8 +75,7 @@ def measure(folder: Path, images: str, root: str, model: Path, env: dict[str, st
     describe_classes(lake, "s", DescriptionFile(str(folder / "classes.txt")), settings, QUIET)
     request = LabelRequest(collection="c", set_name="s")
     classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
-    planned = plan_run(lake, request, classifier, settings)
-    assert isinstance(planned, Run)
+    planned = plan_run(lake, find_work(lake, request, classifier.fingerprint), classifier, settings)
     pretend_to_label(lake, planned)
     label_images(lake, request, settings, QUIET)  # imports and clients are warm after it
     began = time.perf_counter()

@@ -23,12 +23,13 @@ from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.describe_classes import describe_classes
 from laketag.pipeline.flows.index_images import IndexRequest, index_images
 from laketag.pipeline.flows.label_images import Labelling, label_chain
-from laketag.pipeline.flows.plan_run import LabelRequest, plan_run
+from laketag.pipeline.flows.plan_run import LabelRequest, find_work, plan_run
 from laketag.pipeline.images.read_source import Source
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.staging import Run, scan_plan
+from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
 from laketag.pipeline.stages.class_texts import load_class_texts
 from laketag.pipeline.stages.decode_images import decode_images
@@ -42,7 +43,7 @@ CLASSES = 20
 ARCHITECTURE = "ViT-B-32"
 ATTENTION = "vit_small_patch16_224.dino"
 CROPS = 8
-QUIET = Console(quiet=True)
+QUIET = Screen(Console(quiet=True))
 
 
 def run() -> None:
@@ -73,8 +74,8 @@ def run() -> None:
                 describe_classes(lake, "s", DescriptionFile(str(classes)), settings, QUIET)
                 classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
                 request = LabelRequest(collection="c", set_name="s")
-                planned = plan_run(lake, request, classifier, settings)
-                assert isinstance(planned, Run)
+                work = find_work(lake, request, classifier.fingerprint)
+                planned = plan_run(lake, work, classifier, settings)
                 with hold_lease(lake, "bench") as lease:
                     flow = measure_flow(
                         Labelling(
@@ -83,7 +84,7 @@ def run() -> None:
                             classifier=classifier,
                             settings=settings,
                             lease=lease,
-                            console=QUIET,
+                            screen=QUIET,
                         )
                     )
             bare = measure_classifier(lake, planned, settings, threads)

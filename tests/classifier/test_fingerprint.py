@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from laketag.pipeline.classifier.fingerprint import classifier_fingerprint
+from laketag.pipeline.classifier.fingerprint import classifier_fingerprint, deciding
 from laketag.pipeline.config import Settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.models.architecture import Architecture
@@ -24,7 +24,7 @@ CLIP = "method.name=clip"
 def fingerprint(*overrides: str, weights: str = "0", descriptions: EmbeddedSet = BIRDS) -> str:
     settings = read_settings(overrides=overrides)
     backbone = BackboneSpec(settings.backbone, settings.storage, weights * 64, ARCHITECTURE)
-    return classifier_fingerprint(backbone, attention_of(settings), settings, descriptions)
+    return classifier_fingerprint(deciding(backbone, attention_of(settings), settings, descriptions))
 
 
 def attention_of(settings: Settings) -> AttentionSpec | None:

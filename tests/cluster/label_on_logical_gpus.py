@@ -1,7 +1,6 @@
 """Label a lake with actors that hold logical GPUs and compute on the CPU; print the images and the actors' nodes as JSON."""
 
 import dataclasses
-import io
 import json
 import sys
 from pathlib import Path
@@ -15,27 +14,28 @@ from laketag.pipeline.cluster.label_actors import CLASS
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.resources import decide_resources
 from laketag.pipeline.flows.label_images import Labelling, label_chain
-from laketag.pipeline.flows.plan_run import LabelRequest, find_unlabelled, plan_run
+from laketag.pipeline.flows.plan_run import LabelRequest, find_unlabelled, find_work, plan_run
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import open_lake
-from laketag.pipeline.lake.staging import Run
+from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
+
+QUIET = Screen(Console(quiet=True))
 
 
 def main(root: str, settings_file: str) -> None:
     settings = read_settings(Path(settings_file))
     lake = open_lake(root, settings.storage)
     classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
-    run = plan_run(lake, LabelRequest(collection="c", set_name="s"), classifier, settings)
-    assert isinstance(run, Run)
+    request = LabelRequest(collection="c", set_name="s")
+    run = plan_run(lake, find_work(lake, request, classifier.fingerprint), classifier, settings)
     with ray_runtime() as runtime, hold_lease(lake, "test") as lease:
         cuda = decide_resources(runtime, settings.run, run.planned)
         assert cuda.gpus_per_actor == 1
         resources = dataclasses.replace(cuda, device="cpu", batch_size=2, rows_per_block=2)
-        console = Console(file=io.StringIO())
         labelling = Labelling(
-            lake=lake, run=run, classifier=classifier, settings=settings, lease=lease, console=console
+            lake=lake, run=run, classifier=classifier, settings=settings, lease=lease, screen=QUIET
         )
         with open_blocks(label_chain(labelling, find_unlabelled(lake, run), resources)) as blocks:
             images = sum(sum(block["images"].to_pylist()) for block in blocks)

@@ -45,7 +45,7 @@ def test_a_run_brings_all_its_nodes_at_once_and_leaves_none(
     assert growing.count_alive() == 1
 
     with hold_back(moto, described) as held:
-        run = follow(growing, *label(held.lake), *held.options, *chosen, settings=small_blocks)
+        run = follow(growing, *label(held.lake), "-v", *held.options, *chosen, settings=small_blocks)
         run.until(lambda: exported(growing, "label_actors") == NODES, "every node has its label actor")
         run.until(held.has_begun, BEGUN)
         time.sleep(LULL_S)  # actors have nothing to do, and a pool that may shrink would do so in this time

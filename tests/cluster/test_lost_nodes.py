@@ -39,7 +39,7 @@ def labelling(
 ) -> Iterator[tuple[Held, Following]]:
     """A run over a lake that is held back in two groups, which has staged its first parts."""
     with hold_back(store, described, (FREE, FREE + 20)) as held:
-        run = follow(cluster, *label(held.lake), *held.options, *overrides(*options), settings=settings)
+        run = follow(cluster, *label(held.lake), "-v", *held.options, *overrides(*options), settings=settings)
         run.until(held.has_begun, BEGUN)
         yield held, run
 

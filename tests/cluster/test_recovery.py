@@ -12,6 +12,7 @@ from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.recovery import Recovery
 from laketag.pipeline.cluster.resources import Resources
 from laketag.pipeline.config import RunSettings
+from laketag.pipeline.screen import Screen
 
 
 class Work:
@@ -42,7 +43,8 @@ def output(joined_ray: None) -> Iterator[tuple[Recovery, io.StringIO]]:
     """A recovery on the Ray that this process is connected to, and what it prints."""
     printed = io.StringIO()
     with ray_runtime() as runtime:
-        yield Recovery(runtime, RunSettings(device="cpu"), Console(file=printed, width=200)), printed
+        screen = Screen(Console(file=printed, width=200), verbose=True)
+        yield Recovery(runtime, RunSettings(device="cpu"), screen), printed
 
 
 def run(recovery: Recovery, work: Work) -> None:

@@ -65,7 +65,7 @@ def test_the_demo_is_labelled_on_the_cluster_as_on_one_machine(
         proxy.add(Fault("status", path=retried, method="GET", times=1))
         held_back = proxy.add(Fault("hold", path=last, method="GET"))
         options = overrides(f"storage.endpoint_url={proxy.url}", "fetch.deadline_s=600")
-        run = follow(cluster, *label(lake, "watched"), *options, settings=DEMO_SETTINGS)
+        run = follow(cluster, *label(lake, "watched"), "-v", *options, settings=DEMO_SETTINGS)
         run.until(shown, f"Prometheus is shown {', '.join(expected)}")
         assert "label actor(s)" in run.text, "the log comes while the job runs"
         held_back.over = True

@@ -1,6 +1,5 @@
 """``laketag describe`` with a real Ray and a tiny CLIP: file in, description table out."""
 
-import io
 import json
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from laketag.pipeline.flows.describe_classes import DescribedSet, describe_class
 from laketag.pipeline.lake.description_versions import latest_embedded_set, list_versions
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.models.backbone_spec import BackboneSpec
+from laketag.pipeline.screen import Screen
 from laketag.pipeline.stages.class_texts import load_class_texts
 from laketag.pipeline.stages.description_files import DescriptionFile
 from tests.models.tiny import save_local_dir
@@ -40,7 +40,7 @@ def describe(store: Store, model: Path, **descriptions) -> DescribedSet:
     )
     file = store.put("texts.json", json.dumps(CUPL).encode())
     lake = open_lake(store.root, store.storage)
-    return describe_classes(lake, "food", DescriptionFile(file), settings, Console(file=io.StringIO()))
+    return describe_classes(lake, "food", DescriptionFile(file), settings, Screen(Console(quiet=True)))
 
 
 @pytest.mark.usefixtures("joined_ray")

@@ -15,6 +15,7 @@ from laketag.pipeline.descriptions.reading import ClassSentences
 from laketag.pipeline.flows.describe_classes import DescribedSet
 from laketag.pipeline.lake.description_versions import latest_embedded_set, read_descriptions_table
 from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.screen import Screen
 from laketag.pipeline.stages.class_texts import load_class_texts
 from tests.end_to_end.command_line import must_run, one_line, run_laketag
 
@@ -50,7 +51,7 @@ def described(*, is_new: bool = True) -> DescribedSet:
 
 def test_texts_are_counted_by_what_became_of_them() -> None:
     console = Console(file=io.StringIO(), width=100, markup=False)
-    show_summary(described(), console)
+    show_summary(described(), Screen(console))
     show_dropped_texts(described(), console)
     lines = [" ".join(line.split()) for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
     assert lines == [
@@ -90,7 +91,7 @@ def test_bare_classes_are_found_among_very_many() -> None:  # a set built for ea
 
 def test_a_set_with_the_same_content_is_reported_as_nothing_to_do() -> None:
     console = Console(file=io.StringIO(), width=100, markup=False)
-    show_summary(described(is_new=False), console)
+    show_summary(described(is_new=False), Screen(console))
     assert "nothing to do: the newest version of the set has the same content" in console.file.getvalue()  # type: ignore[attr-defined]
 
 

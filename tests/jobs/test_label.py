@@ -1,9 +1,22 @@
-"""What ``laketag label`` refuses before it starts anything."""
+"""``laketag label``: what it refuses before it starts anything, and how it ends."""
+
+import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from laketag.jobs.label import checked_reasons
+from laketag.jobs.label import checked_limit, checked_reasons
+from laketag.pipeline.classifier.choose_classifier import choose_classifier
 from laketag.pipeline.errors import SettingsError
+from laketag.pipeline.flows.plan_run import LabelRequest, find_work, plan_run
+from laketag.pipeline.lake.description_versions import latest_embedded_set
+from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.settings_file import read_settings
+from tests.end_to_end.command_line import Outcome, run_laketag
+from tests.end_to_end.lakes import index_named, label, put_all, put_described
+from tests.end_to_end.pictures import encoded, picture
+from tests.stores.store import folder_store
 
 
 def test_permanent_failures_can_be_retried() -> None:
@@ -14,3 +27,56 @@ def test_permanent_failures_can_be_retried() -> None:
 def test_other_reasons_are_refused_with_the_permanent_ones(reason: str) -> None:
     with pytest.raises(SettingsError, match=rf"--retry {reason}: .* choose one of not_found, forbidden"):
         checked_reasons(["too_large", reason])
+
+
+def test_a_limit_is_at_least_one_image() -> None:
+    assert (checked_limit(None), checked_limit(1)) == (None, 1)
+    with pytest.raises(SettingsError, match="--limit 0: give a number of images from 1"):
+        checked_limit(0)
+
+
+def read_json(outcome: Outcome) -> dict[str, Any]:
+    """The one JSON object on standard output, whose exit code is the command's."""
+    parsed: dict[str, Any] = json.loads(outcome.out)
+    assert parsed["exit_code"] == outcome.code, outcome
+    return parsed
+
+
+def test_json_comes_also_when_the_command_is_refused(tmp_path: Path) -> None:
+    found = read_json(run_laketag(*label(str(tmp_path / "lake")), "--json"))
+    assert (found["exit_code"], found["resumable"], found["runs"]) == (2, False, [])
+    assert "has no index of collection 'c'" in found["error"]
+    assert read_json(run_laketag(*label("lake"), "--json", "-o", "run.actors=0"))["exit_code"] == 2
+
+
+@pytest.mark.usefixtures("joined_ray")
+def test_a_sample_is_resumed_then_the_rest_is_labelled_and_a_run_without_a_label_ends_with_9(
+    tmp_path: Path, tiny_settings: Path, described: Path
+) -> None:
+    store, images = folder_store(tmp_path), {f"{n}.jpg": encoded(picture(n)) for n in range(6)}
+    put_all(store, images)
+    root, settings = store.url("lake"), read_settings(tiny_settings)
+    index_named(store, root, images)
+    put_described(store, root, described)
+    lake, request = open_lake(root, settings.storage), LabelRequest(collection="c", set_name="s", limit=2)
+    classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
+    run = plan_run(lake, find_work(lake, request, classifier.fingerprint), classifier, settings)
+    command = (*label(root), "--settings", str(tiny_settings), "--json")
+
+    done = run_laketag(*command, "--limit", "2", "-o", "run.price_per_hour=3")
+    found = read_json(done)
+    assert (found["planned"], found["labelled"], found["left"]) == (2, 2, 4)
+    assert [one["run_id"] for one in found["runs"]] == [run.run_id]
+    assert found["estimate_of_left"]["cost"] is not None
+    assert "0 of 2 images (0%) · loading the models" in done.err
+    assert "left for later: 4 images, about" in done.err
+    assert "label actor(s)" not in done.err  # for operators: --verbose
+
+    for name in images:
+        store.delete(f"images/{name}")
+    missing = run_laketag(*command)
+    found = read_json(missing)
+    assert (found["exit_code"], found["planned"], found["failures"]) == (9, 4, {"not_found": 4})
+    assert "4 of 4 images failed (not_found 4)" in missing.err
+    again = read_json(run_laketag(*command, "--fail-on-failures"))
+    assert (again["exit_code"], again["runs"], again["failed_before"]) == (0, [], {"not_found": 4})

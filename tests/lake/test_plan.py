@@ -5,12 +5,14 @@ import pytest
 
 from laketag.pipeline.errors import StorageError
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.plan import Pending, find_pending
+from laketag.pipeline.lake.plan import Pending, count_reasons, draw_sample, find_pending
 from laketag.pipeline.lake.runs import label_files, read_runs
 from laketag.pipeline.lake.snapshots import write_snapshot
 from laketag.schemas import FAILURES, PERMANENT_FAILURES, Plan
 from tests.lake.label_rows import index_rows, label_row
 from tests.lake.run_rows import RUN, write_run
+
+SAMPLE = ["02", "24", "29", "33", "36"]
 
 
 def find(lake: Lake, rows: pl.DataFrame, *retry: str, classifier: str = RUN.classifier) -> Pending:
@@ -65,6 +67,33 @@ def test_a_transient_failure_is_planned_again_and_a_permanent_one_only_when_the_
 def test_another_classifier_has_everything_to_do(lake) -> None:
     write_run(lake, 1, [label_row("a")])
     assert find(lake, index_rows("a"), classifier="beef").rows.height == 1
+
+
+def test_a_sample_has_the_same_images_whatever_else_is_pending_before_them() -> None:
+    """Drawn by a hash of the id: a fixed list, so that samples of earlier versions stay part of larger ones."""
+    rows = index_rows([f"{number:02}" for number in range(40)])
+    assert draw_sample(rows, 5)["image_id"].to_list() == SAMPLE
+    assert draw_sample(rows.sample(fraction=1.0, shuffle=True), 5)["image_id"].sort().to_list() == SAMPLE
+    assert draw_sample(rows, None) is rows
+
+
+def test_a_sample_is_drawn_evenly() -> None:
+    rows = index_rows([f"{number:05}" for number in range(10_000)])
+    first_half = sum(int(name) < 5_000 for name in draw_sample(rows, 1_000)["image_id"])
+    assert 420 < first_half < 580  # five standard deviations
+
+
+def test_each_pending_image_has_its_reason(lake) -> None:
+    write_run(lake, 1, [label_row("a"), label_row("b"), label_row("c", failure="timeout"), label_row("d")])
+    write_run(lake, 2, [label_row("e"), label_row("d")], classifier="beef")
+    runs = read_runs(lake)
+    is_own = pl.col("classifier") == RUN.classifier
+    rows = pl.concat([index_rows("ac"), index_rows("b", etag="v2"), index_rows("ef")])
+    pending = find(lake, rows).rows
+    assert pending["image_id"].to_list() == ["c", "b", "e", "f"]
+    counts = count_reasons(lake, pending, runs.filter(is_own), runs.filter(~is_own))
+    assert counts == {"new": 1, "changed": 1, "tried again": 1, "other classifier": 1}
+    assert count_reasons(lake, pending, runs.clear(), runs.clear()) == {"new": 4}
 
 
 def test_a_label_file_that_is_missing_is_named(lake) -> None:

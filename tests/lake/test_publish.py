@@ -1,6 +1,7 @@
 """Publication, disturbed: whatever is killed, stands still or writes late, each planned image is published once."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -116,10 +117,19 @@ def test_a_run_killed_while_publishing_and_finished_later_has_each_row_once(lake
 
     with pytest.raises(KeyboardInterrupt):
         finish_disturbed(lake, run, check, die)
-    unfinished = find_unfinished(lake, RUN.collection, RUN.classifier, [])
+    (unfinished,) = find_unfinished(lake, RUN.collection, RUN.classifier, [])
     assert unfinished == run  # with its rows_per_file, whatever the settings are now
     finish(lake, unfinished)
     assert published_ids(lake) == ["a", "b", "c"]
+
+
+def test_a_run_over_a_part_of_what_is_pending_is_published_as_any_other(lake) -> None:
+    run = replace(stage(lake, "ab"), index_rows=10, already_done=3, left=5)
+    assert finish(lake, run).run.left == 5
+    (row,) = read_runs(lake).iter_rows(named=True)
+    assert (row["index_rows"], row["already_done"], row["planned"], row["labelled"]) == (10, 3, 2, 2)
+    with pytest.raises(LedgerError, match="does not balance"):
+        finish(lake, replace(stage(lake, "ab"), index_rows=10, already_done=3, left=4))
 
 
 @pytest.mark.parametrize("check", range(1, 5))

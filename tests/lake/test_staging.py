@@ -3,6 +3,7 @@ from pathlib import Path
 from laketag.pipeline.lake.staging import (
     find_unfinished,
     list_parts,
+    remove_leftovers,
     run_suffix,
     scan_parts,
     scan_plan,
@@ -14,25 +15,28 @@ from tests.lake.run_rows import RUN, freeze_run
 FIRST, SECOND = (f"2026010{day}T000000.000000Z{run_suffix(RUN.collection, RUN.classifier)}" for day in (1, 2))
 
 
-def test_the_oldest_unfinished_run_is_found_as_it_was_frozen(lake) -> None:
+def test_unfinished_runs_are_found_as_they_were_frozen_the_oldest_first(lake) -> None:
     run = freeze_run(lake, "ba", FIRST, rows_per_file=7)
-    freeze_run(lake, "c", SECOND)
-    assert find_unfinished(lake, RUN.collection, RUN.classifier, []) == run
+    second = freeze_run(lake, "c", SECOND)
+    assert find_unfinished(lake, RUN.collection, RUN.classifier, []) == [run, second]
     assert scan_plan(lake, FIRST).collect()["image_id"].to_list() == ["b", "a"]
-    assert find_unfinished(lake, RUN.collection, "beef", []) is None
+    assert find_unfinished(lake, RUN.collection, "beef", []) == []
 
 
 def test_what_a_finished_run_left_is_removed(lake) -> None:
     freeze_run(lake, "a", FIRST)
     second = freeze_run(lake, "a", SECOND)
-    assert find_unfinished(lake, RUN.collection, RUN.classifier, [FIRST]) == second
+    assert find_unfinished(lake, RUN.collection, RUN.classifier, [FIRST]) == [second]
+    remove_leftovers(lake, RUN.collection, RUN.classifier, [FIRST])
     assert not Path(lake.staging(FIRST)).exists()
+    assert Path(lake.staging(SECOND)).exists()
 
 
 def test_a_plan_that_was_never_frozen_is_removed(lake) -> None:
     freeze_run(lake, "a", FIRST)
     (Path(lake.staging(FIRST)) / "run.json").unlink()
-    assert find_unfinished(lake, RUN.collection, RUN.classifier, []) is None
+    assert find_unfinished(lake, RUN.collection, RUN.classifier, []) == []
+    remove_leftovers(lake, RUN.collection, RUN.classifier, [])
     assert not Path(lake.staging(FIRST)).exists()
 
 

@@ -23,8 +23,8 @@ from laketag.schemas import Descriptions, ImageIndex, Labels, Runs
 HERE = Path(__file__).parent / "0.1.0"
 ROOT = str(HERE / "lake")
 MODEL = Path(__file__).parents[2] / "demo" / "model"
-NEW_MEANING = {Labels: ("probability", "tags")}
-"""Columns whose description in the footer is another one since label revision 2."""
+NEW_MEANING = {Labels: ("probability", "tags"), Runs: ("images_per_s",)}
+"""Columns whose description in the footer is another one now."""
 
 
 def test_its_runs_labels_and_failures_are_read() -> None:

@@ -1,0 +1,129 @@
+"""What ``laketag label`` prints of its report."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from laketag.pipeline.errors import BusyError, ExitCode, exit_code_of
+from laketag.pipeline.screen import Screen
+
+if TYPE_CHECKING:
+    from laketag.pipeline.flows.label_report import LabelReport, Preview
+    from laketag.pipeline.lake.publish import Published
+    from laketag.pipeline.progress.progress import Progress
+
+
+def show_report(report: "LabelReport", root: str, screen: Screen) -> None:
+    """Print what was labelled, or would be; what is left; and which labels queries show."""
+    if report.preview:
+        show_preview(report, report.preview, screen)
+    elif not report.runs:
+        show_nothing_to_do(report, screen)
+    for published in report.runs:
+        show_ledger(published, screen)
+    if report.left and not report.preview:
+        screen.say(
+            f"left for later: {report.left:,} images{f', {report.rest} at this rate' if report.rest else ''}"
+        )
+    if report.exit_code is ExitCode.FAILED:
+        failed = sum(report.failures.values())
+        screen.say(
+            f"{failed:,} of {report.planned:,} images failed ({_counts(report.failures)}); see why with: "
+            f"laketag query failures --root {root} --collection {report.request.collection}",
+            "bold red",
+        )
+    if report.labelled_last not in (None, report.classifier):
+        screen.say(
+            f"queries show the labels of classifier {report.labelled_last}, which labelled last"
+            + (
+                ""
+                if report.preview
+                else f"; to see these labels: {_query(report, root)} --classifier {report.classifier}"
+            ),
+            "yellow",
+        )
+
+
+def show_nothing_to_do(report: "LabelReport", screen: Screen) -> None:
+    """Print that every image is done, and how many of them have no label."""
+    screen.say(f"nothing to do: all {report.index_rows:,} images of snapshot {report.snapshot} are done")
+    if report.failed_before:
+        screen.say(
+            f"{sum(report.failed_before.values()):,} of them without a label ({_counts(report.failed_before)}); "
+            "once the cause is fixed, --retry REASON retries them",
+            "yellow",
+        )
+
+
+def show_preview(report: "LabelReport", preview: "Preview", screen: Screen) -> None:
+    """Print how many images would be labelled, why, and how long that would take."""
+    for run_id, left in preview.unfinished.items():
+        screen.say(f"run {run_id} would be finished first: {left:,} images left")
+    if not preview.images:
+        show_nothing_to_do(report, screen)
+        return
+    rows = [("images in the index", report.index_rows, ""), ("  would be labelled", preview.planned, "green")]
+    rows += [(f"    {reason}", images, "") for reason, images in preview.reasons.items()]
+    rows += [("  left for later", report.left, "")] if report.left else []
+    screen.console.print(_table(rows))
+    if preview.differences:
+        screen.say(
+            f"another classifier labelled images before; since then: {'; '.join(preview.differences)}. Its labels stay "
+            "current until the new run is published",
+            "yellow",
+        )
+    if preview.estimate:
+        screen.say(
+            f"time: {preview.estimate}, at the {preview.estimate.images_per_s:,.1f} images/s of run {preview.rate_of}, "
+            "and the start of Ray and the models"
+        )
+    else:
+        screen.say(
+            "time: not known before a first run with this method; --limit 100 labels a sample and measures it"
+        )
+    screen.say("nothing was written")
+
+
+def show_ledger(published: "Published", screen: Screen) -> None:
+    """Print a run's balanced ledger and where its rows are stored."""
+    ledger, run = published.ledger, published.run
+    screen.say(f"run {run.run_id}", "bold")
+    rows = [
+        ("images in the index", run.index_rows, ""),
+        ("  already done", run.already_done, ""),
+        *([("  left for later", run.left, "")] if run.left else []),
+        ("  planned", run.planned, ""),
+        ("    labelled", ledger.labelled, "green"),
+        *((f"    {reason}", images, "yellow") for reason, images in ledger.failures.items()),
+    ]
+    screen.console.print(_table(rows))
+    screen.say(f"labels: {published.folder}")
+
+
+def show_unfinished(runs: "Sequence[Progress]", error: BaseException, screen: Screen) -> None:
+    """Print how far the run has come that the error has ended, if the same command goes on with it."""
+    if exit_code_of(error).resumable and not isinstance(error, BusyError):
+        for progress in runs:
+            if not progress.published:
+                screen.say(
+                    f"run {progress.run_id} is kept, with {progress.labelled:,} of {progress.planned:,} images labelled; "
+                    "the same command goes on with it"
+                )
+
+
+def _counts(failures: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {images:,}" for reason, images in failures.items())
+
+
+def _query(report: "LabelReport", root: str) -> str:
+    return f"laketag query labels --root {root} --collection {report.request.collection}"
+
+
+def _table(rows: Sequence[tuple[str, int, str]]) -> Table:
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(justify="right")
+    for name, images, style in rows:
+        table.add_row(name, f"{images:,}", style=style)
+    return table

@@ -1,0 +1,166 @@
+"""What became of a call of label: one value for the command, for ``--json`` and for the Python API."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from laketag.pipeline.config import Settings
+from laketag.pipeline.errors import ExitCode, describe_ending
+from laketag.pipeline.flows.plan_run import LabelRequest, Work
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.publish import Published
+from laketag.pipeline.lake.runs import read_runs
+from laketag.pipeline.progress.estimate import Estimate
+from laketag.pipeline.progress.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """The images that a call would label, and why."""
+
+    planned: int
+    """Images of the new run."""
+    reasons: dict[str, int]
+    """How many of them there are for each of laketag.pipeline.lake.plan.Reason."""
+    unfinished: dict[str, int]
+    """Runs that would be finished first, and the images that they have left."""
+    differences: tuple[str, ...]
+    """What has changed since the classifier that labelled last, if that is another one."""
+    estimate: Estimate | None
+    """How long all of it takes at the rate of the run ``rate_of``; None if no run has measured one."""
+    rate_of: str | None
+
+    @property
+    def images(self) -> int:
+        """Images that would be labelled, those of unfinished runs too."""
+        return self.planned + sum(self.unfinished.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain values."""
+        times = {"seconds": self.estimate.seconds, "cost": self.estimate.cost} if self.estimate else None
+        return asdict(self) | {"estimate": times}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelReport:
+    """The runs that the call has published, and how the newest snapshot of the index is afterwards."""
+
+    request: LabelRequest
+    classifier: str  # its fingerprint
+    labelled_last: str | None
+    """The classifier that labelled this collection with this set last, whose labels queries show; None if none has."""
+    snapshot: str
+    index_rows: int
+    failed_before: dict[str, int]
+    """Images that were done before without a label, by reason."""
+    left: int
+    """Images without a label that were left for later, because of a limit."""
+    rest: Estimate | None = None
+    """How long those take, at the rate of this call."""
+    runs: tuple[Published, ...] = ()
+    """Empty if there was nothing to do."""
+    preview: Preview | None = None
+    """What a call would do; only of a dry run, which publishes no run."""
+
+    @property
+    def planned(self) -> int:
+        """Images that the runs had to do."""
+        return sum(published.run.planned for published in self.runs)
+
+    @property
+    def labelled(self) -> int:
+        """Images that got a label."""
+        return sum(published.ledger.labelled for published in self.runs)
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """Images that got none, by reason, the most frequent first."""
+        counts: Counter[str] = Counter()
+        for published in self.runs:
+            counts.update(published.ledger.failures)
+        return dict(counts.most_common())
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """How the command ends."""
+        if self.planned and (not self.labelled or (self.failures and self.request.fail_on_failures)):
+            return ExitCode.FAILED
+        return ExitCode.DONE
+
+    def as_json(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        return {
+            **describe_ending("label", code=self.exit_code),
+            "collection": self.request.collection,
+            "set": self.request.set_name,
+            "classifier": self.classifier,
+            "snapshot": self.snapshot,
+            "index_rows": self.index_rows,
+            "failed_before": self.failed_before,
+            "planned": self.planned,
+            "labelled": self.labelled,
+            "failures": self.failures,
+            "left": self.left,
+            "estimate_of_left": {"seconds": self.rest.seconds, "cost": self.rest.cost} if self.rest else None,
+            "runs": [_run_json(published) for published in self.runs],
+            "dry_run": self.preview.as_json() if self.preview else None,
+        }
+
+
+def make_report(
+    lake: Lake, work: Work, settings: Settings, published: Sequence[Published] = ()
+) -> LabelReport:
+    """The report after these runs were published and this work was found."""
+    runs = read_runs(lake, work.request.collection)
+    of_set = runs.filter(pl.col("description_set") == work.request.set_name)["classifier"]
+    rates = [one.images_per_s for one in published if one.images_per_s]
+    price = settings.run.price_per_hour
+    return LabelReport(
+        request=work.request,
+        classifier=work.classifier,
+        labelled_last=of_set[-1] if len(of_set) else None,
+        snapshot=work.snapshot,
+        index_rows=work.index_rows,
+        failed_before=work.failed,
+        left=work.left,
+        rest=Estimate(work.left, rates[-1], price) if work.left and rates else None,
+        runs=tuple(published),
+    )
+
+
+def interrupted_json(
+    collection: str, set_name: str, runs: Sequence[Progress], error: BaseException
+) -> dict[str, Any]:
+    """What ``--json`` prints of a call that an error or a signal ended: what its runs had done by then."""
+    failures = sum((Counter(progress.failures) for progress in runs), Counter[str]())
+    return {
+        **describe_ending("label", error),
+        "collection": collection,
+        "set": set_name,
+        "planned": sum(progress.planned for progress in runs),
+        "labelled": sum(progress.labelled for progress in runs),
+        "failures": dict(failures.most_common()),
+        "runs": [
+            {"run_id": progress.run_id, "published": progress.published, "planned": progress.planned}
+            for progress in runs
+        ],
+    }
+
+
+def _run_json(published: Published) -> dict[str, Any]:
+    run, ledger = published.run, published.ledger
+    return {
+        "run_id": run.run_id,
+        "published": True,
+        "index_rows": run.index_rows,
+        "already_done": run.already_done,
+        "planned": run.planned,
+        "left": run.left,
+        "labelled": ledger.labelled,
+        "failures": ledger.failures,
+        "images_per_s": published.images_per_s,
+        "labels": published.folder,
+    }

@@ -1,0 +1,101 @@
+"""What ``laketag label`` would do, and why; nothing is written and no Ray is started."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+
+from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
+from laketag.pipeline.config import Settings
+from laketag.pipeline.flows.label_report import LabelReport, Preview, make_report
+from laketag.pipeline.flows.plan_run import (
+    REVISIONS,
+    LabelRequest,
+    find_unlabelled,
+    find_work,
+    kept_settings,
+    look_up_classifier,
+    refuse_beyond_limit,
+)
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.plan import count_reasons
+from laketag.pipeline.lake.runs import read_runs
+from laketag.pipeline.lake.staging import find_unfinished, scan_plan
+from laketag.pipeline.progress.estimate import Estimate
+from laketag.pipeline.screen import Screen
+from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.version import laketag_version
+
+FIRST_REVISION = 1
+"""Of laketag 0.1.0, whose runs do not say theirs."""
+NO_MODEL: dict[str, str | None] = {"name": None, "sha256": None}
+
+
+def preview_run(lake: Lake, request: LabelRequest, settings: Settings, screen: Screen) -> LabelReport:
+    """The report of what label_images would do and why."""
+    classifier = look_up_classifier(lake, request, settings, screen)
+    screen.wait("comparing the index with what is labelled")
+    every = read_runs(lake)
+    of_method = every.filter(pl.col("method") == classifier.method)
+    of_set = every.filter(
+        (pl.col("collection") == request.collection) & (pl.col("description_set") == request.set_name)
+    )
+    is_own = pl.col("classifier") == classifier.fingerprint
+    own, others = of_set.filter(is_own), of_set.filter(~is_own)
+    unfinished = find_unfinished(lake, request.collection, classifier.fingerprint, own["run_id"])
+    for run in unfinished:
+        refuse_beyond_limit(lake, run, request.limit)
+    plans = [scan_plan(lake, run.run_id) for run in unfinished]
+    with store_errors(lake.root):
+        planned = pl.concat(plans).collect() if plans else None
+    resumed = planned.height if planned is not None else 0
+    work = find_work(lake, request, classifier.fingerprint, resumed=resumed, planned=planned)
+    left = {run.run_id: find_unlabelled(lake, run).height for run in unfinished}
+    reasons = count_reasons(lake, work.rows, own, others)
+    measured = pl.concat([of_method, own]).filter(
+        pl.col("images_per_s") > 0
+    )  # the last one is of this classifier, if any
+    rates = measured.select("images_per_s", "run_id").rows()[-1:]
+    images = work.rows.height + sum(left.values())
+    preview = Preview(
+        planned=work.rows.height,
+        reasons={str(reason): images for reason, images in reasons.items()},
+        unfinished=left,
+        differences=name_differences(others.row(-1, named=True), classifier, settings)
+        if "other classifier" in reasons
+        else (),
+        estimate=Estimate(images, rates[0][0], settings.run.price_per_hour) if rates else None,
+        rate_of=rates[0][1] if rates else None,
+    )
+    return replace(make_report(lake, work, settings), preview=preview)
+
+
+def name_differences(
+    before: dict[str, Any], classifier: ChosenClassifier, settings: Settings
+) -> tuple[str, ...]:
+    """What is different now from a run (a row of schemas.Runs) of another classifier, as phrases."""
+    found = []
+    models = json.loads(before["models"])
+    for role in sorted({*models, *classifier.models}):
+        old, new = models.get(role, NO_MODEL), classifier.models.get(role, NO_MODEL)
+        if old["sha256"] != new["sha256"]:
+            found.append(f"{role} model {_name(old)} → {_name(new)}")
+    then, now = json.loads(before["settings"]), kept_settings(settings, classifier)
+    compared = {"backbone": ["precision"], "attention": ["preprocessing"] if "attention" in models else []}
+    compared |= {table: list(classifier.decided_by[table]) for table in ("method", "decode")}
+    for table, keys in compared.items():
+        changed = [key for key in keys if key in then[table] and then[table][key] != now[table][key]]
+        found += [f"{table}.{key} {then[table][key]} → {now[table][key]}" for key in changed]
+    if not before["description_version"].endswith(classifier.description_version.rpartition("-")[2]):
+        found.append("the descriptions")
+    for name, meaning in REVISIONS.items():
+        if (old := then.get(name, FIRST_REVISION)) != now[name]:
+            found.append(f"{meaning} ({name} {old} → {now[name]})")
+    return tuple(found) or (f"laketag {before['laketag_version']} → {laketag_version()}",)
+
+
+def _name(model: dict[str, str | None]) -> str:
+    return (
+        f"{model['name']} ({(model['sha256'] or 'no weights of its own')[:12]})" if model["name"] else "none"
+    )
