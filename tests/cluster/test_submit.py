@@ -18,6 +18,7 @@ from tests.end_to_end.command_line import (
     one_line,
     overrides,
     spawn_laketag,
+    start_laketag,
     wait_until,
 )
 from tests.end_to_end.held import BEGUN, FREE, hold_back
@@ -103,12 +104,12 @@ def test_a_stopped_job_releases_its_lease_and_the_same_submission_goes_on(
             lambda: f"{job} │ running" in one_line(must_spawn("jobs", *on, env=cluster.submitter_env)),
             "the job is listed as running",
         )
-        wait_until(held.has_begun, BEGUN)
+        followed = start_laketag("jobs", "follow", job, *on, env=cluster.submitter_env)
+        followed.until(held.has_begun, BEGUN)
         stopped = must_spawn("jobs", "stop", job, *on, env=cluster.submitter_env)
-        followed = spawn_laketag("jobs", "follow", job, *on, env=cluster.submitter_env)
+        assert followed.wait() == 130, followed.text
     assert "submit the same command again" in stopped
-    assert followed.code == 130, followed
-    assert "finished work is kept" in followed.out
+    assert "finished work is kept" in followed.text
     assert [url for url in list_files(f"{lake}/staging", ceph.storage, suffix="") if "/leases/" in url] == []
     kept = len(staged_parts(ceph, lake))
     assert 0 < kept <= FREE // 4
