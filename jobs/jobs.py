@@ -36,11 +36,13 @@ def list_jobs(context: typer.Context, address: Address = None) -> None:
 
 @app.command()
 def stop(context: typer.Context, job_id: str, address: Address = None) -> None:
-    """Stop a job; finished work is kept, and the same command resumes it."""
+    """Stop a job. Submit its command again later: label goes on where it was, others begin again."""
     client = _connect(address or context.obj)
     is_running = not _our_job(client, job_id).status.is_terminal()
     if is_running and client.stop_job(job_id):
-        typer.echo(f"{job_id} is being stopped; submit the same command again to resume it")
+        typer.echo(
+            f"{job_id} is being stopped; submit its command again later, and label goes on where it was"
+        )
     else:
         typer.echo(f"{job_id} has already ended")
 

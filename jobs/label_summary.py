@@ -33,14 +33,18 @@ def show_report(report: "LabelReport", root: str, screen: Screen) -> None:
             f"laketag query failures --root {root} --collection {report.request.collection}",
             "bold red",
         )
+    if report.preview:
+        return
     if report.labelled_last not in (None, report.classifier):
         screen.say(
-            f"queries show the labels of classifier {report.labelled_last}, which labelled last"
-            + (
-                ""
-                if report.preview
-                else f"; to see these labels: {_query(report, root)} --classifier {report.classifier}"
-            ),
+            f"queries show the labels of classifier {report.labelled_last}, which labelled last; to see these labels: "
+            f"{_query(report, root)} --classifier {report.classifier}",
+            "yellow",
+        )
+    elif report.runs and report.left and report.labelled_before:
+        screen.say(
+            "queries show the labels of this classifier from now on, and the images left for later have none of it; "
+            f"to see the earlier labels: {_query(report, root)} --classifier {report.labelled_before}",
             "yellow",
         )
 

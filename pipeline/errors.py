@@ -35,7 +35,7 @@ class ExitCode(IntEnum):
         member.meaning, member.resumable = meaning, resumable
         return member
 
-    DONE = 0, "labelled, nothing to do, or some images failed"
+    DONE = 0, "done, or nothing to do; some images may have failed"
     BUG = 1, "a bug of laketag or of a library"
     INPUT = 2, "the input, the settings or the command line is wrong"
     MODEL = 3, "the model cannot be loaded or used"

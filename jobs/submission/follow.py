@@ -61,7 +61,7 @@ def follow(client: JobsClient, job_id: str, console: Console, polling: Polling =
             f"job {job_id} did not run to its end on the cluster: {message}; fix that and submit it again"
         )
     code = exit_code(status, code)
-    advice = "; submit the same command again to resume it" if status == "STOPPED" else ""
+    advice = "; submit its command again later, and label goes on where it was" if status == "STOPPED" else ""
     console.print(f"job {job_id} {status.lower()} with exit code {code}{advice}", soft_wrap=True)
     return code
 

@@ -36,13 +36,13 @@ def translate(error: BaseException, log_file: Path) -> LaketagError:
     if any(isinstance(inner, ExecutionTimeoutError) for inner in chain(error)):
         return ClusterError(
             "no block was finished for run.stall_s: label actors wait for nodes or for resources that other jobs hold, or one "
-            "block takes longer. What was done is kept: run the same command again when the cluster has room, with a larger "
+            "block takes longer. Run the same command again when the cluster has room, with a larger "
             f"run.stall_s, or with a smaller run.rows_per_block. Ray's own log: {log_file}"
         )
     if is_loss(error):
         return ClusterError(
-            f"{_describe_loss(error)}; what was done is kept: "
-            f"run the same command again, with fewer or smaller actors where memory ran out. Ray's own log: {log_file}"
+            f"{_describe_loss(error)}; run the same command again, with fewer or smaller actors where memory ran out. "
+            f"Ray's own log: {log_file}"
         )
     return LaketagError(
         f"laketag failed inside Ray with {_last_line(error)}; this is a bug of laketag or of a library, or the nodes are set "

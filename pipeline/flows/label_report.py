@@ -52,6 +52,8 @@ class LabelReport:
     classifier: str  # its fingerprint
     labelled_last: str | None
     """The classifier that labelled this collection with this set last, whose labels queries show; None if none has."""
+    labelled_before: str | None
+    """The other classifier that labelled them last, if any."""
     snapshot: str
     index_rows: int
     failed_before: dict[str, int]
@@ -115,13 +117,15 @@ def make_report(
 ) -> LabelReport:
     """The report after these runs were published and this work was found."""
     runs = read_runs(lake, work.request.collection)
-    of_set = runs.filter(pl.col("description_set") == work.request.set_name)["classifier"]
+    of_set = runs.filter(pl.col("description_set") == work.request.set_name)["classifier"].to_list()
+    others = [classifier for classifier in of_set if classifier != work.classifier]
     rates = [one.images_per_s for one in published if one.images_per_s]
     price = settings.run.price_per_hour
     return LabelReport(
         request=work.request,
         classifier=work.classifier,
-        labelled_last=of_set[-1] if len(of_set) else None,
+        labelled_last=of_set[-1] if of_set else None,
+        labelled_before=others[-1] if others else None,
         snapshot=work.snapshot,
         index_rows=work.index_rows,
         failed_before=work.failed,

@@ -102,6 +102,6 @@ def test_a_label_actor_that_dies_again_and_again_ends_the_run_with_a_sentence(
             held.let_go()
             at_work.until(lambda: kill_all(at_work.stopped) or run.ended, "the run has ended")
     assert run.wait() == 8, run.text
-    assert "what was done is kept" in one_line(run.text)
+    assert "is kept, with" in one_line(run.text)
     assert "Traceback" not in run.text
     assert len(staged_parts(ceph, held.lake)) >= kept >= 3

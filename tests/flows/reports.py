@@ -27,6 +27,7 @@ def report(*runs: Published, fail_on_failures: bool = False, **changes: Any) -> 
         request=request,
         classifier="f00d",
         labelled_last="f00d" if runs else None,
+        labelled_before=None,
         snapshot="s",
         index_rows=sum(one.run.planned for one in runs) + 2,
         failed_before={},

@@ -55,7 +55,10 @@ def test_the_address_may_come_before_the_sub_command(dashboard: FakeDashboard) -
         "jobs", "--address", dashboard.url, "stop", OURS, env={"RAY_API_SERVER_ADDRESS": "http://127.0.0.1:9"}
     )
     assert outcome.code == 0, outcome.err
-    assert outcome.out == f"{OURS} is being stopped; submit the same command again to resume it\n"
+    assert (
+        outcome.out
+        == f"{OURS} is being stopped; submit its command again later, and label goes on where it was\n"
+    )
     assert f"POST /api/jobs/{OURS}/stop" in dict(dashboard.requests)
     with serve_dashboard(ray.__version__) as nearer:
         nearer.listed = [details("job-2")]

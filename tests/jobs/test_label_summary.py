@@ -41,6 +41,13 @@ def test_a_sample_says_how_long_the_rest_takes_and_what_it_costs() -> None:
     )
 
 
+def test_a_sample_of_another_classifier_says_how_to_see_the_earlier_labels() -> None:
+    made = report(published({"labelled": 5}, left=10), left=10, labelled_before="beef")
+    assert shown(made)[-1].endswith(
+        "to see the earlier labels: laketag query labels --root lake --collection photos --classifier beef"
+    )
+
+
 def test_a_run_without_a_label_says_why_and_how_to_see_more() -> None:
     last = shown(report(published({"not_found": 3})))[-1]
     assert last.startswith(

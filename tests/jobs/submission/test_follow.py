@@ -101,7 +101,10 @@ def test_a_job_that_never_ran_is_an_error_with_rays_reason(dashboard: FakeDashbo
 def test_a_job_that_was_stopped_elsewhere_can_be_resumed(dashboard: FakeDashboard) -> None:
     code, beside = followed(dashboard, Answer(status="STOPPED"))
     assert code == 130
-    assert beside == "job job-1 stopped with exit code 130; submit the same command again to resume it\n"
+    assert (
+        beside
+        == "job job-1 stopped with exit code 130; submit its command again later, and label goes on where it was\n"
+    )
 
 
 @pytest.mark.parametrize(
