@@ -6,7 +6,10 @@ from typing import Annotated
 import typer
 
 Root = Annotated[
-    str, typer.Option("--root", help="The lake: a folder or s3://bucket/prefix.", show_default=False)
+    str,
+    typer.Option(
+        "--root", help="The lake: a folder, s3://bucket/prefix or az://container/prefix.", show_default=False
+    ),
 ]
 Collection = Annotated[
     str, typer.Option("--collection", "-c", help="Name of the image collection.", show_default=False)

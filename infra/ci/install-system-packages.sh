@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the programs that tests start (Debian): Ceph as an S3 store with real authentication, Prometheus and promtool for the alert
-# rules, kubectl to build the kustomization. Programs that exist already, from any source, are left as they are.
+# rules, kubectl to build the kustomization, Azurite as a store of Azure. Programs that exist already, from any source, are left as they are.
 set -eu
 
 missing=
@@ -20,6 +20,11 @@ need ceph-osd ceph-osd
 need radosgw radosgw radosgw-admin
 need prometheus prometheus promtool
 need kubernetes-client kubectl
+need nodejs node
+need npm npm
+if ! command -v azurite-blob >/dev/null; then
+    missing="$missing azurite-blob"
+fi
 if [ -z "$missing" ]; then
     exit 0
 fi
@@ -32,6 +37,11 @@ if [ "$(id -u)" -ne 0 ]; then
     fi
     as_root=sudo
 fi
-$as_root apt-get update -qq
-# shellcheck disable=SC2086  # a list of words
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages
+if [ -n "$packages" ]; then
+    $as_root apt-get update -qq
+    # shellcheck disable=SC2086  # a list of words
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages
+fi
+if ! command -v azurite-blob >/dev/null; then
+    $as_root npm install --global --silent --no-audit --no-fund azurite@3
+fi

@@ -6,10 +6,11 @@ from functools import lru_cache
 from typing import Any
 
 from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.store.background import iterate_in_background
 from laketag.pipeline.store.locations import Listed, Location
 from laketag.pipeline.store.readers import ObstoreReader
-from laketag.pipeline.store.s3_clients import CONNECT_S, Requests
+from laketag.pipeline.store.s3_clients import CONNECT_S, Requests, is_plain_key
 from laketag.pipeline.store.versions import version_of_etag
 
 LIST = Requests(timeout_s=60.0, tries=7)
@@ -21,8 +22,21 @@ def open_bucket(location: Location, storage: StorageSettings, requests: Requests
 
 
 def open_reader(location: Location, storage: StorageSettings, requests: Requests) -> ObstoreReader:
-    """A reader of the object."""
+    """A reader of the object; a SettingsError if the client cannot name its key."""
+    if not is_plain_key(location.key):
+        raise SettingsError(
+            f"{location.url}: keys with an empty part, '.', '..' or a control character are not read from {location.scheme}://"
+        )
     return ObstoreReader(open_bucket(location, storage, requests), location.key)
+
+
+@lru_cache(maxsize=16)
+def open_filesystem(scheme: str, storage: StorageSettings) -> Any:
+    """The fsspec filesystem of all buckets of the scheme, for a lake's tables."""
+    from laketag.pipeline.store.cloud_filesystem import CloudFileSystem
+
+    filesystem: Any = CloudFileSystem
+    return filesystem(scheme, **_client_settings(storage.anonymous, LIST))
 
 
 def list_objects(folder: Location, storage: StorageSettings) -> Iterator[list[Listed]]:
@@ -41,18 +55,26 @@ def list_objects(folder: Location, storage: StorageSettings) -> Iterator[list[Li
         ]
 
 
+def remove_objects(folder: Location, storage: StorageSettings) -> None:
+    """No object is below the folder."""
+    client = open_bucket(folder, storage, LIST)
+    client.delete([entry["path"] for page in client.list(folder.key) for entry in page])
+
+
 @lru_cache(maxsize=64)
 def _open_client(scheme: str, bucket: str, anonymous: bool, requests: Requests) -> Any:
     from obstore.store import AzureStore, GCSStore
 
-    client = {"gs": GCSStore, "az": AzureStore}[scheme]
-    return client(
-        bucket,
-        client_options={
+    return {"gs": GCSStore, "az": AzureStore}[scheme](bucket, **_client_settings(anonymous, requests))
+
+
+def _client_settings(anonymous: bool, requests: Requests) -> Any:
+    return {
+        "config": {"skip_signature": True} if anonymous else {},
+        "client_options": {
             "allow_http": True,  # as the endpoint says
             "timeout": timedelta(seconds=requests.timeout_s),
             "connect_timeout": timedelta(seconds=min(requests.timeout_s, CONNECT_S)),
         },
-        retry_config={"max_retries": requests.tries - 1},
-        config={"skip_signature": True} if anonymous else {},
-    )
+        "retry_config": {"max_retries": requests.tries - 1},
+    }

@@ -2,6 +2,7 @@
 
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.store.locations import parse_url
+from laketag.pipeline.store.s3_clients import is_plain_key
 from laketag.pipeline.store.schemes import ROOTS, SCHEMES
 
 MAX_KEY_BYTES = 600
@@ -27,10 +28,8 @@ def checked_root(root: str) -> str:
 
 def _why_unnameable(key: str) -> str | None:
     """Why some client cannot name keys below this one; None if all can."""
-    if key and any(part in ("", ".", "..") for part in key.split("/")):
-        return "has an empty part, '.' or '..' in its prefix, which not every client of the store can name"
-    if any(ord(character) < 32 or character == "\x7f" for character in key):
-        return "has a control character in its prefix, which not every client of the store can name"
+    if key and not is_plain_key(key):
+        return "has an empty part, '.', '..' or a control character in its prefix, which not every client can name"
     if "?versionId=" in key:
         return "has '?versionId=' in its prefix, which a client of the store takes for a version"
     if len(key.encode("utf-8", "replace")) > MAX_KEY_BYTES:

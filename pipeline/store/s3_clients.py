@@ -6,6 +6,7 @@ obstore   for many GETs of images: 4 times as many a second as any other (docs/d
 botocore  for listing in many threads, and for keys such as ``a//b``, which obstore cannot name
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 CONNECTIONS = 64
 """Connections that one client keeps open."""
 CONNECT_S = 5.0
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 RENEW_AFTER = timedelta(minutes=5)
 """How long obstore keeps credentials before it asks botocore again, which renews those that expire."""
 
@@ -94,8 +96,8 @@ def open_botocore(access: S3Access, requests: Requests) -> Any:
 
 
 def is_plain_key(key: str) -> bool:
-    """Whether obstore can name the key: it takes ``/`` for a separator and normalises the parts between."""
-    return all(part not in ("", ".", "..") and part.isprintable() for part in key.split("/"))
+    """Whether obstore can name the key: it takes ``/`` for a separator, and refuses or normalises some parts between."""
+    return not CONTROL.search(key) and all(part not in ("", ".", "..") for part in key.split("/"))
 
 
 def polars_options(bucket: str, access: S3Access) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,13 @@ CLOUD = Scheme(
     open_reader=cloud_objects.open_reader,
     open_bucket=cloud_objects.open_bucket,
 )
+AZURE = replace(
+    CLOUD,
+    filesystem=lambda location, storage: cloud_objects.open_filesystem(location.scheme, storage),
+    polars_options=lambda _, storage: {"skip_signature": "true"} if storage.anonymous else {},
+    remove_below=cloud_objects.remove_objects,
+)
+"""No lake on ``gs://``: no server on one machine shows that creating an object only if it is absent holds there."""
 SCHEMES = {
     LOCAL: Scheme(
         filesystem=lambda _, __: LocalFileSystem(auto_mkdir=True),
@@ -66,7 +73,7 @@ SCHEMES = {
         ),
     ),
     "gs": CLOUD,
-    "az": CLOUD,
+    "az": AZURE,
     **dict.fromkeys(WEB, Scheme()),  # single images, read by laketag.pipeline.images.fetch_web
 }
 OTHER = Scheme(
@@ -74,7 +81,7 @@ OTHER = Scheme(
     open_reader=lambda location, _, __: fsspec_files.open_reader(location),
 )
 """Any other scheme that is installed in fsspec."""
-ROOTS = "a folder or s3://bucket/prefix"
+ROOTS = "a folder, s3://bucket/prefix or az://container/prefix"
 """Where a lake may be."""
 
 
