@@ -12,6 +12,7 @@ from rich.table import Table
 from laketag.jobs.console import literal_console
 from laketag.jobs.options import SHARED
 from laketag.pipeline.errors import SettingsError
+from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def index(
         raise SettingsError(
             "--exclude, --by-content and --by-extension are for folders of images and S3 Inventories; leave them out"
         )
-    console = literal_console(console)
+    screen = Screen(literal_console(console))
     request = IndexRequest(
         source=Source(
             url=source,
@@ -152,22 +153,23 @@ def index(
         storage=read.source_storage,
         allowed_roots=read.fetch.allowed_roots,
     )
-    summary = index_images(lake, request, partial(_show_left_out, console) if show_left_out else None)
-    show_summary(summary, console)
+    screen.wait(f"reading {source}")
+    summary = index_images(lake, request, partial(_show_left_out, screen) if show_left_out else None)
+    show_summary(summary, screen)
     return summary
 
 
-def _show_left_out(console: Console, path: str, reason: str) -> None:
-    console.print(f"left out, {reason}: {path}", soft_wrap=True, markup=False, highlight=False)
+def _show_left_out(screen: Screen, path: str, reason: str) -> None:
+    screen.say(f"left out, {reason}: {path}")
 
 
-def show_summary(summary: "IndexSummary", console: Console) -> None:
+def show_summary(summary: "IndexSummary", screen: Screen) -> None:
     """Print what was indexed, what has changed, what was left out, and what will not be read."""
     snapshot = summary.snapshot.name
     unchanged = "" if summary.is_new else "; nothing has changed, so no new one was written"
-    console.print(f"collection {summary.collection}, snapshot {snapshot}{unchanged}", style="bold")
+    screen.say(f"collection {summary.collection}, snapshot {snapshot}{unchanged}", "bold")
     for sentence in summary.columns:
-        console.print(sentence, markup=False, highlight=False)
+        screen.say(sentence)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(overflow="fold")
     table.add_column(justify="right")
@@ -184,10 +186,8 @@ def show_summary(summary: "IndexSummary", console: Console) -> None:
         table.add_row(f"left out, {reason}", f"{files:,}", style="yellow")
     if more := sum(files for _, files in left_out[SHOWN_REASONS:]):
         table.add_row("left out, other reasons", f"{more:,}", style="yellow")
-    console.print(table)
+    screen.console.print(table)
     for folder in summary.unreadable_folders[:SHOWN_FOLDERS]:
-        console.print(f"folder not readable: {folder}", style="yellow", markup=False, highlight=False)
+        screen.say(f"folder not readable: {folder}", "yellow")
     for glob in summary.unmatched:
-        console.print(
-            f"--exclude {glob} matched no file or folder", style="yellow", markup=False, highlight=False
-        )
+        screen.say(f"--exclude {glob} matched no file or folder", "yellow")

@@ -14,6 +14,7 @@ from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.flows.index_images import IndexSummary
 from laketag.pipeline.lake.snapshot_changes import Changes
 from laketag.pipeline.lake.snapshots import Snapshot
+from laketag.pipeline.screen import Screen
 from tests.end_to_end.command_line import one_line
 
 
@@ -50,7 +51,8 @@ def test_what_is_left_out_is_listed_by_name_on_request(tmp_path: Path) -> None:
     )
     assert summary.images == 1
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    assert lines[:3] == [
+    assert lines[0] == f"reading {tmp_path / 'photos'} …"
+    assert lines[1:4] == [
         "left out, in @eaDir: @eaDir/",
         "left out, --exclude small: small/",
         "left out, .txt: notes.txt",
@@ -84,7 +86,7 @@ def shown(**changes: object) -> str:
         left_out=Counter(),
     )
     console = Console(file=io.StringIO(), width=100)
-    show_summary(replace(summary, **changes), console)
+    show_summary(replace(summary, **changes), Screen(console))
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
