@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from laketag.jobs.console import discard_output, open_console
+from laketag.jobs.options import normalise_option
 from laketag.pipeline.errors import ExitCode, LaketagError
 from laketag.pipeline.screen import Screen
 
@@ -19,7 +20,7 @@ COMMANDS = {
     "index": "Write a snapshot of which images a collection holds, and in which versions.",
     "describe": "Write the descriptions of the classes, embedded, as a new version of a description set.",
     "label": "Label the images of a collection that have no label yet, or have changed.",
-    "query": "Query the label tables: runs, labels, tags, failures, a summary, or SQL.",
+    "query": "Query the label tables: runs, labels, those in doubt, tags, failures, a summary, or SQL.",
     "demo": "Make a small image lake, label it, and show the result; offline, in about a minute.",
     "submit": "Run a laketag command on a Ray cluster, follow its log and end with its exit code.",
     "jobs": "List, follow and stop the laketag jobs of a cluster.",
@@ -51,7 +52,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": normalise_option},
 )
 
 

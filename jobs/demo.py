@@ -122,7 +122,7 @@ def show_accuracy(root: str, levels: Mapping[str, str], console: Console) -> Non
     truth = scan_snapshot(lake, latest_snapshot(lake, COLLECTION)).select("image_id", "true_class")
     level = pl.col("uri").str.split("/").list.last().replace_strict(levels, default=None)
     right = pl.concat(
-        queries.labels(root, run=run)
+        queries.labels(root, run_id=run)
         .join(truth, on="image_id")
         .select(method=pl.lit(method), level=level, right=pl.col("label") == pl.col("true_class"))
         for run, method in queries.runs(root).select("run_id", "method").collect().iter_rows()

@@ -58,7 +58,7 @@ OPTIONS = SHARED | {
 def describe(
     file: str,
     root: str,
-    set_name: str,
+    description_set: str,
     *,
     format: "Format | Literal['auto']" = "auto",  # the option's name
     classes: str | None = None,
@@ -101,10 +101,12 @@ def describe(
 
         lake = open_lake(root, chosen.storage)
         source = DescriptionFile(file, None if format == "auto" else format, classes, strict)
-        described = describe_classes(lake, checked_name(set_name, "set"), source, chosen, screen)
+        described = describe_classes(lake, checked_name(description_set, "set"), source, chosen, screen)
     except BaseException as error:
         if as_json:
-            write_out(json.dumps({**describe_ending("describe", error), "set": set_name}) + "\n")
+            write_out(
+                json.dumps({**describe_ending("describe", error), "description_set": description_set}) + "\n"
+            )
         raise
     if show_dropped:
         show_dropped_texts(described, screen.console)
@@ -130,7 +132,7 @@ def show_summary(described: "DescribedSet", screen: Screen) -> None:
         table.add_row(f"  dropped, {reason}", f"{count:,}", style="yellow")
     if cut := kept["truncated"].sum():
         table.add_row("kept, but cut at the context's length", f"{cut:,}", style="yellow")
-    screen.say(f"set {described.set_name}, version {described.version}")
+    screen.say(f"set {described.description_set}, version {described.version}")
     screen.console.print(table)
     if described.bare_classes:
         names = name_some([repr(name) for name in described.bare_classes], LISTED)

@@ -52,7 +52,7 @@ OPTIONS = SHARED | {
 def label(
     root: str,
     collection: str,
-    set_name: str,
+    description_set: str,
     *,
     retry: Sequence[str] = (),
     limit: int | None = None,
@@ -85,7 +85,7 @@ def label(
         lake = open_lake(root, chosen.storage)
         request = LabelRequest(
             collection=checked_name(collection, "collection"),
-            set_name=checked_name(set_name, "set"),
+            description_set=checked_name(description_set, "set"),
             retry=checked_reasons(retry),
             limit=checked_limit(limit),
             fail_on_failures=fail_on_failures,
@@ -99,7 +99,7 @@ def label(
         if as_json:
             from laketag.pipeline.flows.label_report import interrupted_json
 
-            write_out(json.dumps(interrupted_json(collection, set_name, runs, error)) + "\n")
+            write_out(json.dumps(interrupted_json(collection, description_set, runs, error)) + "\n")
         raise
     show_report(report, root, screen)
     if as_json:

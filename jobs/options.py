@@ -49,9 +49,16 @@ AsJson = Annotated[
 SHARED = {
     "root": Root,
     "collection": Collection,
-    "set_name": DescriptionSet,
+    "description_set": DescriptionSet,
     "settings": SettingsFile,
     "override": Overrides,
     "verbose": Verbose,
 }
 """By the names that parameters of the Python API have."""
+ALIASES = {"description-set": "set", "class": "label", "run": "run-id", "reason": "failure"}
+"""Other names under which options are known; help shows one of them."""
+
+
+def normalise_option(name: str) -> str:
+    """The name that an option was declared with."""
+    return ALIASES.get(name, name)

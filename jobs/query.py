@@ -1,10 +1,12 @@
 """``laketag query``: query the tables of a lake."""
 
 import re
-import sys
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,22 +14,25 @@ from typing import Annotated, Any, Literal
 import polars as pl
 import typer
 
-from laketag.jobs.console import open_console
+from laketag.jobs.console import open_console, write_out
 from laketag.jobs.options import SHARED
-from laketag.jobs.result_table import print_rows
+from laketag.jobs.result_table import Columns, print_rows
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.lake import queries
-from laketag.pipeline.lake.paths import open_lake
-from laketag.pipeline.lake.queries import ClassFilter, FailureFilter, RowFilter
-from laketag.pipeline.lake.query_results import as_text, checked_output, query_errors, write_result
-from laketag.pipeline.lake.runs import read_runs
+from laketag.pipeline.lake.filters import ClassFilter, FailureFilter, RowFilter, UnknownValueWarning
+from laketag.pipeline.lake.query_errors import query_errors
+from laketag.pipeline.lake.query_results import as_text, checked_output, write_result
+from laketag.pipeline.lake.sql import sql
 from laketag.pipeline.settings_file import read_settings
 from laketag.schemas import Failure
 
 app = typer.Typer(
-    help="Query the label tables: runs, labels, tags, failures, a summary, or SQL.", no_args_is_help=True
+    help="Query the label tables: runs, labels, those in doubt, tags, failures, a summary, or SQL.",
+    no_args_is_help=True,
 )
 ROWS_OF_A_TABLE = 20
+OTHER_TAGS = "other tags"
+"""The heading of the tags that are not the label."""
 
 
 def _option(kind: Any, *names: str, **more: Any) -> Any:
@@ -35,22 +40,26 @@ def _option(kind: Any, *names: str, **more: Any) -> Any:
 
 
 OPTIONS = SHARED | {
-    # the filters of laketag.pipeline.lake.queries
+    # the filters of laketag.pipeline.lake.filters
     "collection": _option(str, "--collection", "-c", help="Only this collection."),
     "description_set": _option(str, "--set", "-s", help="Only this description set."),
     "classifier": _option(str, "--classifier", help="Only this classifier, even if it is not the newest."),
-    "run": _option(str, "--run", help="Exactly the rows of this run, even if later runs replaced them."),
+    "run_id": _option(str, "--run-id", help="Exactly the rows of this run, even if later runs replaced them."),
     "since": _option(
         str, "--since", help="Only since a UTC time (2026-11-23, 2026-11-23T18:00), or in the last 7d, 12h or 30m."
     ),
-    "label": _option(str, "--class", help="Only this class."),
+    "history": _option(bool, "--history", help="Also images that are gone from the index or have changed since."),
+    "label": _option(str, "--label", help="Only this class (also --class)."),
     "min_probability": _option(float, "--min-probability", min=0, max=1, help="Only from this probability on."),
-    "reason": _option(Failure, "--reason", metavar="REASON", help="Only failures for this reason."),
+    "failure": _option(Failure, "--failure", metavar="REASON", help="Only failures for this reason (also --reason)."),
     "query": Annotated[
         str,
         typer.Argument(help='For example "SELECT label, count(*) AS images FROM labels GROUP BY label".'),
     ],
     # Shown
+    "strict": Annotated[
+        bool, typer.Option("--strict", help="Refuse a filter that names what the lake does not have.")
+    ],
     "sort": _option(str, "--sort", metavar="COLUMN", help="Sort by a column; -COLUMN sorts the largest first."),
     "limit": _option(int, "--limit", "-n", min=0, help="At most this many rows; a printed table has 20 by default."),
     "columns": _option(str, "--columns", metavar="A,B,…", help="Only these columns; 'all' for every one."),
@@ -70,79 +79,122 @@ class Shown:
     columns: str | None = None
     output: str | None = None
     format: Literal["table", "csv", "json", "ndjson"] = "table"
+    strict: bool = False
     settings: Path | str | None = None
     override: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Query:
-    """One of the queries: its help, its filters, and the columns that a printed table shows unless --columns is given."""
+    """One of the queries: its help, its filters, what a printed table shows unless --columns is given, and its order."""
 
     help: str
     filters: type[RowFilter]
-    columns: tuple[str, ...]
+    columns: Columns
+    order: tuple[str, ...] = ()
+    """Printed rows are sorted by these columns; without any they have the query's own order."""
 
 
 QUERIES = {
     "runs": Query(
         "Finished runs, oldest first: what was planned and labelled, what failed, how fast.",
         RowFilter,
-        ("run_id", "collection", "description_set", "planned", "labelled", "failures", "images_per_s", "finished_at"),
+        Columns(
+            ("collection", "description_set", "labelled", "failures", "run_id"),
+            ("planned", "images_per_s", "finished_at", "method"),
+        ),
     ),
     "labels": Query(
-        "The latest label of each image.",
+        "The label of each image.",
         ClassFilter,
-        ("uri", "label", "probability", "margin", "tags", "evidence"),
+        Columns(("uri", "label", "probability", OTHER_TAGS), ("true_class", "evidence")),
+        ("uri",),
+    ),
+    "unsure": Query(
+        "Labels that are in doubt, least sure first: by their lead, which is the probability of the label minus that of "
+        "the second class.",
+        ClassFilter,
+        Columns(("uri", "label", "probability", "lead", OTHER_TAGS), ("true_class", "evidence")),
     ),
     "tags": Query(
         "One row for each image and each of its most probable classes.",
         ClassFilter,
-        ("uri", "tag", "probability", "rank"),
+        Columns(("uri", "label", "probability", "rank"), ("true_class",)),
+        ("uri", "rank"),
     ),
     "failures": Query(
         "Images that have no label, and why.",
         FailureFilter,
-        ("uri", "failure", "failure_detail", "attempts", "labelled_at"),
+        Columns(("uri", "failure", "failure_detail"), ("true_class", "labelled_at", "attempts")),
+        ("uri",),
     ),
     "summary": Query(
         "For each class the number of images, their mean probability, and the most probable images.",
         ClassFilter,
-        ("collection", "description_set", "label", "images", "mean_probability", "examples"),
+        Columns(("label", "images", "mean_probability", "examples"), ("collection", "description_set")),
     ),
 }  # fmt: skip
 
 
 def query(name: str, root: str, shown: Shown, **arguments: Any) -> None:
-    """The result of a query of laketag.pipeline.lake.queries, printed or written to ``shown.output``."""
+    """The result of a query of laketag.pipeline.lake.queries, or of its ``sql``, printed or written to ``shown.output``."""
     storage = read_settings(shown.settings, shown.override).storage
-    if read_runs(open_lake(root, storage)).is_empty():
-        raise InputError(
-            f"{root} holds no finished run, so there is nothing to query; correct --root, or label with: "
-            f"laketag label --root {root} --collection C --set S"
-        )
     if arguments.get("since"):
         arguments["since"] = parse_since(arguments["since"], datetime.now(UTC))
-    frame: pl.LazyFrame = getattr(queries, name)(root, storage=storage, **arguments)
+    with _unknown_values(shown.strict):
+        call: Callable[..., pl.LazyFrame] = sql if name == "sql" else queries.TABLES[name]
+        frame = call(root, storage=storage, **arguments)
     known = frame.collect_schema().names()
+    named = list(dict.fromkeys(part.strip() for part in (shown.columns or "").split(",") if part.strip()))
+    wanted = known if not named or named == ["all"] else _checked_columns(named, known, "--columns")
     if shown.sort:
         (by,) = _checked_columns([shown.sort.removeprefix("-")], known, "--sort")
         frame = frame.sort(by, descending=shown.sort.startswith("-"), nulls_last=True, maintain_order=True)
-    named = list(dict.fromkeys(part.strip() for part in (shown.columns or "").split(",") if part.strip()))
-    wanted = known if not named or named == ["all"] else _checked_columns(named, known, "--columns")
+    elif shown.output is None and name in QUERIES and QUERIES[name].order:
+        frame = frame.sort(QUERIES[name].order)
     rows = frame if shown.limit is None else frame.limit(shown.limit)
+    errors = partial(query_errors, root, arguments.get("query"))
     if shown.output is not None:
-        write_result(rows.select(wanted), checked_output(shown.output), storage)
-        open_console().print(f"written: {shown.output}", soft_wrap=True)
+        url = checked_output(shown.output)
+        written = write_result(rows.select(wanted), url, storage, errors)
+        open_console().print(
+            f"{written:,} row{'' if written == 1 else 's'} written to {shown.output}", soft_wrap=True
+        )
         return
-    with query_errors(root):
+    with errors():
         if shown.format != "table":
-            sys.stdout.write(as_text(rows.select(wanted).collect(engine="streaming"), shown.format))
+            write_out(as_text(rows.select(wanted).collect(engine="streaming"), shown.format))
             return
         top = rows if shown.limit is not None else frame.limit(ROWS_OF_A_TABLE)
         found, count = pl.collect_all([top, frame.select(pl.len())], engine="streaming")
-    if not named and name in QUERIES:
-        wanted = [column for column in QUERIES[name].columns if column in known]
-    print_rows(found, count.item(), open_console(), wanted)
+    columns = Columns(wanted)
+    if name in QUERIES and not named:
+        columns, found = QUERIES[name].columns, _without_first_tag(found)
+    print_rows(found, count.item(), open_console(), columns)
+
+
+def _without_first_tag(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with OTHER_TAGS instead of ``tags``: without the label, which is shown beside them."""
+    if "tags" not in rows.columns:
+        return rows
+    pairs = zip(rows["label"], rows["tags"], strict=True)
+    others = [[tag for tag in tags if tag["label"] != label] for label, tags in pairs]
+    return rows.with_columns(pl.Series("tags", others, rows.schema["tags"])).rename({"tags": OTHER_TAGS})
+
+
+@contextmanager
+def _unknown_values(strict: bool) -> Iterator[None]:
+    """What a filter names and the lake does not have is printed to standard error; if ``strict``, it is an InputError."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UnknownValueWarning)
+        yield
+    for warning in caught:
+        if not issubclass(warning.category, UnknownValueWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        elif strict:
+            raise InputError(str(warning.message))
+        else:
+            open_console(stderr=True).print(str(warning.message), style="yellow", soft_wrap=True)
 
 
 def parse_since(text: str, now: datetime) -> datetime:
@@ -187,6 +239,6 @@ for _name, _query in QUERIES.items():
     _add_command(_name, _query.help, required=["root"], optional=_query.filters.__annotations__)
 _add_command(
     "sql",
-    "Any SELECT over the tables runs, labels, tags, failures and summary.",
+    f"Any SELECT over the tables {', '.join(queries.TABLES)}.",
     required=["query", "root"],
 )

@@ -9,19 +9,20 @@
 
 ``index``, ``describe`` and ``label`` do what the commands of these names do and take their arguments; they return what
 the commands print. They are quiet unless they get a ``rich.console.Console`` as ``console``. ``runs``, ``labels``,
-``tags``, ``failures``, ``summary`` and ``sql`` return Polars LazyFrames over the finished runs of a lake.
+``unsure``, ``tags``, ``failures``, ``summary`` and ``sql`` return Polars LazyFrames over the finished runs of a lake.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__all__ = ["describe", "failures", "index", "label", "labels", "runs", "sql", "summary", "tags"]
+__all__ = ["describe", "failures", "index", "label", "labels", "runs", "sql", "summary", "tags", "unsure"]
 
 if TYPE_CHECKING:
     from laketag.jobs.describe import describe
     from laketag.jobs.index import index
     from laketag.jobs.label import label
-    from laketag.pipeline.lake.queries import failures, labels, runs, sql, summary, tags
+    from laketag.pipeline.lake.queries import failures, labels, runs, summary, tags, unsure
+    from laketag.pipeline.lake.sql import sql
 
     __version__: str
 else:
@@ -31,7 +32,8 @@ else:
         if name in ("index", "describe", "label"):
             value = getattr(import_module(f"laketag.jobs.{name}"), name)
         elif name in __all__:
-            value = getattr(import_module("laketag.pipeline.lake.queries"), name)
+            module = "sql" if name == "sql" else "queries"
+            value = getattr(import_module(f"laketag.pipeline.lake.{module}"), name)
         elif name == "__version__":
             value = import_module("laketag.pipeline.version").laketag_version()
         else:

@@ -48,7 +48,7 @@ DESCRIPTION_COLUMNS = {
 class DescribedSet:
     """A version of a description set: its file, its rows (schemas.Descriptions), and what a person should know of them."""
 
-    set_name: str
+    description_set: str
     version: str
     url: str
     is_new: bool  # false: the newest version has the same content, so nothing was written
@@ -81,7 +81,7 @@ class DescribedSet:
         """What ``--json`` prints."""
         texts = self.texts
         return {
-            "set": self.set_name,
+            "description_set": self.description_set,
             "version": self.version,
             "is_new": self.is_new,
             "descriptions": self.url,
@@ -143,7 +143,7 @@ def describe_classes(
     alike = name_alike_classes(rows, settings.descriptions)
     url = description_url(lake, set_name, version)
     return DescribedSet(
-        set_name=set_name,
+        description_set=set_name,
         version=version,
         url=url,
         is_new=is_new,

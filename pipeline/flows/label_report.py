@@ -97,7 +97,7 @@ class LabelReport:
         return {
             **describe_ending("label", code=self.exit_code),
             "collection": self.request.collection,
-            "set": self.request.set_name,
+            "description_set": self.request.description_set,
             "classifier": self.classifier,
             "snapshot": self.snapshot,
             "index_rows": self.index_rows,
@@ -117,7 +117,7 @@ def make_report(
 ) -> LabelReport:
     """The report after these runs were published and this work was found."""
     runs = read_runs(lake, work.request.collection)
-    of_set = runs.filter(pl.col("description_set") == work.request.set_name)["classifier"].to_list()
+    of_set = runs.filter(pl.col("description_set") == work.request.description_set)["classifier"].to_list()
     others = [classifier for classifier in of_set if classifier != work.classifier]
     rates = [one.images_per_s for one in published if one.images_per_s]
     price = settings.run.price_per_hour
@@ -136,14 +136,14 @@ def make_report(
 
 
 def interrupted_json(
-    collection: str, set_name: str, runs: Sequence[Progress], error: BaseException
+    collection: str, description_set: str, runs: Sequence[Progress], error: BaseException
 ) -> dict[str, Any]:
     """What ``--json`` prints of a call that an error or a signal ended: what its runs had done by then."""
     failures = sum((Counter(progress.failures) for progress in runs), Counter[str]())
     return {
         **describe_ending("label", error),
         "collection": collection,
-        "set": set_name,
+        "description_set": description_set,
         "planned": sum(progress.planned for progress in runs),
         "labelled": sum(progress.labelled for progress in runs),
         "failures": dict(failures.most_common()),

@@ -33,7 +33,7 @@ class LabelRequest:
     """Which collection to label with the classes of which description set."""
 
     collection: str
-    set_name: str
+    description_set: str
     retry: Sequence[str] = ()
     """Reasons of permanent failures; images that failed for one of them are tried again."""
     limit: int | None = None
@@ -68,7 +68,7 @@ def look_up_classifier(
 ) -> ChosenClassifier:
     """The classifier of the request; an InputError before models are looked up if there is no such collection or set."""
     latest_snapshot(lake, request.collection)
-    embedded_set = latest_embedded_set(lake, request.set_name)
+    embedded_set = latest_embedded_set(lake, request.description_set)
     screen.wait("looking up the models")
     return choose_classifier(settings, embedded_set)
 

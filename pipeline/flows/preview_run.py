@@ -39,7 +39,7 @@ def preview_run(lake: Lake, request: LabelRequest, settings: Settings, screen: S
     every = read_runs(lake)
     of_method = every.filter(pl.col("method") == classifier.method)
     of_set = every.filter(
-        (pl.col("collection") == request.collection) & (pl.col("description_set") == request.set_name)
+        (pl.col("collection") == request.collection) & (pl.col("description_set") == request.description_set)
     )
     is_own = pl.col("classifier") == classifier.fingerprint
     own, others = of_set.filter(is_own), of_set.filter(~is_own)

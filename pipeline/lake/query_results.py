@@ -1,19 +1,24 @@
-"""Results of queries as text, and as files that other programs read."""
+"""Results of queries as frames, as text, and as files that other programs read."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import PurePosixPath
 from typing import IO, Literal
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
-from laketag.pipeline.store.errors import store_errors
-from laketag.pipeline.store.schemes import is_remote, normalise_url, open_filesystem, polars_options
+from laketag.pipeline.store.schemes import normalise_url
+from laketag.pipeline.store.streamed_write import replace_file
 
 TextFormat = Literal["csv", "json", "ndjson"]
 SUFFIXES = (".csv", ".json", ".ndjson", ".parquet")
+ROWS_OF_A_BATCH = 65_536
+"""Rows that are written at a time; in Parquet a row group."""
+Errors = Callable[[], AbstractContextManager[None]]
+Writer = Callable[[Iterable[pl.DataFrame], IO[bytes]], None]
 
 
 def checked_output(url: str) -> str:
@@ -23,43 +28,24 @@ def checked_output(url: str) -> str:
     return normalise_url(url)
 
 
-def write_result(rows: pl.LazyFrame, url: str, storage: StorageSettings) -> None:
-    """The file at the URL holds all rows, in the format of its suffix; after an error there is no new file.
+def write_result(rows: pl.LazyFrame, url: str, storage: StorageSettings, errors: Errors) -> int:
+    """The file at the URL holds all rows, in the format of its suffix; returns how many. Rows are streamed.
 
-    CSV, NDJSON and Parquet are streamed; a JSON array is built in memory.
+    After an error the file has its old content, or does not exist. ``errors`` makes a context that translates those of
+    the query.
     """
     suffix = PurePosixPath(checked_output(url)).suffix.lower()
-    with query_errors(url):
-        if suffix == ".json":
-            filesystem, path = open_filesystem(url, storage)
-            filesystem.pipe_file(path, rows.collect(engine="streaming").write_json().encode())
-        elif is_remote(url):  # an interrupted upload leaves no object
-            _sink(rows, url, suffix, polars_options(url, storage))
-        else:
-            target = Path(normalise_url(url))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f".{target.name}.part")
-            try:
-                with partial.open(
-                    "wb"
-                ) as opened:  # given a path, polars may open it only after it has raised an error
-                    _sink(rows, opened, suffix, None)
-                partial.replace(target)
-            finally:
-                partial.unlink(missing_ok=True)
+    count = 0
 
+    def counted(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        nonlocal count
+        for batch in batches:
+            count += batch.height
+            yield batch
 
-@contextmanager
-def query_errors(url: str) -> Iterator[None]:
-    """A query that fails on the rows raises an InputError; a store that fails raises a StorageError."""
-    with store_errors(url):
-        try:
-            yield
-        except pl.exceptions.ComputeError:  # polars raises it for errors of object stores, too
-            raise
-        except pl.exceptions.PolarsError as error:
-            reason = " ".join(str(error).split())[:300]
-            raise InputError(f"the query fails on the rows of {url}: {reason}; correct it") from None
+    with replace_file(url, storage) as file:
+        _WRITERS[suffix](counted(_batches(flatten(rows) if suffix == ".csv" else rows, errors)), file)
+    return count
 
 
 def as_text(rows: pl.DataFrame, text_format: TextFormat) -> str:
@@ -84,10 +70,43 @@ def _as_json(column: str) -> pl.Expr:
     return pl.when(pl.col(column).is_not_null()).then(value).alias(column)
 
 
-def _sink(rows: pl.LazyFrame, target: str | IO[bytes], suffix: str, options: dict[str, str] | None) -> None:
-    if suffix == ".csv":
-        flatten(rows).sink_csv(target, storage_options=options)
-    elif suffix == ".ndjson":
-        rows.sink_ndjson(target, storage_options=options)
-    else:
-        rows.sink_parquet(target, compression="zstd", storage_options=options)
+def _batches(rows: pl.LazyFrame, errors: Errors) -> Iterator[pl.DataFrame]:
+    """The rows in frames of limited size, the first of which is there even without rows, to have the columns."""
+    with errors():
+        yield pl.DataFrame(schema=rows.collect_schema())
+        yield from rows.collect_batches(chunk_size=ROWS_OF_A_BATCH, engine="streaming")
+
+
+def _write_csv(batches: Iterable[pl.DataFrame], file: IO[bytes]) -> None:
+    for number, batch in enumerate(batches):
+        batch.write_csv(file, include_header=number == 0)
+
+
+def _write_ndjson(batches: Iterable[pl.DataFrame], file: IO[bytes]) -> None:
+    for batch in batches:
+        batch.write_ndjson(file)
+
+
+def _write_json(batches: Iterable[pl.DataFrame], file: IO[bytes]) -> None:
+    before = "["
+    for batch in batches:
+        if not batch.is_empty():
+            file.write((before + batch.write_json()[1:-1]).encode())
+            before = ","
+    file.write(b"[]" if before == "[" else b"]")
+
+
+def _write_parquet(batches: Iterable[pl.DataFrame], file: IO[bytes]) -> None:
+    tables = (batch.to_arrow(compat_level=pl.CompatLevel.oldest()) for batch in batches)
+    first = next(tables)
+    with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table)
+
+
+_WRITERS: dict[str, Writer] = {
+    ".csv": _write_csv,
+    ".json": _write_json,
+    ".ndjson": _write_ndjson,
+    ".parquet": _write_parquet,
+}

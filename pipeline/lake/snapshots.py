@@ -71,12 +71,16 @@ def latest_snapshot(lake: Lake, collection: str) -> Snapshot:
 
 def find_snapshot(lake: Lake, collection: str) -> Snapshot | None:
     """The newest complete snapshot of a collection, if there is one."""
-    folder = lake.index_snapshots(collection)
-    for name in reversed(list_folders(folder, lake.storage)):
-        files = list_files(f"{folder}/{name}", lake.storage)
-        if _is_complete(files):
-            return Snapshot(name.removeprefix("snapshot="), tuple(files))
+    for folder in reversed(list_folders(lake.index_snapshots(collection), lake.storage)):
+        if snapshot := open_snapshot(lake, collection, folder.removeprefix("snapshot=")):
+            return snapshot
     return None
+
+
+def open_snapshot(lake: Lake, collection: str, name: str) -> Snapshot | None:
+    """The snapshot of this name; None if it is not there or not complete."""
+    files = list_files(f"{lake.index_snapshots(collection)}/snapshot={name}", lake.storage)
+    return Snapshot(name, tuple(files)) if _is_complete(files) else None
 
 
 def scan_snapshot(lake: Lake, snapshot: Snapshot) -> pl.LazyFrame:

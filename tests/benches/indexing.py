@@ -73,7 +73,7 @@ def measure(folder: Path, images: str, root: str, model: Path, env: dict[str, st
     index_images(lake, IndexRequest(source=Source(url=images), collection="c"))
     indexed = time.perf_counter() - began
     describe_classes(lake, "s", DescriptionFile(str(folder / "classes.txt")), settings, QUIET)
-    request = LabelRequest(collection="c", set_name="s")
+    request = LabelRequest(collection="c", description_set="s")
     classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
     planned = plan_run(lake, find_work(lake, request, classifier.fingerprint), classifier, settings)
     pretend_to_label(lake, planned)

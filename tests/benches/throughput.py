@@ -73,7 +73,7 @@ def run() -> None:
             with ray_runtime():
                 describe_classes(lake, "s", DescriptionFile(str(classes)), settings, QUIET)
                 classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
-                request = LabelRequest(collection="c", set_name="s")
+                request = LabelRequest(collection="c", description_set="s")
                 work = find_work(lake, request, classifier.fingerprint)
                 planned = plan_run(lake, work, classifier, settings)
                 with hold_lease(lake, "bench") as lease:

@@ -28,7 +28,7 @@ def main(root: str, settings_file: str) -> None:
     settings = read_settings(Path(settings_file))
     lake = open_lake(root, settings.storage)
     classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
-    request = LabelRequest(collection="c", set_name="s")
+    request = LabelRequest(collection="c", description_set="s")
     run = plan_run(lake, find_work(lake, request, classifier.fingerprint), classifier, settings)
     with ray_runtime() as runtime, hold_lease(lake, "test") as lease:
         cuda = decide_resources(runtime, settings.run, run.planned)

@@ -22,7 +22,7 @@ def published(outcomes: Mapping[str, int], left: int = 0) -> Published:
 
 def report(*runs: Published, fail_on_failures: bool = False, **changes: Any) -> LabelReport:
     """The report of a call that published these runs."""
-    request = LabelRequest(collection="photos", set_name="animals", fail_on_failures=fail_on_failures)
+    request = LabelRequest(collection="photos", description_set="animals", fail_on_failures=fail_on_failures)
     made = LabelReport(
         request=request,
         classifier="f00d",

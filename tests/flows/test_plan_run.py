@@ -33,7 +33,7 @@ NO_MODEL = Settings(backbone=BackboneSettings(pretrained="local-dir:/nowhere"))
 
 def look_up(lake: Lake, collection: str, set_name: str) -> None:
     screen = Screen(Console(file=io.StringIO()))
-    look_up_classifier(lake, LabelRequest(collection=collection, set_name=set_name), NO_MODEL, screen)
+    look_up_classifier(lake, LabelRequest(collection=collection, description_set=set_name), NO_MODEL, screen)
 
 
 def test_an_unknown_collection_or_set_is_refused_before_models_are_looked_up(lake: Lake) -> None:
@@ -46,7 +46,7 @@ def test_an_unknown_collection_or_set_is_refused_before_models_are_looked_up(lak
 
 
 def work_ids(lake: Lake, limit: int | None, resumed: int = 0) -> list[str]:
-    request = LabelRequest(collection=RUN.collection, set_name=RUN.description_set, limit=limit)
+    request = LabelRequest(collection=RUN.collection, description_set=RUN.description_set, limit=limit)
     work = find_work(lake, request, RUN.classifier, resumed=resumed)
     assert work.rows.height + work.left == work.pending
     return work.rows["image_id"].to_list()

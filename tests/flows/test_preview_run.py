@@ -47,7 +47,7 @@ def classifier() -> ChosenClassifier:
 
 
 def preview(lake: Lake, limit: int | None = None) -> LabelReport:
-    request = LabelRequest(collection="drawings", set_name="drawings", limit=limit)
+    request = LabelRequest(collection="drawings", description_set="drawings", limit=limit)
     return preview_run(lake, request, SETTINGS, SCREEN)
 
 
@@ -74,7 +74,7 @@ def test_old_labels_stay_current_until_the_new_run_is_published(
         return set(queries.labels(lake.root).collect()["classifier"])
 
     old = current()
-    request = LabelRequest(collection="drawings", set_name="drawings")
+    request = LabelRequest(collection="drawings", description_set="drawings")
     run = plan_run(lake, find_work(lake, request, classifier.fingerprint), classifier, SETTINGS)
     plan = scan_plan(lake, run.run_id).collect()
     rows = [label_row(name, run_id=run.run_id) for name in plan["image_id"]]
@@ -93,7 +93,7 @@ def test_old_labels_stay_current_until_the_new_run_is_published(
 def test_an_unfinished_run_comes_first_and_counts_towards_the_limit(
     lake: Lake, classifier: ChosenClassifier
 ) -> None:
-    request = LabelRequest(collection="drawings", set_name="drawings", limit=4)
+    request = LabelRequest(collection="drawings", description_set="drawings", limit=4)
     run = plan_run(lake, find_work(lake, request, classifier.fingerprint), classifier, SETTINGS)
     for limit, planned, left in ((None, 10, 0), (4, 0, 10), (6, 2, 8)):
         report = preview(lake, limit)

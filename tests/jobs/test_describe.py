@@ -39,7 +39,7 @@ def described(*, is_new: bool = True) -> DescribedSet:
     }
     sentences = ClassSentences(own, Detected("cupl", "it is"), ())
     return DescribedSet(
-        set_name="animals",
+        description_set="animals",
         version="v1",
         url="lake/d.parquet",
         is_new=is_new,
@@ -78,7 +78,7 @@ def test_bare_classes_are_found_among_very_many() -> None:  # a set built for ea
     )
     sentences = ClassSentences(dict.fromkeys([*names, "owl"], ("a",)), Detected("cupl", "it is"), ())
     many = DescribedSet(
-        set_name="many",
+        description_set="many",
         version="v1",
         url="d.parquet",
         is_new=True,

@@ -58,7 +58,10 @@ def test_a_sample_is_resumed_then_the_rest_is_labelled_and_a_run_without_a_label
     root, settings = store.url("lake"), read_settings(tiny_settings)
     index_named(store, root, images)
     put_described(store, root, described)
-    lake, request = open_lake(root, settings.storage), LabelRequest(collection="c", set_name="s", limit=2)
+    lake, request = (
+        open_lake(root, settings.storage),
+        LabelRequest(collection="c", description_set="s", limit=2),
+    )
     classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
     run = plan_run(lake, find_work(lake, request, classifier.fingerprint), classifier, settings)
     command = (*label(root), "--settings", str(tiny_settings), "--json")

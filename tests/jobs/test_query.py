@@ -3,19 +3,24 @@
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from laketag.jobs.query import app, parse_since
+from laketag.jobs.cli import app
+from laketag.jobs.query import parse_since
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.paths import Lake, open_lake
 from tests.lake.label_rows import label_row
 from tests.lake.run_rows import write_run
+from tests.lake.test_query_errors import WHILE_READING
 from tests.stores.store import Store
+
+RUN_ID = "20260101T000000.000000Z-f00d"
 
 
 @pytest.fixture
@@ -26,12 +31,12 @@ def lake(tmp_path) -> Lake:
 
 
 def ask(*arguments: str) -> str:
-    result = CliRunner().invoke(app, list(arguments), catch_exceptions=False, env={"COLUMNS": "120"})
+    result = CliRunner().invoke(app, ["query", *arguments], catch_exceptions=False, env={"COLUMNS": "120"})
     assert result.exit_code == 0, result.output
     return result.output
 
 
-@pytest.mark.parametrize("command", ["runs", "labels", "tags", "failures", "summary"])
+@pytest.mark.parametrize("command", queries.TABLES)
 def test_every_command_prints_what_the_lazy_frame_holds(lake, command):
     expected = getattr(queries, command)(lake.root).collect()
     assert ask(command, "--root", lake.root).splitlines()[-1].startswith(f"{expected.height} row")
@@ -41,11 +46,73 @@ def test_every_command_prints_what_the_lazy_frame_holds(lake, command):
 
 def test_filters_sort_limit_and_columns_shape_the_answer(lake):
     options = ("--root", lake.root, "--format", "csv", "--columns", "image_id,label")
-    assert ask("labels", *options, "--class", "dog") == "image_id,label\nb,dog\n"
+    assert ask("labels", *options, "--label", "dog") == "image_id,label\nb,dog\n"
     assert ask("labels", *options, "--sort", "-image_id", "--limit", "1") == "image_id,label\nb,dog\n"
     assert ask("labels", *options, "--min-probability", "0.9") == "image_id,label\n"
-    assert ask("labels", *options, "--collection", "none") == "image_id,label\n"
-    assert "timeout" in ask("failures", "--root", lake.root, "--reason", "timeout")
+    assert "timeout" in ask("failures", "--root", lake.root, "--failure", "timeout")
+
+
+@pytest.mark.parametrize(
+    ("short", "name"),
+    [
+        (("labels", "--class", "dog"), ("labels", "--label", "dog")),
+        (("tags", "--set", "animals"), ("tags", "--description-set", "animals")),
+        (("unsure", "-s", "animals"), ("unsure", "--description-set", "animals")),
+        (("failures", "--reason", "timeout"), ("failures", "--failure", "timeout")),
+        (("summary", "--run", RUN_ID), ("summary", "--run-id", RUN_ID)),
+    ],
+)
+def test_every_filter_has_the_name_of_its_column_and_a_shorter_one(lake, short, name):
+    assert ask(*short, "--root", lake.root) == ask(*name, "--root", lake.root)
+
+
+def test_printed_rows_are_sorted_by_uri_and_written_rows_are_as_stored(lake, tmp_path):
+    rows = [
+        label_row(image) | {"uri": uri}
+        for image, uri in (("d", "s3://b/2"), ("e", "s3://b/3"), ("f", "s3://b/1"))
+    ]
+    write_run(lake, 2, rows, collection="more")
+    options = ("--root", lake.root, "--collection", "more", "--columns", "uri")
+    assert [line.strip() for line in ask("labels", *options).splitlines()] == [
+        "in s3://b/",
+        "uri",
+        "1",
+        "2",
+        "3",
+        "3 rows, 1 of 18 columns (--columns all)",
+    ]
+    assert ask("labels", *options, "--format", "csv") == "uri\ns3://b/1\ns3://b/2\ns3://b/3\n"
+    assert (
+        ask("labels", *options, "--output", str(tmp_path / "o.csv"))
+        == f"3 rows written to {tmp_path}/o.csv\n"
+    )
+    assert (tmp_path / "o.csv").read_text() == "uri\ns3://b/2\ns3://b/3\ns3://b/1\n"
+    ask("labels", *options, "--output", str(tmp_path / "o.csv"), "--sort", "-uri", "-n", "1")
+    assert (tmp_path / "o.csv").read_text() == "uri\ns3://b/3\n"
+
+
+@pytest.mark.parametrize("output", [(), ("--output", "new.csv")])
+def test_a_filter_that_names_what_does_not_exist_is_noticed_and_refused_if_strict(
+    lake, output, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["labels", "--root", lake.root, "--class", "nonsense", *output]
+    result = CliRunner().invoke(app, ["query", *arguments])
+    assert (result.exit_code, result.stderr) == (
+        0,
+        f"{lake.root} has no class 'nonsense'; its classes: cat, dog, other\n",
+    )
+    assert result.stdout.startswith("0 rows")
+    Path("new.csv").unlink(missing_ok=True)
+    with pytest.raises(InputError, match="has no class 'nonsense'; its classes: cat, dog, other"):
+        ask(*arguments, "--strict")
+    assert not Path("new.csv").exists()
+
+
+def test_the_label_is_not_repeated_among_the_tags_beside_it(lake):
+    assert "other tags" in ask("labels", "--root", lake.root)
+    assert "cat 0.75" not in ask("labels", "--root", lake.root)
+    assert "cat 0.75, other 0.25" in ask("labels", "--root", lake.root, "--columns", "uri,tags")
 
 
 def test_sql_answers_over_the_tables(lake):
@@ -84,14 +151,13 @@ def test_a_written_file_holds_every_column_and_row_on_every_store(store: Store, 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("labels", "--sort", "age"), "--sort: no column age; choose from collection"),
+        (("labels", "--sort", "age"), "--sort: no column age; choose from uri"),
         (("labels", "--columns", "label,age"), "--columns: no column age"),
         (("labels", "--since", "yesterday"), "--since 'yesterday' is not a time"),
         (("labels", "--since", "9999999999d"), "is before the year 1"),
         (("sql", "DROP TABLE labels"), "is no SELECT"),
         (("labels", "--output", "labels.xls"), "end its name in .csv"),
         (("sql", "SELECT x FROM labels"), "Tables and columns"),
-        (("sql", "SELECT CAST(label AS INTEGER) FROM labels"), "the query fails on the rows"),
     ],
 )
 def test_what_cannot_be_answered_is_refused_with_the_rule(lake, arguments, says):
@@ -100,9 +166,16 @@ def test_what_cannot_be_answered_is_refused_with_the_rule(lake, arguments, says)
     assert says in str(error.value)
 
 
-def test_a_root_without_any_run_is_refused(tmp_path):
-    with pytest.raises(InputError, match="holds no finished run"):
-        ask("labels", "--root", str(tmp_path / "nowhere"))
+@pytest.mark.parametrize(
+    "output", [(), ("--format", "json"), *(("--output", f"new.{x}") for x in ("csv", "json", "parquet"))]
+)
+@pytest.mark.parametrize(("query", "says"), WHILE_READING)
+def test_wrong_sql_is_one_sentence_and_no_file(lake, query, says, output, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as error:
+        ask("sql", query, "--root", lake.root, *output)
+    assert str(error.value).startswith(f"SQL, {says}")
+    assert [path.name for path in tmp_path.iterdir()] == ["lake"]
 
 
 def test_since_is_a_time_in_utc_or_a_span_before_now():

@@ -4,14 +4,16 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake import queries
+from laketag.pipeline.lake.current_rows import FROM_RUN
 from laketag.pipeline.lake.paths import open_lake
-from laketag.schemas import Labels
+from laketag.pipeline.lake.sql import sql
+from laketag.schemas import Labels, Runs
 from tests.lake.label_rows import EPOCH, label_row
 from tests.lake.run_rows import write_run
 from tests.stores.store import Store
@@ -40,15 +42,11 @@ def test_the_newest_row_of_each_image_wins_on_every_store(store: Store):
     ]
     assert queries.runs(store.root, storage=store.storage).collect().height == 2
     tags = queries.tags(store.root, storage=store.storage, min_probability=0.5).sort("image_id").collect()
-    assert tags.select("image_id", "tag", "rank").rows() == [
+    assert tags.select("image_id", "label", "rank").rows() == [
         ("a", "cat", 1),
         ("c", "dog", 1),
         ("d", "dog", 1),
     ]
-    answer = queries.sql(
-        store.root, "SELECT count(*) AS n FROM labels WHERE label = 'dog'", storage=store.storage
-    )
-    assert answer.collect().item() == 2
 
 
 OUTCOMES = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["cat", "dog", None]), max_size=6)
@@ -58,6 +56,7 @@ OUTCOMES = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["cat", "d
 @given(st.lists(st.tuples(OUTCOMES, st.sampled_from(["f1", "f2"]), st.booleans()), min_size=1, max_size=5))
 def test_labels_and_failures_are_every_image_exactly_once(tmp_path_factory, runs):
     """Against a plain loop: of the newest committed run's classifier, the last outcome of each image."""
+    assume(any(committed for _, _, committed in runs))
     lake = open_lake(str(tmp_path_factory.mktemp("lake")), StorageSettings())
     for number, (outcomes, classifier, committed) in enumerate(runs, 1):
         rows = [
@@ -86,7 +85,7 @@ def test_an_older_classifier_is_seen_by_naming_it(lake):
 def test_a_named_run_shows_its_own_rows_even_if_they_were_replaced(lake):
     first = write_run(lake, 1, [label_row("a"), label_row("b")])
     write_run(lake, 2, [label_row("a", label="dog")])
-    frame = queries.labels(lake.root, run=first).sort("image_id").collect()
+    frame = queries.labels(lake.root, run_id=first).sort("image_id").collect()
     assert frame.select("image_id", "label").rows() == [("a", "cat"), ("b", "cat")]
 
 
@@ -94,13 +93,7 @@ def test_each_collection_and_set_has_its_own_newest_classifier(lake):
     write_run(lake, 1, [label_row("a")], classifier="f1", description_set="animals")
     write_run(lake, 2, [label_row("a", label="tree")], classifier="f2", description_set="plants")
     write_run(lake, 3, [label_row("a", label="dog")], classifier="f1", collection="scans")
-    rows = (
-        queries.labels(lake.root)
-        .select(*queries.FROM_RUNS, "label")
-        .collect()
-        .sort("classifier", "label")
-        .rows()
-    )
+    rows = queries.labels(lake.root).select(*FROM_RUN, "label").collect().sort("classifier", "label").rows()
     assert rows == [
         ("photos", "animals", "f1", "cat"),
         ("scans", "animals", "f1", "dog"),
@@ -127,7 +120,7 @@ def test_rows_are_filtered_by_class_probability_reason_and_time(lake):
         "b",
         "c",
     ]
-    assert ids(queries.failures(lake.root, reason="timeout")) == ["e"]
+    assert ids(queries.failures(lake.root, failure="timeout")) == ["e"]
     assert queries.tags(lake.root, label="other").collect()["rank"].unique().to_list() == [2]
     assert queries.runs(lake.root, since=EPOCH + timedelta(days=2)).collect().is_empty()
 
@@ -149,50 +142,46 @@ def test_the_summary_shows_the_most_probable_images_first(lake):
     assert row["mean_probability"] == pytest.approx(0.7)
 
 
-@pytest.mark.parametrize("committed", [True, False])
-def test_a_lake_without_rows_answers_every_query_with_the_same_columns(lake, tmp_path_factory, committed):
+def test_a_run_without_rows_answers_every_query_with_the_same_columns(lake, tmp_path_factory):
     full = open_lake(str(tmp_path_factory.mktemp("full")), StorageSettings())
     write_run(full, 1, [label_row("a")])
-    if committed:
-        write_run(lake, 1, [])
+    write_run(lake, 1, [])
     for table in queries.TABLES.values():
         empty = table(lake.root).collect()
         assert empty.schema == table(full.root).collect().schema, table.__name__
         assert table is queries.runs or empty.is_empty()
-    assert queries.sql(lake.root, "SELECT label, count(*) FROM labels GROUP BY label").collect().is_empty()
 
 
-def test_label_columns_are_those_of_the_contract_and_of_the_run(lake):
+@pytest.mark.parametrize("name", [*queries.TABLES, "sql"])
+def test_a_lake_that_is_not_there_or_has_no_finished_run_is_refused(lake, tmp_path, name):
+    write_run(lake, 1, [label_row("a")], committed=False)
+    for root in (lake.root, str(tmp_path / "nowhere")):
+        with pytest.raises(InputError, match=r"holds no finished run, .* label with: laketag label --root"):
+            sql(root, "SELECT * FROM labels") if name == "sql" else queries.TABLES[name](root)
+
+
+IDS = ["image_id", "etag", "run_id", "classifier"]
+
+
+@pytest.mark.parametrize("name", queries.TABLES)
+def test_columns_that_only_programs_compare_come_last(lake, name):
     write_run(lake, 1, [label_row("a")])
-    columns = queries.labels(lake.root).collect_schema().names()
-    contract = [name for name in Labels.column_names() if name not in queries.FAILURE_COLUMNS]
-    assert columns == [*queries.FROM_RUNS, *contract]
+    columns = queries.TABLES[name](lake.root).collect_schema().names()
+    ids = [column for column in IDS if column in columns]
+    assert columns[-len(ids) :] == ids
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "SELEC 1",
-        "SELECT nothing FROM labels",
-        "SELECT * FROM images",
-        "SELECT label FROM labels WHERE",
-        "",
-        "DROP TABLE x",
-    ],
-)
-def test_wrong_sql_is_answered_with_the_tables_and_their_columns(lake, query):
+def test_labels_and_failures_have_all_columns_of_the_contract(lake):
     write_run(lake, 1, [label_row("a")])
-    with pytest.raises(InputError) as error:
-        queries.sql(lake.root, query)
-    assert "labels: collection, description_set, classifier, image_id, uri" in str(error.value)
-    assert "summary: " in str(error.value)
+    columns = {*queries.labels(lake.root).collect_schema(), *queries.failures(lake.root).collect_schema()}
+    assert columns == {*Labels.column_names(), *FROM_RUN, "true_class"}
+    assert set(queries.runs(lake.root).collect_schema()) == set(Runs.column_names())
 
 
-def test_sql_may_join_the_tables(lake):
-    run_id = write_run(lake, 1, [label_row("a"), label_row("b", failure="empty")])
-    query = """
-        SELECT l.image_id, t.tag, r.run_id FROM labels l
-        JOIN tags t ON l.image_id = t.image_id JOIN runs r ON l.run_id = r.run_id
-        WHERE t.rank = 1
-    """
-    assert queries.sql(lake.root, query).collect().rows() == [("a", "cat", run_id)]
+def test_the_least_sure_labels_come_first_by_their_lead_over_the_second_class(lake):
+    one_class = label_row("d", probability=0.4) | {"tags": [{"label": "cat", "probability": 0.4}]}
+    rows = [label_row("a", probability=0.9), label_row("b", probability=0.5), label_row("c", probability=0.6)]
+    write_run(lake, 1, [*rows, one_class, label_row("e", failure="empty")])
+    unsure = queries.unsure(lake.root).collect()
+    assert unsure["image_id"].to_list() == ["b", "c", "d", "a"]
+    assert unsure["lead"].round(6).to_list() == pytest.approx([0, 0.2, 0.4, 0.8])

@@ -16,6 +16,7 @@ from laketag.pipeline.lake.description_versions import latest_embedded_set, read
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.plan import find_pending
 from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot
+from laketag.pipeline.lake.sql import sql
 from laketag.pipeline.lake.tables import encode_table, read_footer, read_table
 from laketag.pipeline.settings_file import read_settings
 from laketag.schemas import Descriptions, ImageIndex, Labels, Runs
@@ -34,6 +35,10 @@ def test_its_runs_labels_and_failures_are_read() -> None:
     assert labels["image_id"].is_unique().all()
     assert queries.failures(ROOT).collect()["failure"].to_list() == ["truncated"]
     assert queries.summary(ROOT).select(pl.col("images").sum()).collect().item() == 13
+    assert labels["true_class"].to_list() == [uri.split("/")[-2] for uri in labels["uri"]]
+    assert queries.tags(ROOT).select(pl.col("image_id").n_unique()).collect().item() == 13
+    assert queries.unsure(ROOT).collect()["lead"].is_sorted()
+    assert sql(ROOT, "SELECT count(*) FROM labels WHERE label = true_class").collect().item() > 6
 
 
 def test_its_index_and_descriptions_are_read() -> None:
@@ -64,7 +69,7 @@ def test_rows_whose_first_tag_is_another_class_are_still_read(tmp_path: Path) ->
     labels = queries.labels(str(root)).collect()
     assert labels.height == 13
     tags = queries.tags(str(root)).filter(pl.col("rank") == 1).collect()
-    assert (tags.join(labels, on="image_id")["tag"] != labels["label"]).any()
+    assert (tags.join(labels, on="image_id")["label"] != labels["label"]).any()
 
 
 @pytest.mark.parametrize(

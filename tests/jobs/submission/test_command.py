@@ -53,7 +53,11 @@ def test_a_command_that_laketag_would_refuse_is_refused_with_the_same_message(
 
 def test_a_command_is_read_by_its_own_options() -> None:
     command = read_command(("laketag", *LABEL, "-o", "method.crops=1", "-omethod.seed=2"))
-    assert (command.name, command.values["root"], command.values["set_name"]) == ("label", "s3://b/lake", "s")
+    assert (command.name, command.values["root"], command.values["description_set"]) == (
+        "label",
+        "s3://b/lake",
+        "s",
+    )
     assert list(command.values["override"]) == ["method.crops=1", "method.seed=2"]
     assert (
         read_command(("query", "labels", "--root=s3://b/l", "--output", "x.csv")).values["output"] == "x.csv"
