@@ -63,6 +63,7 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.images.table_files": "tests/flows/test_published_sources.py reads folders of each kind",
     "laketag.pipeline.images.image_failure": "a value without logic; tests/images/test_decode.py causes each reason",
     "laketag.pipeline.progress.metrics": "tests/cluster/test_submit.py reads what a run exports",
+    "laketag.pipeline.store.cloud_filesystem": "tests/store/test_cloud_objects.py creates objects on Azurite with it",
     "laketag.pipeline.store.files": "tests/lake/test_lease.py reads and removes leases with it",
     "laketag.pipeline.store.folders": "tests/lake/test_publish.py and tests/lake/test_snapshots.py list and clear folders",
     "laketag.pipeline.store.readers": "tests/images/test_fetch_objects.py and test_other_stores.py read with each of them",
