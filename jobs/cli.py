@@ -3,17 +3,19 @@
 import functools
 import importlib
 import inspect
-import signal
-from collections.abc import Callable, Mapping
-from types import FrameType
+import os
+import sys
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from laketag.jobs.console import discard_output, open_console
 from laketag.jobs.options import normalise_option
-from laketag.pipeline.errors import ExitCode, LaketagError
+from laketag.jobs.stop_signals import stop_signals
+from laketag.pipeline.errors import ExitCode, LaketagError, SettingsError
 from laketag.pipeline.screen import Screen
 
 COMMANDS = {
@@ -28,13 +30,25 @@ COMMANDS = {
 }
 """The help of each command, in the order in which people need them: listing it imports none of them."""
 
+RELEASE_S = {"label": 8.0, "describe": 8.0, "demo": 8.0}
+"""How long a command that holds a lease or runs Ray may take to let go of them after a signal."""
+RELEASE_NOTHING_S = 0.8
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
 
 class LazyGroup(TyperGroup):
     """Knows its commands by name and help, and imports the file of a command when the command is called."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.commands = {name: TyperCommand(name, help=text) for name, text in COMMANDS.items()}
+        self.commands = {
+            name: TyperCommand(name, help=text, short_help=text) for name, text in COMMANDS.items()
+        }
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As of typer, once no word of the command line is empty."""
+        refuse_empty(args)
+        return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the first argument names, imported."""
@@ -49,11 +63,24 @@ app = typer.Typer(
     help="Zero-shot labels for every image of a lake.\n\n"
     "The order of work: index the images, describe the classes, label, query.",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,  # plain help: its two columns hold whole sentences at 80 characters
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": normalise_option},
 )
+
+
+def refuse_empty(words: Sequence[str]) -> None:
+    """No word and no value of an option is empty; else a SettingsError, as most likely a variable of the shell is not set."""
+    for before, word in zip(("", *words), words, strict=False):
+        if not word.strip():
+            name = before if before.startswith("-") else "a word of the command line"
+        elif word.startswith("--") and word.endswith("=") and word.count("=") == 1:
+            name = word[:-1]
+        else:
+            continue
+        raise SettingsError(
+            f"{name} is empty; probably a variable is not set: give it a value, or leave the option out"
+        )
 
 
 def _print_version(wanted: bool) -> None:
@@ -77,12 +104,25 @@ def _root(
 def load_command(name: str) -> Any:
     """The command that the file of this name defines: its ``app`` if it has sub-commands, else its function."""
     module = importlib.import_module(f"laketag.jobs.{name}")
-    loaded = typer.Typer(rich_markup_mode="markdown")
+    loaded = typer.Typer(rich_markup_mode=None)
     if hasattr(module, "app"):
         loaded.add_typer(module.app, name=name)
     else:
         loaded.command(name)(on_terminal(getattr(module, name), getattr(module, "OPTIONS", {})))
-    return typer.main.get_group(loaded).commands[name]
+    command = typer.main.get_group(loaded).commands[name]
+    name_values(command)
+    return command
+
+
+def name_values(command: Any) -> None:
+    """The help of the command, and of those in it, shows TEXT or N for a value without a name of its own, and no Python type."""
+    for parameter in command.params:
+        if isinstance(parameter, TyperArgument):
+            parameter.display_type_rich = lambda **_: None  # type: ignore[method-assign]  # the name tells enough
+        elif not (parameter.metavar or parameter.is_flag or parameter.type_descriptor.is_choice):
+            parameter.metavar = "N" if parameter.bare_type() in ("int", "float") else "TEXT"
+    for inner in getattr(command, "commands", {}).values():
+        name_values(inner)
 
 
 def on_terminal(function: Callable[..., object], options: Mapping[str, Any]) -> Callable[..., None]:
@@ -115,13 +155,32 @@ def command_line() -> Any:
     return typer.main.get_command(app)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Run the command line; a user's mistake ends in one sentence, not in a traceback."""
-    signal.signal(signal.SIGTERM, _interrupt)  # a stopped job ends as on Ctrl-C and releases its lease
+    reach_loopback_directly(os.environ)
+    name = next(iter(sys.argv[1:]), "")
+    with stop_signals(RELEASE_S.get(name, RELEASE_NOTHING_S)) as stop:
+        try:
+            _run(resumes=name == "label")
+        except BaseException:  # whatever the signal has interrupted
+            if not stop.number:
+                raise
+    if stop.number:  # everything is released; what libraries do at exit may take any time
+        with suppress(OSError):
+            sys.stdout.flush()
+        os._exit(stop.exit_code)
+
+
+def reach_loopback_directly(environ: MutableMapping[str, str]) -> None:
+    """HTTP clients of this process reach servers on this machine directly, even if the environment names a proxy."""
+    known = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    if known != "*":
+        hosts = ",".join(filter(None, [known, *LOOPBACK]))
+        environ.update(no_proxy=hosts, NO_PROXY=hosts)  # some libraries read the one, some the other
+
+
+def _run(*, resumes: bool) -> None:
+    """The command has run; raises SystemExit for everything that a person may cause."""
     console = open_console(stderr=True)
     try:
         command_line()()
@@ -131,7 +190,8 @@ def main() -> None:
     except SystemExit as ended:
         cause = _cause(ended)
         if isinstance(cause, KeyboardInterrupt):
-            console.print("stopped; finished work is kept, and the same command resumes it")
+            kept = "; finished work is kept, and the same command resumes it" if resumes else ""
+            console.print(f"stopped{kept}")
         if isinstance(cause, BrokenPipeError):  # `laketag query … | head`
             discard_output()
             raise SystemExit(0) from None

@@ -82,9 +82,11 @@ def clear_folder(folder: Path) -> None:
 
 def write_settings(folder: Path) -> Path:
     """A settings file for the demo's tiny model, in the folder."""
-    text = (DATA / "settings.toml").read_text()
+    text = (DATA / "settings.toml").read_text(encoding="utf-8")
     file = folder / "settings.toml"
-    file.write_text(text.replace("local-dir:laketag/demo/model", f"local-dir:{DATA / 'model'}"))
+    file.write_text(
+        text.replace("local-dir:laketag/demo/model", f"local-dir:{DATA / 'model'}"), encoding="utf-8"
+    )
     return file
 
 

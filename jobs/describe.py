@@ -74,16 +74,16 @@ def describe(
 
     The file is one of
 
-    - **names**: class names, one a line or as a JSON list; the label prompt describes them
+    - names: class names, one a line or as a JSON list; the label prompt describes them
 
-    - **cupl**: JSON object of class → sentences
+    - cupl: JSON object of class → sentences
 
-    - **clip-d**: JSON object of class → descriptors, made into "{class}, which has {descriptor}", or a list of
+    - clip-d: JSON object of class → descriptors, made into "{class}, which has {descriptor}", or a list of
     descriptors such as WaffleCLIP's words (and --classes FILE)
 
-    - **clip-e**: list of templates with {} (and --classes FILE), or JSON object of class → templates
+    - clip-e: list of templates with {} (and --classes FILE), or JSON object of class → templates
 
-    - **csv**, **parquet**: columns class and text
+    - csv, parquet: columns class and text
 
     Texts that are empty, repeated, nearly repeated, or name another class are dropped, and so are those over
     the limit of a class; the table keeps them with the reason. Each rule can be switched off in the settings.

@@ -106,11 +106,11 @@ def index(
 ) -> "IndexSummary":
     """Write a snapshot of which images a collection holds, and in which versions, if anything changed.
 
-    `label` reads the newest snapshot; index again when images were added, removed or changed. Only names and
-    versions are read, and first bytes where an extension does not tell (`--by-content`). Files that are no images, hidden
-    ones, folders of systems (`@eaDir`, `#recycle`, `__MACOSX` and the like) and `--exclude` are left out and counted.
-    Of tables, the columns are found by their names: bytes (`image`, `jpg`, `content` …) before `bucket` and `key`, and these
-    before URIs (`uri`, `url`, `path` …).
+    The command label reads the newest snapshot; index again when images were added, removed or changed. Only names and
+    versions are read, and first bytes where an extension does not tell (--by-content). Files that are no images, hidden
+    ones, folders of systems (@eaDir, #recycle, __MACOSX and the like) and --exclude are left out and counted.
+    Of tables, the columns are found by their names: bytes (image, jpg, content …) before bucket and key, and these
+    before URIs (uri, url, path …).
     """
     from laketag.pipeline.flows.index_images import IndexRequest, index_images
     from laketag.pipeline.images.index_columns import IndexColumns

@@ -8,33 +8,49 @@ import typer
 Root = Annotated[
     str,
     typer.Option(
-        "--root", help="The lake: a folder, s3://bucket/prefix or az://container/prefix.", show_default=False
+        "--root",
+        metavar="LAKE",
+        help="The lake: a folder, s3://bucket/prefix or az://container/prefix.",
+        envvar="LAKETAG_ROOT",
+        show_default=False,
     ),
 ]
 Collection = Annotated[
-    str, typer.Option("--collection", "-c", help="Name of the image collection.", show_default=False)
+    str,
+    typer.Option(
+        "--collection", "-c", metavar="NAME", help="Name of the image collection.", show_default=False
+    ),
 ]
 DescriptionSet = Annotated[
-    str, typer.Option("--set", "-s", help="Name of the description set.", show_default=False)
+    str, typer.Option("--set", "-s", metavar="NAME", help="Name of the description set.", show_default=False)
 ]
 SettingsFile = Annotated[
     Path | None,
-    typer.Option("--settings", help="TOML file with settings; see 'laketag settings'.", show_default=False),
+    typer.Option(
+        "--settings",
+        metavar="FILE",
+        help="TOML file with settings; see 'laketag settings'.",
+        envvar="LAKETAG_SETTINGS",
+        show_default=False,
+    ),
 ]
 Overrides = Annotated[
     list[str],
     typer.Option(
         "--override",
         "-o",
-        metavar="TABLE.KEY=VALUE",
-        help="Set one key; may be repeated.",
+        metavar="T.KEY=VALUE",
+        help="Set one key, such as method.crops=16; may be repeated.",
         show_default=False,
     ),
 ]
 Address = Annotated[
     str | None,
     typer.Option(
-        "--address", help="Ray dashboard of the cluster, such as http://127.0.0.1:8265.", show_default=False
+        "--address",
+        metavar="URL",
+        help="Ray dashboard of the cluster, such as http://127.0.0.1:8265.",
+        show_default=False,
     ),
 ]
 Verbose = Annotated[

@@ -30,11 +30,12 @@ def submit(
     command: Annotated[list[str], typer.Argument(help="The laketag command, after --.", show_default=False)],
     address: Address = None,
     settings: SettingsFile = None,
-    detach: Annotated[bool, typer.Option(help="Do not wait for the job; print its id.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not wait for the job; print its id.")] = False,
     pinned: Annotated[
         bool,
         typer.Option(
-            help="Let Ray install the versions that are installed here; else the cluster's image has them."
+            "--pinned",
+            help="Let Ray install the versions that are installed here; else the cluster's image has them.",
         ),
     ] = False,
 ) -> None:

@@ -1,5 +1,6 @@
 """Reading the settings: one TOML file with a table for each part, and ``table.key=value`` overrides."""
 
+import codecs
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -32,12 +33,20 @@ def read_settings(file: Path | str | None = None, overrides: Iterable[str] = ())
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text())
+        written = file.read_bytes().removeprefix(codecs.BOM_UTF8)
+        return tomllib.loads(written.decode())
     except OSError as error:
         raise SettingsError(
             f"settings file {file} cannot be read ({error.strerror}); name an existing TOML file"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        before = written[: error.start].decode(errors="replace")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise SettingsError(
+            f"settings file {file} is not UTF-8: the byte 0x{written[error.start]:02x} at line {line}, column {column}; "
+            "save it as UTF-8"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"settings file {file} is not TOML: {error}; correct that line") from None
 
 

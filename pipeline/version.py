@@ -11,7 +11,7 @@ MANIFEST = Path(__file__).parent.parent / "submitted.json"
 def laketag_version() -> str:
     """The version of the submitted package, else of the installed one, else 0+source."""
     if MANIFEST.is_file():  # the cluster's image may have another version installed
-        return str(json.loads(MANIFEST.read_text())["laketag"])
+        return str(json.loads(MANIFEST.read_text(encoding="utf-8"))["laketag"])
     try:
         return version("laketag")
     except PackageNotFoundError:

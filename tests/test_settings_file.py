@@ -1,5 +1,7 @@
 """Reading the settings: one file, overrides, and every mistake named at once."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from laketag.pipeline.config import Settings
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.settings_file import read_settings
+from tests.end_to_end.command_line import PROJECT
 
 
 def refused(*overrides: str, file: Path | None = None) -> str:
@@ -60,6 +63,33 @@ def test_every_mistake_is_named_at_once_with_its_value_and_its_rule(tmp_path: Pa
 )
 def test_a_file_that_is_no_settings_file_is_named(tmp_path: Path, text: str, said: str) -> None:
     assert said in refused(file=write(tmp_path, text))
+
+
+def test_a_file_is_utf8_with_or_without_a_byte_order_mark_whatever_the_locale(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_bytes("\ufeff# für die Nacht\n[method]\ncrops = 9\n".encode())
+    assert read_settings(file).method.crops == 9
+    code = f"from laketag.pipeline.settings_file import read_settings; print(read_settings({str(file)!r}).method.crops)"
+    ascii_locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=ascii_locale, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "9\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("[method]\n# für\n".encode("latin-1"), "the byte 0xfc at line 2, column 4"),
+        ("\ufeff# ä\n# ö ".encode() + b"\xff\n", "the byte 0xff at line 2, column 5"),
+        ("[method]\n".encode("utf-16"), "the byte 0xff at line 1, column 1"),
+    ],
+    ids=["latin-1", "behind a byte order mark", "utf-16"],
+)
+def test_a_file_that_is_not_utf8_is_refused_with_the_place(tmp_path: Path, written: bytes, said: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_bytes(written)
+    assert f"{file} is not UTF-8: {said}; save it as UTF-8" in refused(file=file)
 
 
 def test_an_override_within_a_table_that_is_a_value_is_refused(tmp_path: Path) -> None:

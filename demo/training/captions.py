@@ -39,7 +39,7 @@ class Captions:
     """Random captions of each class, as tokens of a compact vocabulary."""
 
     def __init__(self) -> None:
-        descriptions: dict[str, list[str]] = json.loads(DESCRIPTIONS_PATH.read_text())
+        descriptions: dict[str, list[str]] = json.loads(DESCRIPTIONS_PATH.read_text(encoding="utf-8"))
         tokenize = open_clip.SimpleTokenizer(context_length=CONTEXT)
         texts, sizes = [], []
         for name in CLASS_NAMES:

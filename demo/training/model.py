@@ -71,7 +71,7 @@ def export_model(model: TrainedClip, token_ids: Int64[np.ndarray, "seen"], folde
     state["token_embedding.weight"] = table
     folder.mkdir(parents=True, exist_ok=True)
     config = {"model_cfg": MODEL_CONFIG, "preprocess_cfg": PREPROCESS_CONFIG}
-    (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     halves = {name: value.half().contiguous() for name, value in state.items()}
     weights = folder / "open_clip_model.safetensors"
     save_file(halves, weights, metadata={"format": "pt"})

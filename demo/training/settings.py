@@ -30,7 +30,7 @@ class Settings:
 
 def read_settings(path: Path) -> Settings:
     """Return the settings in the file; a missing or unknown name is an error."""
-    values = tomllib.loads(path.read_text())
+    values = tomllib.loads(path.read_text(encoding="utf-8"))
     known = {field.name for field in dataclasses.fields(Settings)}
     if values.keys() != known:
         raise ValueError(

@@ -38,7 +38,7 @@ def main() -> None:
     target, *command = sys.argv[1:]
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi(record(command)))
-    Path(target).write_text(console.export_svg(title="$ " + " ".join(command)))
+    Path(target).write_text(console.export_svg(title="$ " + " ".join(command)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class Api:
 
     def _ask(self, method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         headers = {
-            "Authorization": f"Bearer {self._token.read_text().strip()}",
+            "Authorization": f"Bearer {self._token.read_text(encoding='utf-8').strip()}",
             "Content-Type": "application/json",
         }
         data = None if body is None else json.dumps(body).encode()
@@ -66,7 +66,7 @@ class Api:
 
 def tonights_rayjob(manifest: Path, job: str, uid: str) -> dict[str, Any]:
     """The manifest's RayJob, named after the Kubernetes Job and owned by it, so that it is deleted with it."""
-    rayjob: dict[str, Any] = yaml.safe_load(manifest.read_text())
+    rayjob: dict[str, Any] = yaml.safe_load(manifest.read_text(encoding="utf-8"))
     metadata = rayjob["metadata"]
     metadata.pop("generateName", None)
     metadata["name"] = job + SUFFIX

@@ -68,11 +68,14 @@ def read_command(words: Sequence[str]) -> TypedCommand:
             f"laketag {shlex.join(typed)} cannot be run: {error.format_message().rstrip('.')}; "
             f"see: laketag {typed[0]} --help"
         ) from None
-    if context.params.get("settings") is not None:
+    source = context.get_parameter_source("settings")
+    if (
+        source is not None and source.name == "COMMANDLINE"
+    ):  # and not LAKETAG_SETTINGS, which submit reads itself
         raise SettingsError(
             "the cluster does not have this settings file; give --settings before --, so that it is sent along"
         )
-    return TypedCommand(typed, names, tuple(context.command.params), context.params)
+    return TypedCommand(typed, names, tuple(context.command.params), context.params | {"settings": None})
 
 
 def check_places(command: TypedCommand) -> None:

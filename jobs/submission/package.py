@@ -33,7 +33,7 @@ def build_working_directory(folder: Path, settings: Settings | None) -> None:
     if settings is not None:
         (folder / SETTINGS_NAME).write_text(as_shipped(settings), encoding="utf-8")
     manifest = {"laketag": laketag_version(), "python": platform.python_version()}
-    (folder / "laketag" / MANIFEST.name).write_text(json.dumps(manifest))
+    (folder / "laketag" / MANIFEST.name).write_text(json.dumps(manifest), encoding="utf-8")
 
 
 def as_shipped(settings: Settings) -> str:

@@ -25,7 +25,7 @@ a service account, or start Ray on every node with AWS_ACCESS_KEY_ID and AWS_SEC
 
 def check_python(manifest: Path) -> None:
     """This Python has the minor version of the one that submitted the job, or a ClusterError."""
-    submitted = json.loads(manifest.read_text())["python"]
+    submitted = json.loads(manifest.read_text(encoding="utf-8"))["python"]
     here = platform.python_version()
     if submitted.split(".")[:2] != here.split(".")[:2]:
         raise ClusterError(

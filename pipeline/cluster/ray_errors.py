@@ -107,7 +107,7 @@ def _describe_loss(error: BaseException) -> str:
 
 
 def _append_trace(error: BaseException, log_file: Path) -> None:
-    with log_file.open("a") as log:
+    with log_file.open("a", encoding="utf-8") as log:
         log.write("".join(traceback.format_exception(error)))
 
 

@@ -1,38 +1,83 @@
 """Where Ray's own messages go: into a file, and not onto the terminal."""
 
 import functools
+import io
 import logging
 import os
+import re
+import sys
 import tempfile
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 LOGGERS = ("ray", "ray.data")
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+EVERY_LINE = re.compile("")
 
 
 @functools.cache
 def ray_log_file() -> Path:
-    """The file for the messages of Ray to this process."""
-    file = Path(tempfile.gettempdir()) / "laketag" / f"ray-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return file
+    """The file for the messages of Ray to this process; no folder of its own, which another user may have made."""
+    name = f"laketag-ray-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
+    return Path(tempfile.gettempdir(), name)
 
 
-def send_ray_logs_to_file() -> None:
-    """Ray's loggers write to ``ray_log_file`` instead of stderr; call it before ``ray.init()`` and after, which resets them."""
-    # What raylets report ("(raylet) …") is printed by a thread of Ray, not logged; raylet.out of Ray's session has it too.
-    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # read when ray is imported: skip every line
+@contextmanager
+def ray_logs_in_file() -> Iterator[None]:
+    """Inside, what Ray logs and prints in this process goes to ``ray_log_file``; ``ray.init()`` must be given LOG_FORMAT."""
     import ray.data  # noqa: F401  # configures its logger on import
+    from ray._private.ray_logging import stdout_deduplicator
+    from ray.util.annotations import RayDeprecationWarning
 
-    for name in LOGGERS:
-        logger = logging.getLogger(name)
+    warnings.filterwarnings(
+        "ignore", category=RayDeprecationWarning
+    )  # of a later Ray than the one that is required
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [(logger.handlers, logger.propagate) for logger in loggers]
+    skipped = stdout_deduplicator.skip_re
+    # "(raylet) …" is printed by a thread of Ray; raylet.out of Ray's session has it too
+    stdout_deduplicator.skip_re = EVERY_LINE
+    for logger in loggers:
         own = [known for known in logger.handlers if type(known).__name__ == "SessionFileHandler"]
-        logger.handlers = [*own, _file_handler()]
-        logger.propagate = False
+        logger.handlers, logger.propagate = [*own, _file_handler()], False
+    try:
+        with _native_stderr_in_file():
+            yield
+    finally:
+        stdout_deduplicator.skip_re = skipped
+        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate
+
+
+@contextmanager
+def _native_stderr_in_file() -> Iterator[None]:
+    """What Ray's C++ code writes to standard error goes to the file; Python's ``sys.stderr`` still writes to where it did."""
+    try:
+        terminal = os.dup(2)
+    except OSError:  # this process has no standard error
+        yield
+        return
+    python = sys.stderr
+    python.flush()
+    with ray_log_file().open("ab") as log:
+        os.dup2(log.fileno(), 2)
+    if python is sys.__stderr__ and isinstance(python, io.TextIOWrapper):
+        raw = io.FileIO(terminal, "w", closefd=False)
+        sys.stderr = io.TextIOWrapper(raw, python.encoding, python.errors, write_through=True)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        sys.stderr = python
+        os.dup2(terminal, 2)
+        os.close(terminal)
 
 
 @functools.cache
 def _file_handler() -> logging.Handler:
-    handler = logging.FileHandler(ray_log_file(), delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler = logging.FileHandler(ray_log_file(), encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
     return handler

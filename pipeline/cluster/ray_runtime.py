@@ -1,18 +1,19 @@
 """The Ray that a command runs on: the one that RAY_ADDRESS names, or one embedded in the process."""
 
 import gc
-import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from laketag.pipeline.cluster.nodes import Node, free_now, living_nodes, total
+from laketag.pipeline.cluster.ray_address import named_address, resolve_address, starter_of
 from laketag.pipeline.cluster.ray_errors import ray_errors
-from laketag.pipeline.cluster.ray_logs import ray_log_file, send_ray_logs_to_file
+from laketag.pipeline.cluster.ray_files import own_token, ray_folder
+from laketag.pipeline.cluster.ray_logs import LOG_FORMAT, ray_log_file, ray_logs_in_file
 from laketag.pipeline.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class RayRuntime:
     log_file: Path
     free: Node  # what no job holds at the start
     cores: int  # of this machine
+    starter: str | None = None  # the other user of this machine who has started it
 
     @property
     def total(self) -> Node:
@@ -39,7 +41,7 @@ class RayRuntime:
 
     def __str__(self) -> str:
         where = "this machine" if self.embedded else f"{len(self.nodes)} node(s)"
-        return f"{where}: {self.total}"
+        return f"{where}{f' of the Ray of user {self.starter}' if self.starter else ''}: {self.total}"
 
 
 @contextmanager
@@ -50,22 +52,27 @@ def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
     default the machine's cores, but at least two: the label actor holds one, and fetch and decode need the other.
     Errors of tasks and actors are raised as the LaketagError that they were, or as one that names the log.
     """
-    send_ray_logs_to_file()
-    import ray
+    with ray_logs_in_file(), ray_errors(ray_log_file()), ExitStack() as stack:
+        import ray
 
-    address = os.environ.get("RAY_ADDRESS")
-    started = not ray.is_initialized()
-    with ray_errors(ray_log_file()):
-        try:
-            if started:
-                _init_ray(address, logical_cpus or max(2, usable_cores()))
-            _set_up_ray_data()
-            nodes = living_nodes()
-            embedded = not address and len(nodes) == 1
-            yield RayRuntime(embedded, nodes, ray_log_file(), free_now(), usable_cores())
-        finally:
-            if started:
-                ray.shutdown()
+        named = named_address()
+        starter = None
+        if not ray.is_initialized():
+            # Handles of an earlier Ray's actors, in reference cycles that Ray Data leaves behind, must go while there is no
+            # Ray: actors of the next one have the same ids and would be released with them.
+            gc.collect()
+            if named is None:
+                stack.enter_context(own_token())
+            stack.callback(ray.shutdown)
+            with _our_sigterm():
+                if named is None:
+                    _start(logical_cpus or max(2, usable_cores()))
+                else:
+                    starter = _connect(named)
+        _set_up_ray_data()
+        nodes = living_nodes()
+        embedded = named is None and len(nodes) == 1
+        yield RayRuntime(embedded, nodes, ray_log_file(), free_now(), usable_cores(), starter)
 
 
 def usable_cores() -> int:
@@ -75,63 +82,59 @@ def usable_cores() -> int:
     return int(get_num_cpus(override_docker_cpu_warning=True))
 
 
-def _init_ray(address: str | None, logical_cpus: int) -> None:
-    # Handles of an earlier Ray's actors, in reference cycles that Ray Data leaves behind, must go while there is no Ray:
-    # actors of the next one have the same ids and would be released with them.
-    gc.collect()
-    with _same_sigterm():
-        if address:
-            _connect(address)
-        else:
-            _start(logical_cpus)
-    send_ray_logs_to_file()
-
-
 @contextmanager
-def _same_sigterm() -> Iterator[None]:
-    """Restores the handler of SIGTERM, which ray.init() replaces: a stopped job must end as the command line wants it to."""
+def _our_sigterm() -> Iterator[None]:
+    """The handler of SIGTERM, which ray.init() replaces, is the one of before; a signal meanwhile is a KeyboardInterrupt."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     handler = signal.getsignal(signal.SIGTERM)
     try:
         yield
+    except SystemExit:  # what Ray's handler raises
+        raise KeyboardInterrupt from None
     finally:
         signal.signal(signal.SIGTERM, handler)
 
 
-def _connect(address: str) -> None:
-    import ray
-
+def _connect(named: str) -> str | None:
+    """This process is connected to that Ray; the other user who has started it, if there is one."""
+    address = resolve_address(named)
     try:
-        ray.init(address=address, log_to_driver=False, configure_logging=False, job_config=_job_config())
+        _init_ray(address=address)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ClusterError(
-            f"Ray at RAY_ADDRESS={address} cannot be reached ({error}); "
+            f"Ray at RAY_ADDRESS={named} cannot be joined ({error}); "
             "check that the head runs and that this is its address, or unset RAY_ADDRESS to work on this machine"
         ) from error
+    return starter_of(address)
 
 
 def _start(logical_cpus: int) -> None:
     import ray
 
+    folder = ray_folder()
     for left in reversed(range(START_TRIES)):
         try:
-            ray.init(
-                address="local",
-                num_cpus=logical_cpus,
-                include_dashboard=False,
-                log_to_driver=False,
-                configure_logging=False,
-                job_config=_job_config(),
-            )
+            _init_ray(address="local", num_cpus=logical_cpus, include_dashboard=False, _temp_dir=str(folder))
             return
         except Exception as error:  # Ray raises a bare Exception when its processes start too slowly
             ray.shutdown()
             if left == 0 or "timed out during startup" not in str(error):
                 raise ClusterError(
-                    f"Ray does not start on this machine ({error}); see its logs in /tmp/ray"
+                    f"Ray does not start on this machine ({error}); see its logs in {folder}, "
+                    "or set RAY_TMPDIR to another folder, with a short path"
                 ) from error
+
+
+def _init_ray(**where: Any) -> None:
+    import ray
+    from ray._private import ray_constants
+
+    # Under `uv run` Ray would send the current folder to every worker and start each of them by uv. It reads its own
+    # environment variable for this when it is imported, and a person's script may have imported it before us.
+    ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = False
+    ray.init(**where, log_to_driver=False, logging_format=LOG_FORMAT, job_config=_job_config())
 
 
 def _job_config() -> "JobConfig":

@@ -170,7 +170,7 @@ def _has_ended(holder: dict[str, Any]) -> bool:
 def _pid_namespace() -> str:
     """The boot and PID namespace in which a process id means one process; empty where the system does not name them."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return boot + str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return ""

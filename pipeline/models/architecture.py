@@ -107,7 +107,7 @@ def _tag_config(settings: BackboneSettings) -> dict[str, Any] | None:
 def _read_folder_config(folder: str, storage: StorageSettings) -> dict[str, Any]:
     path = local_copy(f"{folder}/{CONFIG_FILE}", None, storage).path
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ModelError(
             f"{folder}/{CONFIG_FILE} is not JSON ({error}); export the model again with open_clip"

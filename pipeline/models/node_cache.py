@@ -37,7 +37,9 @@ def copy_once(
     key = expected.sha256 if expected else pointer.stem
 
     def find() -> HashedFile | None:
-        sha256 = expected.sha256 if expected else pointer.read_text() if pointer.is_file() else ""
+        sha256 = (
+            expected.sha256 if expected else pointer.read_text(encoding="utf-8") if pointer.is_file() else ""
+        )
         copy = folder / f"{sha256}{suffix}"
         return HashedFile(copy, sha256) if copy.is_file() and sha256_of(copy) == sha256 else None
 
@@ -53,7 +55,7 @@ def copy_once(
                     expected.check(sha256, name)
                 copy = partial.replace(folder / f"{sha256}{suffix}")
                 if not expected:
-                    partial.write_text(sha256)
+                    partial.write_text(sha256, encoding="utf-8")
                     partial.replace(pointer)
             return HashedFile(copy, sha256)
 

@@ -21,6 +21,7 @@ class SharedRay:
 
     def __init__(self) -> None:
         self._running: ExitStack | None = None
+        self._token = ""
 
     def join(self) -> None:
         """This process is connected to it; its workers know the credentials of the stores' owner, and no endpoint."""
@@ -28,11 +29,16 @@ class SharedRay:
             self._running = ExitStack()
             with patch.dict(os.environ, credentials_env()):
                 self._running.enter_context(ray_runtime(logical_cpus=CPUS))
+                self._token = os.environ["RAY_AUTH_TOKEN"]
 
     @property
     def env(self) -> dict[str, str]:
-        """With which another process of this user joins it too; the token is in a file of the user's."""
-        return {"RAY_ADDRESS": ray.get_runtime_context().gcs_address, "RAY_AUTH_MODE": "token"}
+        """With which another process joins it too."""
+        return {
+            "RAY_ADDRESS": ray.get_runtime_context().gcs_address,
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": self._token,
+        }
 
     def leave(self) -> None:
         """This process is connected to no Ray."""
