@@ -19,7 +19,7 @@ from laketag.pipeline.errors import ExitCode, LaketagError, SettingsError
 from laketag.pipeline.screen import Screen
 
 COMMANDS = {
-    "index": "Write a snapshot of which images a collection holds, and in which versions.",
+    "index": "Write a snapshot of which images a collection holds, and in which versions, if anything changed.",
     "describe": "Write the descriptions of the classes, embedded, as a new version of a description set.",
     "label": "Label the images of a collection that have no label yet, or have changed.",
     "query": "Query the label tables: runs, labels, those in doubt, tags, failures, a summary, or SQL.",

@@ -41,7 +41,7 @@ def stop_signals(release_s: float) -> Iterator[Stop]:
         if not interrupted.is_set():
             interrupted.set()
             stop.number = stop.number or number  # the thread may come later
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(signal.Signals(number))
 
     reading, writing = os.pipe()
     os.set_blocking(writing, False)

@@ -92,7 +92,7 @@ def _our_sigterm() -> Iterator[None]:
     try:
         yield
     except SystemExit:  # what Ray's handler raises
-        raise KeyboardInterrupt from None
+        raise KeyboardInterrupt(signal.SIGTERM) from None
     finally:
         signal.signal(signal.SIGTERM, handler)
 

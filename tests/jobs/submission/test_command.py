@@ -31,7 +31,7 @@ DESCRIBE = ("describe", "animals", "--root", "s3://b/lake", "-s", "animals")
         ((*LABEL, "--settings", "x.toml"), "give --settings before --"),
         ((*LABEL, "--settings=x.toml"), "give --settings before --"),
         (LABEL[:-2], "Missing option '--set' / '-s'; see: laketag label --help"),
-        ((*LABEL, "--limit", "3"), "No such option: --limit"),
+        ((*LABEL, "--limits", "3"), "No such option: --limits"),
         ((*LABEL, "more"), "unexpected extra argument"),
         ((*LABEL, "-o"), "Option '-o' requires an argument"),
         ((*DESCRIBE, "--format", "xml"), "'xml' is not one of"),

@@ -17,7 +17,7 @@ from laketag.pipeline.errors import ClusterError
 from tests.end_to_end.command_line import LAKETAG, PROJECT, command_env, one_line, start_laketag, wait_until
 from tests.jobs.submission.fake_dashboard import NO_ANSWER, Answer, FakeDashboard, details, serve_dashboard
 
-LOCAL_END = "finished work is kept"
+LOCAL_END = "stopped\n"
 SHORT = Polling(poll_s=0.01, reconnect_s=0.2)
 LOG = "one\ntwo\nthree\n"
 
