@@ -32,7 +32,7 @@ COMMANDS = {
 
 RELEASE_S = {"label": 8.0, "describe": 8.0, "demo": 8.0}
 """How long a command that holds a lease or runs Ray may take to let go of them after a signal."""
-RELEASE_NOTHING_S = 0.8
+RELEASE_NOTHING_S = 3.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
