@@ -75,7 +75,7 @@ class ImageListing:
         for file in page:
             if isinstance(file, Skipped):
                 self.left_out.add(file.path, file.reason)
-            elif file.path.endswith("/"):  # a store's mark for a folder
+            elif not file.path or file.path.endswith("/"):  # a store's mark for a folder
                 continue
             elif reason := exclusions.reason(file.path):
                 self.left_out.add(file.path, reason)

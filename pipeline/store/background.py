@@ -2,9 +2,12 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TypeVar
+
+LOOK_S = 0.2
+"""How long a signal may be waited for."""
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -27,19 +30,44 @@ def in_background(work: Callable[[], T]) -> "Future[T]":
     return future
 
 
+def first_done(futures: Collection["Future[T]"]) -> tuple["set[Future[T]]", "set[Future[T]]"]:
+    """Those that are done, at least one, and those that are not.
+
+    In short waits: after ``import polars`` Ctrl-C does not interrupt a wait any more, because its handler of SIGINT makes the
+    system go on with it.
+    """
+    while True:
+        done, others = wait(futures, LOOK_S, FIRST_COMPLETED)
+        if done:
+            return done, others
+
+
+def result_of(future: "Future[T]") -> T:
+    """The future's result, or what a signal raises meanwhile."""
+    first_done([future])
+    return future.result()
+
+
+def wait_for(work: Callable[[], T]) -> T:
+    """The work's result, or what a signal raises meanwhile; for calls of a library that signals do not interrupt."""
+    if threading.current_thread() is threading.main_thread():
+        return result_of(in_background(work))
+    return work()
+
+
 def map_in_background(function: Callable[[A], T], items: Iterable[A], in_flight: int) -> Iterator[T]:
     """The function's results in the order of the items, of which at most so many are worked on at once."""
     running: deque[Future[T]] = deque()
     for item in items:
         if len(running) == in_flight:
-            yield running.popleft().result()
+            yield result_of(running.popleft())
         running.append(in_background(lambda item=item: function(item)))  # type: ignore[misc]  # bound at once
     while running:
-        yield running.popleft().result()
+        yield result_of(running.popleft())
 
 
 def iterate_in_background(pages: Iterator[T]) -> Iterator[T]:
     """The same pages, each of which is waited for in the background."""
     end = object()
-    while (page := in_background(lambda: next(pages, end)).result()) is not end:
+    while (page := result_of(in_background(lambda: next(pages, end)))) is not end:
         yield page  # type: ignore[misc]  # it is not the end

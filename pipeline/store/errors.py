@@ -26,6 +26,7 @@ UNREACHABLE = re.compile(
     r"EndpointConnectionError|ConnectTimeoutError|ConnectionClosedError|ProxyConnectionError"
     r"|Connection refused|dns error|tcp connect|error sending request"
 )
+UNNAMEABLE = re.compile(r"Error parsing Path|contained empty path segment")
 OBSTORE_STATUS = {"PermissionDeniedError": 403, "UnauthenticatedError": 401, "PreconditionError": 412}
 """The HTTP status behind obstore's own exceptions, by name (obstore.exceptions)."""
 STATUS = re.compile(r"Server returned non-2xx status code: (\d{3})\b")
@@ -125,6 +126,11 @@ def _translate_remote(url: str, error: BaseException) -> StorageError | None:
     if is_s3 and (status in (301, 307) or code == "AuthorizationHeaderMalformed"):
         return StorageError(
             f"{url}: {bucket} is in another region; set storage.region or AWS_REGION to that region"
+        )
+    if UNNAMEABLE.search(text):
+        return StorageError(
+            f"{url}: has an empty part, '.', '..' or a control character in its key, which a client of the store cannot name; "
+            "choose another key"
         )
     if UNREACHABLE.search(name) or UNREACHABLE.search(searched):
         return StorageError(

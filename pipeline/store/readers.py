@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from laketag.pipeline.store.background import wait_for
 from laketag.pipeline.store.versions import UNKNOWN, Version, version_of_etag
 
 CHUNK_BYTES = 1 << 20
@@ -49,11 +50,14 @@ class ObstoreReader:
 
     def find(self) -> Found:
         """One HEAD request."""
-        meta = self.client.head(self.key)
+        meta = wait_for(lambda: self.client.head(self.key))
         return Found(version_of_etag(meta["e_tag"]), meta["size"])
 
     def read(self, start: int, end: int, ends_at_s: float) -> Part:  # noqa: ARG002
         """One GET request."""
+        return wait_for(lambda: self._read(start, end))
+
+    def _read(self, start: int, end: int) -> Part:
         answer = self.client.get(self.key, options={"range": (start, end)})
         return Part(version_of_etag(answer.meta["e_tag"]), answer.bytes())
 

@@ -6,7 +6,7 @@ depth of the folders. Some stores do not list from a given key on (StartAfter), 
 """
 
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import StorageError
-from laketag.pipeline.store.background import in_background, iterate_in_background
+from laketag.pipeline.store.background import first_done, in_background, iterate_in_background, result_of
 from laketag.pipeline.store.errors import read_answer
 from laketag.pipeline.store.locations import Listed, Location
 from laketag.pipeline.store.readers import BotocoreReader, ObstoreReader, Reader
@@ -97,7 +97,7 @@ def list_pages(prefix: Prefix) -> Iterator[list[Any]]:
         if number >= PAGES_BEFORE_SPLIT and seen:
             break
     in_order = all(one < other for one, other in pairwise(seen))
-    if in_order and in_background(lambda: _lists_from(prefix, seen[-1])).result():
+    if in_order and result_of(in_background(lambda: _lists_from(prefix, seen[-1]))):
         yield from _list_side_by_side(prefix, _split(KeyRange(seen[-1], None), seen[0], len(prefix.prefix)))
     else:
         yield from (page.objects for page in pages)
@@ -171,7 +171,7 @@ def _list_side_by_side(prefix: Prefix, ranges: list[KeyRange]) -> Iterator[list[
     while ranges or running:
         while ranges and len(running) < REQUESTS_IN_FLIGHT:
             running.add(in_background(partial(list_range, prefix, ranges.pop())))
-        done, running = wait(running, return_when=FIRST_COMPLETED)
+        done, running = first_done(running)
         for future in done:
             objects, rest = future.result()
             ranges += rest

@@ -16,6 +16,7 @@ from laketag.pipeline.errors import InputError, StorageError
 from laketag.pipeline.images.findings import LeftOut
 from laketag.pipeline.images.listing import ImageListing, ListingRules, image_id
 from laketag.pipeline.stages.fetch_images import fetch_images
+from laketag.pipeline.store.schemes import open_filesystem
 from tests.images.decoding import encode, gradient
 from tests.stores.store import Store
 
@@ -238,3 +239,24 @@ def test_a_store_is_looked_into_only_when_asked(bucket: Store) -> None:
         assert sorted(path for frame in images for path in frame["path"]) == expected
         assert images.left_out.files["in @eaDir"] == 1
         assert images.left_out.files[".txt"] == 1
+
+
+def test_marks_of_folders_and_old_versions_are_no_images(bucket: Store) -> None:
+    """Consoles make ``folder/``; a bucket with versions lists what is current, and not what was removed."""
+    filesystem, root = open_filesystem(bucket.root, bucket.storage)
+    filesystem.call_s3("put_bucket_versioning", Bucket=root, VersioningConfiguration={"Status": "Enabled"})
+    for key in ("in/", "in/a/", "in/photos.jpg/", "in/a/x.jpg", "in/a/x.jpg", "in/gone.jpg"):
+        filesystem.call_s3(
+            "put_object", Bucket=root, Key=key, Body=b"" if key.endswith("/") else key.encode()
+        )
+    filesystem.call_s3("delete_object", Bucket=root, Key="in/gone.jpg")
+    images = ImageListing(bucket.url("in"), bucket.storage)
+    found = pl.concat(list(images))
+    assert found["path"].to_list() == ["a/x.jpg"]
+    assert images.left_out.files == {}
+    batch = found.with_columns(image_id=pl.col("uri")).drop("path").to_arrow()
+    assert fetch_images(batch, fetch=FetchSettings(), storage=bucket.storage)["failure"].null_count == 1
+    for version in filesystem.call_s3("list_object_versions", Bucket=root).get("Versions", []):
+        filesystem.call_s3("delete_object", Bucket=root, Key=version["Key"], VersionId=version["VersionId"])
+    for mark in filesystem.call_s3("list_object_versions", Bucket=root).get("DeleteMarkers", []):
+        filesystem.call_s3("delete_object", Bucket=root, Key=mark["Key"], VersionId=mark["VersionId"])

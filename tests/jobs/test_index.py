@@ -1,6 +1,7 @@
 """What ``laketag index`` refuses, and what it prints."""
 
 import io
+import signal
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,15 @@ import pytest
 from rich.console import Console
 
 from laketag.jobs.index import index, show_summary
-from laketag.pipeline.errors import SettingsError
+from laketag.pipeline.errors import AccessError, SettingsError
 from laketag.pipeline.flows.index_images import IndexSummary
 from laketag.pipeline.lake.snapshot_changes import Changes
 from laketag.pipeline.lake.snapshots import Snapshot
 from laketag.pipeline.screen import Screen
-from tests.end_to_end.command_line import one_line
+from tests.end_to_end.command_line import one_line, start_laketag
+from tests.stores.bends import RequesterPays
+from tests.stores.fault_proxy import Fault, FaultProxy
+from tests.stores.store import Store
 
 
 def test_options_of_one_kind_of_source_are_refused_for_others(tmp_path: Path) -> None:
@@ -118,3 +122,36 @@ def test_the_column_that_was_taken_is_said_with_the_reason(tmp_path: Path) -> No
     said = "the images are the bytes in column 'jpg' (found by its name and type; the URIs in column 'url' are not read)"
     assert list(summary.columns) == [said]
     assert said in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("end", "path"), [(signal.SIGTERM, "^/t-[0-9a-f]+$"), (signal.SIGINT, "/in$")], ids=["listing", "reading"]
+)
+def test_a_signal_ends_an_index_whose_store_does_not_answer(
+    moto: Store, moto_faults: FaultProxy, tmp_path: Path, end: signal.Signals, path: str
+) -> None:
+    """The store would be waited for for minutes."""
+    moto.put("in/x.jpg", b"x")
+    fault = moto_faults.add(Fault("hold", method="GET", path=path))
+    behind = moto.through(moto_faults.url)
+    command = start_laketag(
+        "index", moto.url("in"), "--root", str(tmp_path), "--collection", "c", env=behind.env
+    )
+    command.until(lambda: fault.hits, "the store is asked")
+    command.process.send_signal(end)
+    code = command.process.wait(20)
+    fault.over = True
+    assert command.wait() == code != 0, command.text
+
+
+def test_images_and_the_lake_are_reached_in_their_own_ways(moto: Store, moto_faults: FaultProxy) -> None:
+    """Two endpoints, of which one is in another region and wants to be paid."""
+    moto.put("in/x.jpg", b"x")
+    moto_faults.bend = RequesterPays()
+    source = [f"source.endpoint_url={moto_faults.url}", "source.requester_pays=true"]
+    lake = [f"storage.endpoint_url={moto.storage.endpoint_url}"]
+    assert index(moto.url("in"), moto.url("lake"), "c", override=[*lake, *source]).images == 1
+    assert {path.split("/")[1] for _, path in moto_faults.requests} == {moto.root.removeprefix("s3://")}
+    assert not [path for _, path in moto_faults.requests if "/lake/" in path]
+    with pytest.raises(AccessError, match="requester pays"):
+        index(moto.url("in"), moto.url("lake"), "c", override=[*lake, source[0]])
