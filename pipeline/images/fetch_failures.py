@@ -3,7 +3,7 @@
 import re
 
 from laketag.pipeline.images.image_failure import ImageFailure, PassingFailure
-from laketag.pipeline.store.errors import read_answer, without_secrets, without_urls
+from laketag.pipeline.store.errors import no_cloud_credentials, read_answer, without_secrets, without_urls
 from laketag.pipeline.store.versions import ChangedError
 
 THROTTLED = re.compile(
@@ -22,9 +22,14 @@ PASSING = re.compile(
 
 
 def explain(error: Exception) -> ImageFailure:
-    """The failure behind an error of a client or the disk; a PassingFailure where a retry may help."""
+    """The failure behind an error of a client or the disk; a PassingFailure where a retry may help.
+
+    An AccessError is raised if the store could not even be asked.
+    """
     if isinstance(error, ImageFailure):
         return error
+    if refused := no_cloud_credentials("gs:// or az://", error):
+        raise refused
     if isinstance(error, ChangedError):
         return ImageFailure("changed", str(error))
     code, status = read_answer(error)

@@ -26,6 +26,8 @@ UNREACHABLE = re.compile(
     r"EndpointConnectionError|ConnectTimeoutError|ConnectionClosedError|ProxyConnectionError"
     r"|Connection refused|dns error|tcp connect|error sending request"
 )
+NO_TOKEN = re.compile(r"Error performing token request|Account must be specified|(Read|Decode)\w*Credentials")
+"""How obstore's clients of Google and Azure say that they found no credentials, or that these give no access token."""
 UNNAMEABLE = re.compile(r"Error parsing Path|contained empty path segment")
 OBSTORE_STATUS = {"PermissionDeniedError": 403, "UnauthenticatedError": 401, "PreconditionError": 412}
 """The HTTP status behind obstore's own exceptions, by name (obstore.exceptions)."""
@@ -72,6 +74,18 @@ def translate(url: str, error: BaseException) -> StorageError | None:
     return None
 
 
+def no_cloud_credentials(url: str, error: BaseException) -> AccessError | None:
+    """The error if Google or Azure could not be asked for want of credentials, which is no answer about the URL."""
+    if not NO_TOKEN.search(text := str(error)):
+        return None
+    return AccessError(
+        f"{url}: no usable credentials for the store ({without_secrets(text, 150)}); "
+        "set GOOGLE_APPLICATION_CREDENTIALS for gs://, or AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY for az:// "
+        "(or another of their usual variables), or read what is public with storage.anonymous = true "
+        "(az:// needs the account's name for that, too)"
+    )
+
+
 def read_answer(error: BaseException) -> Answer:
     """The S3 error code and HTTP status in an error, or in the error that caused it."""
     seen: BaseException | None = error
@@ -94,7 +108,7 @@ def without_urls(text: str) -> str:
 
 def without_secrets(text: str, limit: int = 300) -> str:
     """The text of an error on one line, cut to the limit, without credentials of URLs and headers."""
-    text = " ".join(text.split())
+    text = " ".join(text.partition("\n\nDebug source:")[0].split())  # obstore says everything twice
     text = re.sub(r"(https?://)[^/\s@]+@", r"\1", text)
     text = re.sub(
         r"(?i)((?:signature|credential|security-token|accesskeyid)\W{1,3})[\w/+%=.-]+", r"\1…", text
@@ -103,6 +117,8 @@ def without_secrets(text: str, limit: int = 300) -> str:
 
 
 def _translate_remote(url: str, error: BaseException) -> StorageError | None:
+    if refused := no_cloud_credentials(url, error):
+        return refused
     code, status = read_answer(error)
     name, text = type(error).__name__, str(error)
     searched = without_urls(text)

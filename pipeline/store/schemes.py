@@ -12,7 +12,7 @@ from fsspec.implementations.local import LocalFileSystem
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.store import cloud_objects, fsspec_files, local_files, s3_clients, s3_objects
-from laketag.pipeline.store.errors import read_answer
+from laketag.pipeline.store.errors import no_cloud_credentials, read_answer
 from laketag.pipeline.store.locations import LOCAL, WEB, LeaveOut, Listed, Location, Skipped, parse_url
 from laketag.pipeline.store.readers import Reader
 from laketag.pipeline.store.s3_buckets import bucket_access
@@ -227,6 +227,8 @@ def _only_images(location: Location) -> SettingsError:
 
 
 def _may_not_be_seen(error: Exception) -> bool:
+    if no_cloud_credentials("", error):
+        return False
     status = read_answer(error).status
     return isinstance(error, NOT_SEEN) or status in (401, 403, 404)
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from laketag.pipeline.config import StorageSettings
-from laketag.pipeline.errors import SettingsError, StorageError
+from laketag.pipeline.errors import AccessError, SettingsError, StorageError
 from laketag.pipeline.images.image_locations import embedded_uri
 from laketag.pipeline.images.listing import ImageListing
 from laketag.pipeline.lake.lease import hold_lease
@@ -138,6 +138,19 @@ def test_a_lake_on_azure(azure: Store) -> None:
     remove_folder(lake.path("staging"), lake.storage)
     assert list_folders(lake.path("staging"), lake.storage) == []
     assert list_files(lake.path("runs"), lake.storage) == [table]
+
+
+@pytest.mark.parametrize("key", ["x.jpg", "in"])
+def test_a_client_without_an_account_ends_the_run_and_not_the_image(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AZURE_")]:
+        monkeypatch.delenv(name)
+    nobody = Store("azure", "az://container")
+    with pytest.raises(AccessError, match=r"no usable credentials .*AZURE_STORAGE_ACCOUNT_NAME"):
+        read_one(nobody, nobody.url(key))
+    with pytest.raises(AccessError, match="no usable credentials"):
+        list(ImageListing(nobody.url(key), nobody.storage))
 
 
 def test_a_container_that_is_not_there_is_named(azure: Store) -> None:
