@@ -127,7 +127,7 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
     chain: Dataset = (
         # read: the planned rows, 150 bytes each; a block for each task of the next stage
         ray.data.from_blocks(plan_blocks)
-        # fetch: as many rows out as in, with encoded bytes or a failure, PART_BYTES at once; waits for the network
+        # fetch: as many rows out as in, with encoded bytes or a failure, HELD_BYTES at once; waits for the network
         .map_batches(
             partial(fetch_in_parts, fetch=settings.fetch, storage=settings.source_storage),
             batch_format="pyarrow",

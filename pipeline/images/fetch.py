@@ -3,13 +3,14 @@
 import asyncio
 import functools
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
 from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.errors import LaketagError
+from laketag.pipeline.images.byte_limits import ByteBudget, ByteGate
 from laketag.pipeline.images.fetch_files import read_file
 from laketag.pipeline.images.fetch_objects import read_object, read_slowly
 from laketag.pipeline.images.fetch_rows import (
@@ -19,6 +20,7 @@ from laketag.pipeline.images.fetch_rows import (
     read_rows,
     row_group_deadline_s,
     split_by_row_group,
+    unpacked_bytes,
 )
 from laketag.pipeline.images.fetch_web import open_session, read_page
 from laketag.pipeline.images.image_failure import ImageFailure
@@ -32,7 +34,7 @@ from laketag.pipeline.store.versions import Version
 FILE_THREADS = 16
 """Local reads at once: with more, a disk only seeks more."""
 TABLE_READS = 4
-"""Row groups of embedded images read at once: each holds a few pages of a column in memory."""
+"""Row groups of embedded images read at once, if they are small enough for byte_limits.DECODED_BYTES."""
 
 T = TypeVar("T")
 Image = memoryview | bytes | ImageFailure
@@ -49,8 +51,12 @@ class Fetched:
 
 def fetch_all(
     uris: Sequence[str], etags: Sequence[str], settings: FetchSettings, storage: StorageSettings
-) -> list[Fetched]:
-    """The bytes of each URI's version, in order. The failure of a single image is part of the result, and not raised."""
+) -> list[Fetched | None]:
+    """The bytes of each URI's version, in order. The failure of a single image is part of the result, and not raised.
+
+    None for images that were not read because the others are as large as a batch may be (byte_limits.HELD_BYTES); at least
+    one image has a result.
+    """
     with ThreadPoolExecutor(
         1, thread_name_prefix="fetch"
     ) as thread:  # its own event loop, because the caller may be in a running one
@@ -59,19 +65,19 @@ def fetch_all(
 
 async def _fetch(
     uris: Sequence[str], etags: Sequence[str], settings: FetchSettings, storage: StorageSettings
-) -> list[Fetched]:
+) -> list[Fetched | None]:
     batch = _Batch(settings, storage)
     try:
         await _read_all(batch, uris, etags, settings)
     finally:
         await batch.close()
-    return [batch.found[index] for index in range(len(uris))]
+    return [batch.found.get(index) for index in range(len(uris))]
 
 
 async def _read_all(
     batch: "_Batch", uris: Sequence[str], etags: Sequence[str], settings: FetchSettings
 ) -> None:
-    """Every image of the batch has a result."""
+    """Every image of the batch that finds room has a result."""
     images: list[tuple[Location, Version, int]] = []
     tables: dict[ImageColumn, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for index, (uri, etag) in enumerate(zip(uris, etags, strict=True)):
@@ -93,7 +99,7 @@ async def _read_all(
 
 
 class _Batch:
-    """The reads of one batch, which share slots and threads; ``found`` has the results by the image's index."""
+    """The reads of one batch, which share slots, threads and memory; ``found`` has the results by the image's index."""
 
     def __init__(self, settings: FetchSettings, storage: StorageSettings) -> None:
         self.found: dict[int, Fetched] = {}
@@ -101,6 +107,8 @@ class _Batch:
         self._settings = settings
         self._storage = storage
         self._slots = asyncio.Semaphore(settings.concurrency)
+        self._budget = ByteBudget()
+        self._gate = ByteGate()
         self._table_slots = asyncio.Semaphore(min(TABLE_READS, settings.concurrency))
         self._web = functools.cache(lambda: open_session(settings))
 
@@ -131,7 +139,7 @@ class _Batch:
                 self.found[index] = Fetched(image, attempts)
 
     async def read_image(self, location: Location, version: Version, index: int) -> None:
-        """The image at the location has a result."""
+        """The image at the location has a result, unless the batch is full."""
         settings, storage = self._settings, self._storage
 
         def read() -> Awaitable[memoryview | bytes]:
@@ -144,7 +152,11 @@ class _Batch:
             return self._in_thread(lambda: read_slowly(location, version, settings, storage))
 
         async with self._slots:
+            if self._budget.is_spent:
+                return
             tried = await read_with_retries(read, settings, settings.deadline_s)
+        if not isinstance(tried.outcome, ImageFailure):
+            self._budget.add(len(tried.outcome))
         self.keep(tried.outcome, tried.attempts, [index])
 
     async def read_table(self, column: ImageColumn, indexes: dict[int, list[int]]) -> None:
@@ -168,15 +180,21 @@ class _Batch:
     async def _read_rows(
         self, column: ImageColumn, wanted: WantedRows, indexes: dict[int, list[int]]
     ) -> None:
-        settings, storage = self._settings, self._storage
-        async with self._table_slots:
+        settings, storage, budget = self._settings, self._storage, self._budget
+        where = wanted.footer, wanted.row_group, column.name
+        async with self._table_slots, self._gate.enter(unpacked_bytes(*where)):
+            if budget.is_spent:
+                return
             tried = await read_with_retries(
-                lambda: self._in_thread(lambda: read_rows(column, wanted, settings, storage)),
+                lambda: self._in_thread(lambda: read_rows(column, wanted, settings, storage, budget)),
                 settings,
-                row_group_deadline_s(wanted.footer, wanted.row_group, column.name, settings),
+                row_group_deadline_s(*where, settings),
             )
-        for row in wanted.rows:
-            image = tried.outcome if isinstance(tried.outcome, ImageFailure) else tried.outcome[row]
+        if isinstance(tried.outcome, ImageFailure):
+            tried_rows: Mapping[int, Image] = dict.fromkeys(wanted.rows, tried.outcome)
+        else:
+            tried_rows = tried.outcome
+        for row, image in tried_rows.items():
             self.keep(image, tried.attempts, indexes[row])
 
     def _in_thread(self, read: Callable[[], T]) -> Awaitable[T]:

@@ -14,9 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from laketag.pipeline.config import FetchSettings, StorageSettings
+from laketag.pipeline.images.byte_limits import ByteBudget
 from laketag.pipeline.images.embedded_values import binary_values, find_chunk
 from laketag.pipeline.images.fetch_files import check_size
 from laketag.pipeline.images.image_failure import ImageFailure
+from laketag.pipeline.images.open_tables import is_damage
 from laketag.pipeline.store.locations import Location
 from laketag.pipeline.store.s3_clients import Requests
 from laketag.pipeline.store.versioned_file import open_version
@@ -24,7 +26,6 @@ from laketag.pipeline.store.versions import Version
 
 READ_BYTES = 4 * 2**20
 """Bytes of a column that are read at once; memory holds this and a few pages, however large the row group is."""
-ROWS_PER_READ = 16
 SLOWEST_BYTES_PER_S = READ_BYTES
 """The lowest rate that a deadline allows for: one read a second, as when 30 of them share a gigabit."""
 
@@ -73,41 +74,69 @@ def row_group_deadline_s(footer: Any, row_group: int, column: str, settings: Fet
     return settings.deadline_s + (chunk.total_compressed_size if chunk else 0) / SLOWEST_BYTES_PER_S
 
 
+def unpacked_bytes(footer: Any, row_group: int, column: str) -> int:
+    """The size of the column in the row group before it was compressed: the most that one of its pages may need."""
+    chunk = find_chunk(footer, row_group, column)
+    return chunk.total_uncompressed_size if chunk else 0
+
+
 def read_rows(
-    column: ImageColumn, wanted: WantedRows, settings: FetchSettings, storage: StorageSettings
+    column: ImageColumn,
+    wanted: WantedRows,
+    settings: FetchSettings,
+    storage: StorageSettings,
+    budget: ByteBudget,
 ) -> dict[int, bytes | ImageFailure]:
-    """The wanted images by row number; their row group is read once, from its start to the last of them."""
+    """The wanted images by row number, until the budget is spent; their row group is read once, from its start.
+
+    Rows are decoded one by one: how large they are is known only then. Memory holds one of them, one page, and the images.
+    """
     requests = Requests(settings.deadline_s)
     deadline_s = row_group_deadline_s(wanted.footer, wanted.row_group, column.name, settings)
     found: dict[int, bytes | ImageFailure] = {}
     with open_version(column.file, column.version, storage, requests, deadline_s) as source:
-        table = _parse(source, wanted.footer)
-        batches = table.iter_batches(
-            ROWS_PER_READ, row_groups=[wanted.row_group], columns=[column.name], use_threads=False
-        )
-        start = wanted.first_row
-        for batch in batches:
-            values = _values(batch, column.name)
-            end = start + len(values)
-            for row in wanted.rows[bisect_left(wanted.rows, start) : bisect_left(wanted.rows, end)]:
-                found[row] = _copy(values[row - start], settings.max_bytes)
-            if end > wanted.rows[-1]:
-                break
-            start = end
+        try:
+            for row, image in _read_images(_parse(source, wanted.footer), column, wanted, settings.max_bytes):
+                if isinstance(image, ImageFailure):
+                    found[row] = image
+                elif budget.take(image.size):
+                    found[row] = image.to_pybytes()  # a copy, so that the page it is in can be freed
+                else:
+                    break
+        except BaseException:
+            budget.add(-sum(len(image) for image in found.values() if isinstance(image, bytes)))
+            raise
     return found
 
 
-def _copy(value: Any, max_bytes: int) -> bytes | ImageFailure:
-    """The image's bytes, copied so that the page they are in can be freed."""
+def _read_images(
+    table: pq.ParquetFile, column: ImageColumn, wanted: WantedRows, max_bytes: int
+) -> Iterator[tuple[int, pa.Buffer | ImageFailure]]:
+    """The wanted rows with their bytes, as part of the page that was read."""
+    rows = set(wanted.rows)
+    batches = table.iter_batches(1, row_groups=[wanted.row_group], columns=[column.name], use_threads=False)
+    try:
+        for row, batch in enumerate(batches, wanted.first_row):
+            if row in rows:
+                yield row, _bytes_of(_values(batch, column.name)[0], max_bytes)
+            del batch  # or it would be held while the next row is decoded
+            if row == wanted.rows[-1]:
+                return
+    except OSError as error:
+        if not is_damage(error):
+            raise
+        raise ImageFailure("undecodable", f"the table is damaged: {error}") from None
+
+
+def _bytes_of(value: Any, max_bytes: int) -> pa.Buffer | ImageFailure:
     if not value.is_valid:
         return ImageFailure("empty", "the row holds no bytes")
-    data = value.as_buffer()
+    data: pa.Buffer = value.as_buffer()
     try:
         check_size(data.size, max_bytes)
     except ImageFailure as failure:
         return failure
-    copied: bytes = data.to_pybytes()
-    return copied
+    return data
 
 
 def _values(batch: pa.RecordBatch, column: str) -> pa.Array:

@@ -1,33 +1,61 @@
 """Stage: plan rows in, the same rows with their encoded bytes or a failure out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from laketag.pipeline.config import FetchSettings, StorageSettings
-from laketag.pipeline.images.fetch import fetch_all
+from laketag.pipeline.images.byte_limits import HELD_BYTES
+from laketag.pipeline.images.fetch import Fetched, fetch_all
 
-PART_BYTES = 128 * 2**20
-"""The most bytes of encoded images in one part, by the sizes in the index."""
 GUESSED_BYTES = 2**20
 """The assumed size of an image whose size is not in the index."""
 
 
 def fetch_in_parts(batch: pa.Table, *, fetch: FetchSettings, storage: StorageSettings) -> Iterator[pa.Table]:
-    """As fetch_images, in parts one after the other, so that memory is bounded by bytes and not by the number of images."""
+    """As fetch_images, in parts one after the other, so that memory is bounded by bytes and not by the number of images.
+
+    Parts are cut by the sizes in the index, and again where images turn out to be larger.
+    """
     start = held = 0
     for row, size in enumerate(batch["size_bytes"].to_pylist()):
         expected = GUESSED_BYTES if size is None else min(size, fetch.max_bytes)
-        if row > start and held + expected > PART_BYTES:
-            yield fetch_images(batch.slice(start, row - start), fetch=fetch, storage=storage)
+        if row > start and held + expected > HELD_BYTES:
+            yield from _fetch_all_of(batch.slice(start, row - start), fetch, storage)
             start, held = row, 0
         held += expected
-    yield fetch_images(batch.slice(start), fetch=fetch, storage=storage)
+    yield from _fetch_all_of(batch.slice(start), fetch, storage)
 
 
 def fetch_images(batch: pa.Table, *, fetch: FetchSettings, storage: StorageSettings) -> pa.Table:
     """Each row has ``data`` or a failure, how many ``attempts`` the store took, and no ``size_bytes`` any more."""
-    images = fetch_all(batch["uri"].to_pylist(), batch["etag"].to_pylist(), fetch, storage)
+    return pa.concat_tables(_fetch_all_of(batch, fetch, storage))
+
+
+def _fetch_all_of(batch: pa.Table, fetch: FetchSettings, storage: StorageSettings) -> Iterator[pa.Table]:
+    """Tables with all rows of the batch, as few as the limit of a batch allows."""
+    table, rest = _fetch_what_fits(batch, fetch, storage)
+    yield table
+    while rest.num_rows:
+        del table  # not held while the next images arrive
+        table, rest = _fetch_what_fits(rest, fetch, storage)
+        yield table
+
+
+def _fetch_what_fits(
+    batch: pa.Table, fetch: FetchSettings, storage: StorageSettings
+) -> tuple[pa.Table, pa.Table]:
+    """The rows whose images have a result, and the others as they were."""
+    found = fetch_all(batch["uri"].to_pylist(), batch["etag"].to_pylist(), fetch, storage)
+    images = [image for image in found if image is not None]
+    if len(images) == len(found):
+        return _with_images(batch, images), batch.slice(0, 0)
+    fits = pa.array([image is not None for image in found])
+    return _with_images(batch.filter(fits), images), batch.filter(pc.invert(fits))
+
+
+def _with_images(batch: pa.Table, images: Sequence[Fetched]) -> pa.Table:
     columns = {
         "data": pa.array([image.data for image in images], pa.large_binary()),
         "failure": pa.array([image.failure and image.failure.reason for image in images], pa.string()),
