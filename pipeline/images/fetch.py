@@ -134,7 +134,8 @@ class _Batch:
         """The images with these indexes have this result."""
         for index in indexes:
             if isinstance(image, ImageFailure):
-                self.found[index] = Fetched(None, attempts, image)
+                without_frames = image.with_traceback(None)  # they may hold the image's bytes
+                self.found[index] = Fetched(None, attempts, without_frames)
             else:
                 self.found[index] = Fetched(image, attempts)
 

@@ -135,7 +135,7 @@ def _bytes_of(value: Any, max_bytes: int) -> pa.Buffer | ImageFailure:
     try:
         check_size(data.size, max_bytes)
     except ImageFailure as failure:
-        return failure
+        return failure.with_traceback(None)  # which would hold the bytes as long as the failure
     return data
 
 

@@ -2,6 +2,9 @@
 
 import io
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,7 +15,7 @@ from laketag.pipeline.images.fetch_rows import SLOWEST_BYTES_PER_S, row_group_de
 from laketag.pipeline.images.image_locations import embedded_uri
 from tests.images.reading import put, put_table, read, read_one, with_settings
 from tests.stores.fault_proxy import Fault, FaultProxy
-from tests.stores.store import Store
+from tests.stores.store import Store, folder_store
 
 
 @pytest.mark.parametrize("column", ["image.bytes", "jpeg"])
@@ -101,3 +104,23 @@ def test_the_time_of_a_read_grows_with_the_wanted_column_of_its_row_group() -> N
     )
     assert 4 * 40_000 < first * SLOWEST_BYTES_PER_S < 4 * 40_000 + 1_000
     assert 2 * 40_000 < last * SLOWEST_BYTES_PER_S < 2 * 40_000 + 1_000
+
+
+def test_rows_that_are_far_larger_than_their_file_do_not_fill_the_memory(tmp_path: Path) -> None:
+    zeros = bytes(30_000_000)
+    table = pa.table({"jpg": [zeros] * 16 + [b"jpeg"] * 4})
+    pq.write_table(table, tmp_path / "t.parquet", compression="zstd")
+    command = [sys.executable, "-m", "tests.images.peak_memory", tmp_path / "t.parquet", "20", "20000000"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    grown_bytes, *reasons = done.stdout.split()
+    assert reasons == ["too_large"] * 16 + ["None"] * 4
+    assert int(grown_bytes) < 10 * len(zeros)  # all rows at once grew by 48 times a row
+
+
+def test_a_table_whose_pages_are_damaged_fails_for_each_of_its_images(tmp_path: Path) -> None:
+    store = folder_store(tmp_path)
+    data = bytearray(table_of([os.urandom(1000) for _ in range(4)]))
+    data[4:3000] = b"\xff" * 2996
+    file, etag = put(store, "table.parquet", bytes(data))
+    found = read(store, *[(embedded_uri(file, "image.bytes", row), etag) for row in range(2)])
+    assert [image.reason for image in found] == ["undecodable"] * 2

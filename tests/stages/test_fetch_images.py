@@ -1,10 +1,13 @@
 """The stage keeps every row and its order, and adds bytes or a failure; laketag.pipeline.images.fetch says which."""
 
+from pathlib import Path
+
 import polars as pl
 import pyarrow as pa
 import pytest
 
 from laketag.pipeline.config import FetchSettings, StorageSettings
+from laketag.pipeline.images.image_locations import embedded_uri
 from laketag.pipeline.stages.fetch_images import fetch_images, fetch_in_parts
 from tests.stores.store import Store, folder_store
 
@@ -67,3 +70,19 @@ def test_parts_are_bounded_by_bytes_and_hold_every_row_once(disk: Store) -> None
 def test_an_empty_batch_is_one_empty_part(disk: Store) -> None:
     (part,) = fetch_in_parts(plan(disk), fetch=FetchSettings(), storage=StorageSettings())
     assert part.num_rows == 0
+
+
+def test_a_part_ends_where_images_turn_out_to_be_larger_than_was_guessed(tmp_path: Path) -> None:
+    images = [bytes([number]) * 30 * 2**20 for number in range(8)]
+    pl.DataFrame({"jpg": images}).write_parquet(tmp_path / "t.parquet", row_group_size=3)
+    for number, image in enumerate(images):
+        (tmp_path / f"{number}.jpg").write_bytes(image)
+    embedded = [embedded_uri(str(tmp_path / "t.parquet"), "jpg", row) for row in range(8)]
+    for uris in (embedded, [str(tmp_path / f"{number}.jpg") for number in range(8)]):
+        batch = plan(folder_store(tmp_path), *map(str, range(8))).set_column(1, "uri", pa.array(uris))
+        settings = FetchSettings(concurrency=1)
+        parts = list(fetch_in_parts(batch, fetch=settings, storage=StorageSettings()))
+        assert max(sum(part["fetched_bytes"].to_pylist()) for part in parts) <= 150 * 2**20
+        found = pl.concat([pl.DataFrame(part) for part in parts]).sort("image_id")
+        assert found["image_id"].to_list() == list(map(str, range(8)))
+        assert found["data"].to_list() == images
