@@ -161,7 +161,7 @@ def main() -> None:
     name = next(iter(sys.argv[1:]), "")
     with stop_signals(RELEASE_S.get(name, RELEASE_NOTHING_S)) as stop:
         try:
-            _run(resumes=name == "label")
+            _run()
         except BaseException:  # whatever the signal has interrupted
             if not stop.number:
                 raise
@@ -179,7 +179,7 @@ def reach_loopback_directly(environ: MutableMapping[str, str]) -> None:
         environ.update(no_proxy=hosts, NO_PROXY=hosts)  # some libraries read the one, some the other
 
 
-def _run(*, resumes: bool) -> None:
+def _run() -> None:
     """The command has run; raises SystemExit for everything that a person may cause."""
     console = open_console(stderr=True)
     try:
@@ -190,8 +190,7 @@ def _run(*, resumes: bool) -> None:
     except SystemExit as ended:
         cause = _cause(ended)
         if isinstance(cause, KeyboardInterrupt):
-            kept = "; finished work is kept, and the same command resumes it" if resumes else ""
-            console.print(f"stopped{kept}")
+            console.print("stopped")  # label has said which run is kept
         if isinstance(cause, BrokenPipeError):  # `laketag query … | head`
             discard_output()
             raise SystemExit(0) from None

@@ -19,6 +19,7 @@ from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot
+from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
 
 COLLECTION = "drawings"
@@ -96,12 +97,14 @@ def label_pictures(source: str, root: str, folder: Path, console: Console) -> No
     from laketag.jobs.index import index
     from laketag.jobs.label import label
     from laketag.pipeline.cluster.ray_runtime import ray_runtime
+    from laketag.pipeline.cluster.ray_wait import say_ray_starts
 
     settings, descriptions = folder / "settings.toml", str(folder / "descriptions.json")
     _print_command(
         console, f"laketag index {source} --root {root} --collection {COLLECTION} --class-from-folder"
     )
     index(source, root, COLLECTION, class_from_folder=True, console=console)
+    say_ray_starts(Screen(console))
     with ray_runtime():  # one Ray for the steps that follow; each would start its own
         _print_command(
             console, f"laketag describe {descriptions} --root {root} --set {SET} --settings {settings}"

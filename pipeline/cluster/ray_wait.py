@@ -1,8 +1,8 @@
 """A word before the seconds that Ray needs to start."""
 
-import os
 import sys
 
+from laketag.pipeline.cluster.ray_address import named_address
 from laketag.pipeline.screen import Screen
 
 
@@ -11,5 +11,5 @@ def say_ray_starts(screen: Screen) -> None:
     ray = sys.modules.get("ray")
     if ray is not None and ray.is_initialized():
         return
-    address = os.environ.get("RAY_ADDRESS")
+    address = named_address()
     screen.wait(f"connecting to Ray at {address}" if address else "starting Ray")

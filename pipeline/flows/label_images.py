@@ -12,6 +12,7 @@ import polars as pl
 from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
 from laketag.pipeline.cluster.actor_shape import DECODE_CPUS, FETCH_CPUS, WRITE_CPUS
 from laketag.pipeline.cluster.execution import bound_waiting, open_blocks
+from laketag.pipeline.cluster.ray_address import named_address
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.ray_wait import say_ray_starts
 from laketag.pipeline.cluster.recovery import Recovery
@@ -73,6 +74,7 @@ def label_images(
     An unfinished run of the same collection and classifier is finished first, with its own frozen plan. ``on_run`` gets
     the progress of each run that is worked on, which shows how far it came, also after an error.
     """
+    named_address()  # refuses what is no address of a Ray, before anything is looked up or downloaded
     classifier = look_up_classifier(lake, request, settings, screen)
     collection, fingerprint = request.collection, classifier.fingerprint
     with hold_lease(lake, collection + run_suffix(collection, fingerprint), screen.say) as lease:

@@ -109,7 +109,7 @@ def test_a_stopped_job_releases_its_lease_and_the_same_submission_goes_on(
         stopped = must_spawn("jobs", "stop", job, *on, env=cluster.submitter_env)
         assert followed.wait() == 130, followed.text
     assert "submit its command again" in stopped
-    assert "finished work is kept" in followed.text
+    assert "is kept, with" in followed.text
     assert [url for url in list_files(f"{lake}/staging", ceph.storage, suffix="") if "/leases/" in url] == []
     kept = len(staged_parts(ceph, lake))
     assert 0 < kept <= FREE // 4

@@ -142,6 +142,9 @@ def test_flaws_are_repaired_counted_and_named_and_every_class_has_a_text(
     again = one_line(must_run(*command))
     assert "nothing to do: the newest version of the set has the same content" in again
     assert "classes 5 without a kept text 1 texts read 8 kept 6" in again
+    found = json.loads(must_run(*command, "--json"))
+    assert (found["exit_code"], found["is_new"], found["error"]) == (0, False, None)
+    assert (found["classes"], found["texts"], found["kept"], found["bare_classes"]) == (5, 8, 6, ["kettle"])
 
 
 @pytest.mark.parametrize(
@@ -155,9 +158,12 @@ def test_flaws_are_repaired_counted_and_named_and_every_class_has_a_text(
     ],
 )
 def test_strict_refuses_instead(content: object, says: str, tmp_path: Path, tiny_settings: Path) -> None:
-    done = run_laketag(*describe(write(tmp_path, content), tmp_path / "lake", tiny_settings, "--strict"))
+    command = describe(write(tmp_path, content), tmp_path / "lake", tiny_settings, "--strict", "--json")
+    done = run_laketag(*command)
     assert done.code == 2
     assert says in one_line(done.err)
+    found = json.loads(done.out)
+    assert (found["exit_code"], found["resumable"], says in found["error"]) == (2, False, True)
     assert not (tmp_path / "lake").exists()
 
 

@@ -47,6 +47,8 @@ def test_json_comes_also_when_the_command_is_refused(tmp_path: Path) -> None:
     assert (found["exit_code"], found["resumable"], found["runs"]) == (2, False, [])
     assert "has no index of collection 'c'" in found["error"]
     assert read_json(run_laketag(*label("lake"), "--json", "-o", "run.actors=0"))["exit_code"] == 2
+    found = read_json(run_laketag(*label("lake"), "--json", env={"RAY_ADDRESS": "http://head:8265"}))
+    assert (found["exit_code"], found["resumable"]) == (8, True)
 
 
 @pytest.mark.usefixtures("joined_ray")
