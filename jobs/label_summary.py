@@ -62,12 +62,11 @@ def show_nothing_to_do(report: "LabelReport", screen: Screen) -> None:
 
 def show_preview(report: "LabelReport", preview: "Preview", screen: Screen) -> None:
     """Print how many images would be labelled, why, and how long that would take."""
-    for run_id, left in preview.unfinished.items():
-        screen.say(f"run {run_id} would be finished first: {left:,} images left")
     if not preview.images:
         show_nothing_to_do(report, screen)
         return
-    rows = [("images in the index", report.index_rows, ""), ("  would be labelled", preview.planned, "green")]
+    rows = [("images in the index", report.index_rows, ""), ("  would be labelled", preview.images, "green")]
+    rows += [(f"    left of run {run_id}", left, "") for run_id, left in preview.unfinished.items()]
     rows += [(f"    {reason}", images, "") for reason, images in preview.reasons.items()]
     rows += [("  left for later", report.left, "")] if report.left else []
     screen.console.print(_table(rows))

@@ -122,7 +122,13 @@ def describe_ending(
     """How a command ended, as ``--json`` prints it: by this error, or with this code."""
     if error is not None:
         code = exit_code_of(error)
-    said = str(error) if isinstance(error, LaketagError) else repr(error)
+    said = (
+        str(error)
+        if isinstance(error, LaketagError)
+        else repr(error)
+        if code is ExitCode.BUG
+        else code.meaning
+    )
     return {
         "command": command,
         "exit_code": code.value,

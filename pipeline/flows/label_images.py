@@ -21,11 +21,11 @@ from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.label_report import LabelReport, make_report
 from laketag.pipeline.flows.plan_run import (
     LabelRequest,
+    find_resumable,
     find_unlabelled,
     find_work,
     look_up_classifier,
     plan_run,
-    refuse_beyond_limit,
 )
 from laketag.pipeline.flows.stop_rule import stop_if_hopeless
 from laketag.pipeline.lake.lease import Lease, hold_lease
@@ -33,7 +33,7 @@ from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Published, publish
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.snapshots import latest_snapshot
-from laketag.pipeline.lake.staging import Run, find_unfinished, remove_leftovers, run_suffix
+from laketag.pipeline.lake.staging import Run, remove_leftovers, run_suffix
 from laketag.pipeline.progress.metrics import RunMetrics
 from laketag.pipeline.progress.progress import Progress
 from laketag.pipeline.screen import Screen
@@ -79,35 +79,34 @@ def label_images(
     collection, fingerprint = request.collection, classifier.fingerprint
     with hold_lease(lake, collection + run_suffix(collection, fingerprint), screen.say) as lease:
 
-        def finish(run: Run) -> Published:
+        def finish(run: Run, unlabelled: pl.DataFrame) -> Published:
             labelling = Labelling(
                 lake=lake, run=run, classifier=classifier, settings=settings, lease=lease, screen=screen
             )
             progress = Progress(run.planned, screen.console, run.run_id)
             on_run(progress)
-            return finish_run(labelling, progress)
+            return finish_run(labelling, unlabelled, progress)
 
         published: list[Published] = []
         finished = read_runs(lake, collection, fingerprint)["run_id"]
         remove_leftovers(lake, collection, fingerprint, finished)
-        for unfinished in find_unfinished(lake, collection, fingerprint, finished):
-            refuse_beyond_limit(lake, unfinished, request.limit)
+        for unfinished, unlabelled in find_resumable(lake, request, fingerprint, screen):
             screen.say(f"going on with run {unfinished.run_id}, planned {unfinished.started_at[:19]} UTC")
-            published.append(finish(unfinished))
+            published.append(finish(unfinished, unlabelled))
         # plan: the rows of the index minus what finished runs have done, frozen in staging
         screen.wait("comparing the index with what is labelled")
         resumed = sum(one.run.planned for one in published)
         work = find_work(lake, request, fingerprint, resumed=resumed)
         if not work.rows.is_empty():
             # once only: what fails for a transient reason is for the next call
-            published.append(finish(plan_run(lake, work, classifier, settings)))
+            published.append(finish(plan_run(lake, work, classifier, settings), work.rows))
         return make_report(lake, work, settings, published)
 
 
-def finish_run(labelling: Labelling, progress: Progress) -> Published:
+def finish_run(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progress) -> Published:
     """The planned run is labelled and published."""
     # read → fetch → decode → label → write: see label_chain
-    images_per_s = label_unlabelled(labelling, progress)
+    images_per_s = label_unlabelled(labelling, unlabelled, progress)
     # publish: one row for each planned image, out of the staged parts; one conditional write commits the run
     labelling.screen.wait("publishing")
     published = publish(labelling.lake, labelling.run, labelling.lease, images_per_s)
@@ -184,13 +183,12 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
     return chain
 
 
-def label_unlabelled(labelling: Labelling, progress: Progress) -> float:
-    """Every planned image without a label is staged with a label or a failure; returns images/s.
+def label_unlabelled(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progress) -> float:
+    """Every planned image without a label (the rows) is staged with a label or a failure; returns images/s.
 
     If Ray loses workers or nodes for good, the chain begins again with what is left.
     """
     lake, run, screen = labelling.lake, labelling.run, labelling.screen
-    unlabelled = find_unlabelled(lake, run)
     progress.begin(run.planned - unlabelled.height)
     if unlabelled.is_empty():
         return 0.0

@@ -10,12 +10,19 @@ import polars as pl
 
 from laketag.pipeline.classifier.choose_classifier import ChosenClassifier, choose_classifier
 from laketag.pipeline.config import Settings
-from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.lake.plan import draw_sample, find_pending
+from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.snapshots import latest_snapshot
-from laketag.pipeline.lake.staging import Run, freeze_plan, run_suffix, scan_parts, scan_plan
+from laketag.pipeline.lake.staging import (
+    Run,
+    find_unfinished,
+    freeze_plan,
+    run_suffix,
+    scan_parts,
+    scan_plan,
+)
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.store.errors import store_errors
 
@@ -143,10 +150,22 @@ def find_unlabelled(lake: Lake, run: Run) -> pl.DataFrame:
         return plan.join(labelled, on=["image_id", "etag"], how="anti", maintain_order="left").collect()
 
 
-def refuse_beyond_limit(lake: Lake, unfinished: Run, limit: int | None) -> None:
-    """A SettingsError if the unfinished run has more images left than the limit: it is finished as planned or not at all."""
-    if limit is not None and (left := find_unlabelled(lake, unfinished).height) > limit:
-        raise SettingsError(
-            f"run {unfinished.run_id} is unfinished and has {left:,} images left, more than --limit {limit:,}; finish it "
-            "first by the same command without --limit"
-        )
+def find_resumable(
+    lake: Lake, request: LabelRequest, fingerprint: str, screen: Screen
+) -> list[tuple[Run, pl.DataFrame]]:
+    """The unfinished runs that a call finishes first, each with its planned rows that have no label, the oldest first.
+
+    A run with more such rows than the limit of the request stays unfinished, which is printed.
+    """
+    finished = read_runs(lake, request.collection, fingerprint)["run_id"]
+    found = []
+    for run in find_unfinished(lake, request.collection, fingerprint, finished):
+        unlabelled = find_unlabelled(lake, run)
+        if request.limit is None or unlabelled.height <= request.limit:
+            found.append((run, unlabelled))
+        else:
+            screen.say(
+                f"run {run.run_id} stays unfinished, as it has {unlabelled.height:,} images left; the same command without "
+                "--limit goes on with it"
+            )
+    return found

@@ -12,16 +12,15 @@ from laketag.pipeline.flows.label_report import LabelReport, Preview, make_repor
 from laketag.pipeline.flows.plan_run import (
     REVISIONS,
     LabelRequest,
-    find_unlabelled,
+    find_resumable,
     find_work,
     kept_settings,
     look_up_classifier,
-    refuse_beyond_limit,
 )
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.plan import count_reasons
 from laketag.pipeline.lake.runs import read_runs
-from laketag.pipeline.lake.staging import find_unfinished, scan_plan
+from laketag.pipeline.lake.staging import scan_plan
 from laketag.pipeline.progress.estimate import Estimate
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.store.errors import store_errors
@@ -43,15 +42,13 @@ def preview_run(lake: Lake, request: LabelRequest, settings: Settings, screen: S
     )
     is_own = pl.col("classifier") == classifier.fingerprint
     own, others = of_set.filter(is_own), of_set.filter(~is_own)
-    unfinished = find_unfinished(lake, request.collection, classifier.fingerprint, own["run_id"])
-    for run in unfinished:
-        refuse_beyond_limit(lake, run, request.limit)
-    plans = [scan_plan(lake, run.run_id) for run in unfinished]
+    unfinished = find_resumable(lake, request, classifier.fingerprint, screen)
+    plans = [scan_plan(lake, run.run_id) for run, _ in unfinished]
     with store_errors(lake.root):
         planned = pl.concat(plans).collect() if plans else None
     resumed = planned.height if planned is not None else 0
     work = find_work(lake, request, classifier.fingerprint, resumed=resumed, planned=planned)
-    left = {run.run_id: find_unlabelled(lake, run).height for run in unfinished}
+    left = {run.run_id: unlabelled.height for run, unlabelled in unfinished}
     reasons = count_reasons(lake, work.rows, own, others)
     measured = pl.concat([of_method, own]).filter(
         pl.col("images_per_s") > 0

@@ -7,12 +7,12 @@ import pytest
 from rich.console import Console
 
 from laketag.pipeline.config import BackboneSettings, Settings, StorageSettings
-from laketag.pipeline.errors import InputError, SettingsError
+from laketag.pipeline.errors import InputError
 from laketag.pipeline.flows.plan_run import (
     LabelRequest,
+    find_resumable,
     find_work,
     look_up_classifier,
-    refuse_beyond_limit,
 )
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.snapshots import write_snapshot
@@ -67,10 +67,14 @@ def test_a_limit_draws_a_sample_of_what_is_pending_in_the_order_of_the_index(lak
     assert work_ids(lake, 10, resumed=11) == []
 
 
-def test_an_unfinished_run_with_more_images_left_than_the_limit_is_not_begun(lake: Lake) -> None:
+@pytest.mark.parametrize(("limit", "resumed"), [(None, ["b", "c", "d"]), (3, ["b", "c", "d"]), (2, None)])
+def test_an_unfinished_run_with_more_images_left_than_the_limit_stays_unfinished(
+    lake: Lake, limit: int | None, resumed: list[str] | None
+) -> None:
     run = freeze_run(lake, "abcd", f"20260101T000000.000000Z{run_suffix(RUN.collection, RUN.classifier)}")
     write_part(lake, run.run_id, label_frame([label_row("a")]))
-    with pytest.raises(SettingsError, match="has 3 images left, more than --limit 2; finish it first"):
-        refuse_beyond_limit(lake, run, 2)
-    refuse_beyond_limit(lake, run, 3)
-    refuse_beyond_limit(lake, run, None)
+    out = io.StringIO()
+    request = LabelRequest(collection=RUN.collection, description_set="animals", limit=limit)
+    found = find_resumable(lake, request, RUN.classifier, Screen(Console(file=out)))
+    assert [(one, rows["image_id"].to_list()) for one, rows in found] == ([(run, resumed)] if resumed else [])
+    assert ("stays unfinished, as it has 3 images left" in out.getvalue()) is (resumed is None)

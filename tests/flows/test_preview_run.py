@@ -12,7 +12,6 @@ from rich.console import Console
 
 from laketag.pipeline.classifier.choose_classifier import ChosenClassifier, choose_classifier
 from laketag.pipeline.config import Settings, StorageSettings
-from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.flows.label_report import LabelReport
 from laketag.pipeline.flows.plan_run import LabelRequest, find_work, kept_settings, plan_run
 from laketag.pipeline.flows.preview_run import name_differences, preview_run
@@ -100,8 +99,9 @@ def test_an_unfinished_run_comes_first_and_counts_towards_the_limit(
         assert report.preview is not None
         assert report.preview.unfinished == {run.run_id: 4}
         assert (report.preview.planned, report.left) == (planned, left)
-    with pytest.raises(SettingsError, match="more than --limit 3"):
-        preview(lake, 3)
+    sample = preview(lake, 3)  # the run has more left than that, and stays unfinished
+    assert sample.preview is not None
+    assert (sample.preview.unfinished, sample.preview.planned, sample.left) == ({}, 3, 11)
 
 
 OVERRIDES = {

@@ -79,9 +79,9 @@ def test_a_dry_run_says_how_many_why_and_how_long() -> None:
         rate_of="r0",
     )
     assert shown(report(index_rows=150, preview=preview)) == [
-        "run r1 would be finished first: 20 images left",
         "images in the index 150",
-        "would be labelled 100",
+        "would be labelled 120",
+        "left of run r1 20",
         "new 40",
         "other classifier 60",
         "another classifier labelled images before; since then: method.crops 50 → 16. Its labels stay "
