@@ -23,6 +23,7 @@ from laketag.pipeline.lake.filters import ClassFilter, FailureFilter, RowFilter,
 from laketag.pipeline.lake.query_errors import query_errors
 from laketag.pipeline.lake.query_results import as_text, checked_output, write_result
 from laketag.pipeline.lake.sql import sql
+from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
 from laketag.schemas import Failure
 
@@ -56,10 +57,8 @@ OPTIONS = SHARED | {
         str,
         typer.Argument(help='For example "SELECT label, count(*) AS images FROM labels GROUP BY label".'),
     ],
+    "strict": _option(bool, "--strict", help="Refuse a filter that names what the lake does not have."),
     # Shown
-    "strict": Annotated[
-        bool, typer.Option("--strict", help="Refuse a filter that names what the lake does not have.")
-    ],
     "sort": _option(str, "--sort", metavar="COLUMN", help="Sort by a column; -COLUMN sorts the largest first."),
     "limit": _option(int, "--limit", "-n", min=0, help="At most this many rows; a printed table has 20 by default."),
     "columns": _option(str, "--columns", metavar="A,B,…", help="Only these columns; 'all' for every one."),
@@ -79,7 +78,6 @@ class Shown:
     columns: str | None = None
     output: str | None = None
     format: Literal["table", "csv", "json", "ndjson"] = "table"
-    strict: bool = False
     settings: Path | str | None = None
     override: Sequence[str] = ()
 
@@ -125,7 +123,7 @@ QUERIES = {
     "failures": Query(
         "Images that have no label, and why.",
         FailureFilter,
-        Columns(("uri", "failure", "failure_detail"), ("true_class", "labelled_at", "attempts")),
+        Columns(("uri", "failure", "failure_detail"), ("true_class",)),
         ("uri",),
     ),
     "summary": Query(
@@ -136,12 +134,12 @@ QUERIES = {
 }  # fmt: skip
 
 
-def query(name: str, root: str, shown: Shown, **arguments: Any) -> None:
+def query(name: str, root: str, shown: Shown, *, strict: bool | None = False, **arguments: Any) -> None:
     """The result of a query of laketag.pipeline.lake.queries, or of its ``sql``, printed or written to ``shown.output``."""
     storage = read_settings(shown.settings, shown.override).storage
     if arguments.get("since"):
         arguments["since"] = parse_since(arguments["since"], datetime.now(UTC))
-    with _unknown_values(shown.strict):
+    with _unknown_values(strict):
         call: Callable[..., pl.LazyFrame] = sql if name == "sql" else queries.TABLES[name]
         frame = call(root, storage=storage, **arguments)
     known = frame.collect_schema().names()
@@ -157,9 +155,8 @@ def query(name: str, root: str, shown: Shown, **arguments: Any) -> None:
     if shown.output is not None:
         url = checked_output(shown.output)
         written = write_result(rows.select(wanted), url, storage, errors)
-        open_console().print(
-            f"{written:,} row{'' if written == 1 else 's'} written to {shown.output}", soft_wrap=True
-        )
+        plural = "" if written == 1 else "s"
+        Screen(open_console()).say(f"{written:,} row{plural} written to {shown.output}")
         return
     with errors():
         if shown.format != "table":
@@ -183,7 +180,7 @@ def _without_first_tag(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 @contextmanager
-def _unknown_values(strict: bool) -> Iterator[None]:
+def _unknown_values(strict: bool | None) -> Iterator[None]:
     """What a filter names and the lake does not have is printed to standard error; if ``strict``, it is an InputError."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UnknownValueWarning)
@@ -194,7 +191,7 @@ def _unknown_values(strict: bool) -> Iterator[None]:
         elif strict:
             raise InputError(str(warning.message))
         else:
-            open_console(stderr=True).print(str(warning.message), style="yellow", soft_wrap=True)
+            Screen(open_console(stderr=True)).say(str(warning.message), "yellow")
 
 
 def parse_since(text: str, now: datetime) -> datetime:
@@ -236,7 +233,7 @@ def _add_command(name: str, text: str, *, required: Iterable[str], optional: Ite
 
 
 for _name, _query in QUERIES.items():
-    _add_command(_name, _query.help, required=["root"], optional=_query.filters.__annotations__)
+    _add_command(_name, _query.help, required=["root"], optional=[*_query.filters.__annotations__, "strict"])
 _add_command(
     "sql",
     f"Any SELECT over the tables {', '.join(queries.TABLES)}.",

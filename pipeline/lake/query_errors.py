@@ -14,7 +14,7 @@ TOKEN = re.compile(
     r"(?P<comment>--[^\n]*|/\*.*?\*/)|'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|[\w.]*\w|\S", re.DOTALL
 )
 PARSER_PLACE = re.compile(r"(.*?),? at Line: (\d+), Column: (\d+)")
-QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"|`([^`]*)`|found:? (\S+)")
+QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"|`([^`]*)`|found:? (\S+)|\(os error \d+\): (\S+)")
 MISSING_FILE = re.compile(r"\(os error 2\): (?:\.\.\.)?(.*?)(?: \(set POLARS_VERBOSE.*)?$", re.MULTILINE)
 """The file that does not exist; polars cuts off the beginning of a long path."""
 STATISTICS = re.compile(r"_(?:min|max|nc)$")
@@ -99,7 +99,8 @@ def _mentioned(message: str, tokens: list[Token]) -> list[Token]:
         places = [_find(name, tokens) or _find(name.partition("(")[0], tokens) for name in quoted]
         if found := [place for place in places if place]:
             return min(found, key=len)[:1]
-    return []
+    keywords = set(re.findall(r"\b[A-Z]{3,}\b", message.partition("\n\n")[0]))
+    return [token for token in tokens if token.text.upper() in keywords][:1]
 
 
 def _find(name: str, tokens: list[Token]) -> list[Token]:

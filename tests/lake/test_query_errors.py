@@ -1,14 +1,18 @@
 """Errors that come while rows are read, in words; ``tests/lake/test_sql.py`` has those that come before."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from laketag.pipeline.errors import InputError, StorageError
+from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.query_errors import query_errors
+from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.sql import sql
 from tests.lake.label_rows import label_row
 from tests.lake.run_rows import write_run
+from tests.stores.store import Store
 
 WHILE_READING = (
     ("SELECT * FROM labels WHERE probability > '0.5'", "line 1, column 28 (probability): cannot compare string"),
@@ -45,4 +49,18 @@ def test_a_file_that_is_gone_is_an_error_of_the_store_that_names_it(lake):
         pytest.raises(StorageError, match=f"^{lake.root} .*{file.name}.: does not exist"),
         query_errors(lake.root, query),
     ):
+        frame.collect(engine="streaming")
+
+
+def test_mistakes_and_faults_of_a_store_are_told_apart(bucket: Store, once):
+    lake = open_lake(bucket.root, bucket.storage)
+    write_run(lake, 1, [label_row("a"), label_row("b")])
+    query, says = WHILE_READING[0]
+    frame = sql(lake.root, query, storage=bucket.storage)
+    with pytest.raises(InputError, match=re.escape(f"SQL, {says}")), query_errors(lake.root, query):
+        frame.collect(engine="streaming")
+    query = "SELECT uri FROM labels"
+    frame = sql(lake.root, query, storage=bucket.storage)
+    bucket.delete(read_runs(lake)["files"][0][0])
+    with pytest.raises(StorageError, match=f"^{lake.root}.*: does not exist"), query_errors(lake.root, query):
         frame.collect(engine="streaming")

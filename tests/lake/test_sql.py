@@ -55,8 +55,9 @@ def test_what_no_table_has_is_answered_with_the_place_and_what_they_have(root, q
         ("SELECT uri, count(*) FROM labels", "SQL, line 1, column 8 (uri): 'uri' should participate in the GROUP BY"),
         ("SELECT * FROM labels ORDER BY 99", "SQL, line 1, column 31 (99): ORDER BY ordinal value"),
         ("SELECT CAST(uri AS FOO) FROM labels", "SQL, line 1, column 20 (FOO): datatype"),
-        ("SELECT * FROM labels LIMIT -1", "SQL 'SELECT * FROM labels LIMIT -1': non-numeric arguments"),
-        ("SELECT * FROM read_csv('/no/such.csv')", "SQL \"SELECT * FROM read_csv('/no/such.csv')\": No such file"),
+        ("SELECT * FROM labels LIMIT -1", "SQL, line 1, column 22 (LIMIT): non-numeric arguments"),
+        ("SELECT * FROM read_csv('/no/such.csv')", "SQL, line 1, column 24 (/no/such.csv): No such file"),
+        ("SELECT MAX(*) FROM labels", "SQL 'SELECT MAX(*) FROM labels': 'Expr: cs.all()' not allowed"),
         ("SELECT * FROM labels WHERE labelled_at > 'soon'", "SQL, line 1, column 28 (labelled_at): cannot compare a time"),
     ],
 )  # fmt: skip

@@ -41,7 +41,7 @@ def test_after_an_error_in_the_middle_the_old_content_is_there_and_nothing_else(
     assert store.get("out/rows.csv") == b"old"
     filesystem, path = open_filesystem(store.root, store.storage)
     assert [name.rpartition("/")[2] for name in filesystem.find(path)] == ["rows.csv"]
-    if store.name != "folder":
+    if hasattr(filesystem, "call_s3"):
         assert not filesystem.call_s3("list_multipart_uploads", Bucket=path).get("Uploads")
 
 
