@@ -1,7 +1,7 @@
 """The files of a table: one file, or those of a folder as Spark and Arrow find them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import unquote
@@ -23,18 +23,16 @@ TABLE_FORMATS = (
     (
         re.compile(r"(?P<table>^|.*/)_delta_log/"),
         "a Delta table (_delta_log)",
-        "pl.scan_delta({table!r}).sink_parquet('live.parquet')",
-        "deltalake",
+        """python -c "import polars as pl; pl.scan_delta({table!r}).sink_parquet('live.parquet')" (needs deltalake)""",
     ),
     (
         re.compile(r"(?P<table>^|.*/)metadata/[^/]+\.metadata\.json$"),
         "an Iceberg table (metadata)",
-        "pl.scan_iceberg({file!r}).sink_parquet('live.parquet')",
-        "pyiceberg",
+        """python -c "import polars as pl; pl.scan_iceberg({file!r}).sink_parquet('live.parquet')" (needs pyiceberg)""",
     ),
+    (re.compile(r"(?P<table>^|.*/)\.hoodie/"), "a Hudi table (.hoodie)", "the reader of Hudi, such as Spark"),
 )
-"""Formats whose folders also hold files of removed rows: what a folder of one holds, its name, how Polars lists the live rows,
-and the package that Polars needs for that."""
+"""Formats whose folders also hold files of removed rows: what is in such a folder, the format, and what writes its live rows."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +56,7 @@ def find_table_files(source: str, storage: StorageSettings, left_out: LeftOut) -
         found = [entry for page in list_below(location, storage, _reason) for entry in page]
         if not found and not location.is_local:
             raise FileNotFoundError(location.url)
-    for entry in found:
-        _refuse_other_formats(location, entry.path)
+    _refuse_other_formats(location, (entry.path for entry in found))
     files = _visible_tables(found, left_out)
     if not files:
         raise InputError(f"{location.url} holds no .parquet file; name one, or a folder of them")
@@ -102,13 +99,21 @@ def _partitions(path: str) -> dict[str, str | None]:
     return {unquote(name): None if value == DEFAULT_PARTITION else unquote(value) for name, value in pairs}
 
 
-def _refuse_other_formats(folder: Location, path: str) -> None:
-    for pattern, name, command, package in TABLE_FORMATS:
-        if match := pattern.match(path):
+def _refuse_other_formats(folder: Location, paths: Iterable[str]) -> None:
+    paths = sorted(paths, key=_natural)  # the last of Iceberg's files describes the table as it is now
+    for pattern, name, command in TABLE_FORMATS:
+        marks = [match for path in paths if (match := pattern.match(path))]
+        if marks:
             url = folder.url.rstrip("/")
-            table = f"{url}/{match['table']}".rstrip("/")
-            command = command.format(table=table, file=f"{url}/{path}")
+            table = f"{url}/{marks[-1]['table']}".rstrip("/")
+            command = command.format(table=table, file=f"{url}/{marks[-1].string}")
             raise InputError(
-                f"{table} is {name}, and its folder also holds files of removed rows; write its live rows to one table with: "
-                f'python -c "import polars as pl; {command}" (needs {package}), and index that'
+                f"{table} is {name}, and its folder also holds files of removed rows; write its live rows to one table with "
+                f"{command}, and index that"
             )
+
+
+def _natural(path: str) -> list[int | str]:
+    """A key by which numbers in names count as numbers; every second part is one."""
+    parts = re.split(r"([0-9]+)", path)
+    return [int(part) if at % 2 else part for at, part in enumerate(parts)]

@@ -151,12 +151,18 @@ def test_a_delta_table_is_refused_with_the_command_that_lists_its_live_rows(tmp_
 
 def test_an_iceberg_table_is_refused_alike(tmp_path: Path) -> None:
     write(tmp_path, "data/00000-0.parquet", {"image": PICTURES})
-    metadata = tmp_path / "data/metadata/00001-8a.metadata.json"
-    metadata.parent.mkdir()
-    metadata.write_text("{}")
-    with pytest.raises(
-        InputError, match=r"an Iceberg table.*pl\.scan_iceberg\('.*00001-8a\.metadata\.json'\)"
-    ):
+    for version in ("v9", "v10", "v2"):
+        metadata = tmp_path / f"data/metadata/{version}.metadata.json"
+        metadata.parent.mkdir(exist_ok=True)
+        metadata.write_text("{}")
+    with pytest.raises(InputError, match=r"an Iceberg table.*pl\.scan_iceberg\('.*/v10\.metadata\.json'\)"):
+        index(tmp_path / "data", tmp_path / "lake", is_table=True)
+
+
+def test_a_hudi_table_is_refused_alike(tmp_path: Path) -> None:
+    write(tmp_path, "t/0.parquet", {"image": PICTURES})
+    (tmp_path / "data/t/.hoodie").mkdir()
+    with pytest.raises(InputError, match=r"data/t is a Hudi table \(\.hoodie\)"):
         index(tmp_path / "data", tmp_path / "lake", is_table=True)
 
 
