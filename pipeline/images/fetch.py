@@ -26,6 +26,7 @@ from laketag.pipeline.images.fetch_web import open_session, read_page
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.images.image_locations import locate
 from laketag.pipeline.images.retrying import read_with_retries
+from laketag.pipeline.store.background import in_background
 from laketag.pipeline.store.locations import WEB, Location
 from laketag.pipeline.store.s3_clients import Requests
 from laketag.pipeline.store.schemes import has_buckets, has_fast_reads, open_bucket
@@ -150,7 +151,8 @@ class _Batch:
                 return read_page(self._web(), location.url, version, settings)
             if has_fast_reads(location):
                 return read_object(location, version, settings, storage)
-            return self._in_thread(lambda: read_slowly(location, version, settings, storage))
+            reading = in_background(lambda: read_slowly(location, version, settings, storage))
+            return asyncio.wrap_future(reading)  # a thread of its own: it may hang, and is not waited for
 
         async with self._slots:
             if self._budget.is_spent:

@@ -19,6 +19,7 @@ def in_background(work: Callable[[], T]) -> "Future[T]":
     A ThreadPoolExecutor would not do: Python waits for its threads before it ends.
     """
     future: Future[T] = Future()
+    future.set_running_or_notify_cancel()  # it can no longer be cancelled
 
     def run() -> None:
         try:

@@ -84,3 +84,12 @@ def test_a_scheme_that_needs_more_than_a_url_is_named() -> None:
     for scheme in ("zip", "simplecache", "dir"):
         with pytest.raises(SettingsError, match="names nothing by itself"):
             open_filesystem(parse_url(f"{scheme}://a/x.jpg"))
+
+
+def test_reads_that_hang_end_at_the_deadline_and_hold_up_no_other(other: Store) -> None:
+    """More of them than a pool of threads would have."""
+    hanging = [(other.url(f"hang/{number}.jpg"), "unknown") for number in range(40)]
+    good = (other.url("a/1.jpg"), "unknown")
+    *hung, image = read(other, *hanging, good, settings=with_settings(deadline_s=1.0))
+    assert {image.reason for image in hung} == {"timeout"}
+    assert image.data == b"a/1.jpg"

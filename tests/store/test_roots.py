@@ -1,5 +1,7 @@
 """A lake is where each client can name its tables, and refused elsewhere before anything is written."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -11,6 +13,7 @@ from laketag.pipeline.store.atomic_write import write_bytes
 from laketag.pipeline.store.files import read_json, remove_file
 from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
 from laketag.schemas import ImageIndex
+from tests.end_to_end.command_line import one_line, run_laketag
 from tests.stores.store import Store
 
 FRAME = pl.DataFrame(
@@ -69,3 +72,21 @@ def test_removing_a_folder_removes_what_is_literally_below_it(store: Store, name
     assert list_files(store.root, store.storage, suffix="") == sorted(kept)
     assert removed
     remove_folder(store.url(name), store.storage)
+
+
+@pytest.mark.parametrize("command", ["index", "describe", "label", "query"])
+def test_all_commands_refuse_a_root_alike_and_write_nothing(
+    moto: Store, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    arguments = {
+        "index": (str(tmp_path), "-c", "c"),
+        "describe": (str(tmp_path / "classes.txt"), "-s", "s"),
+        "label": ("-c", "c", "-s", "s"),
+        "query": ("labels",),
+    }
+    root = moto.url("a//lake")
+    outcome = run_laketag(command, *arguments[command], "--root", root, env=moto.env)
+    assert outcome.code == 2
+    assert f"root '{root}' has an empty part" in one_line(outcome.err)
+    assert list_files(moto.root, moto.storage, suffix="") == []
