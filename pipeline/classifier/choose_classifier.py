@@ -98,6 +98,7 @@ def answer() -> None:
         found = error
     caller.write(pickle.dumps(found))
     caller.flush()
+    os._exit(0)  # torch and its libraries take a second to unload
 
 
 def _summarise(spec: "ClassifierSpec") -> ChosenClassifier:
