@@ -6,11 +6,10 @@ from functools import lru_cache
 from typing import Any
 
 from laketag.pipeline.config import StorageSettings
-from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.store.background import iterate_in_background
 from laketag.pipeline.store.locations import Listed, Location
 from laketag.pipeline.store.readers import ObstoreReader
-from laketag.pipeline.store.s3_clients import CONNECT_S, Requests, is_plain_key
+from laketag.pipeline.store.s3_clients import CONNECT_S, Requests
 from laketag.pipeline.store.versions import version_of_etag
 
 LIST = Requests(timeout_s=60.0, tries=7)
@@ -22,11 +21,7 @@ def open_bucket(location: Location, storage: StorageSettings, requests: Requests
 
 
 def open_reader(location: Location, storage: StorageSettings, requests: Requests) -> ObstoreReader:
-    """A reader of the object; a SettingsError if the client cannot name its key."""
-    if not is_plain_key(location.key):
-        raise SettingsError(
-            f"{location.url}: keys with an empty part, '.', '..' or a control character are not read from {location.scheme}://"
-        )
+    """A reader of the object."""
     return ObstoreReader(open_bucket(location, storage, requests), location.key)
 
 

@@ -10,6 +10,8 @@ from laketag.pipeline.errors import AccessError, LaketagError, StorageError
 from laketag.pipeline.store.locations import parse_url
 from laketag.pipeline.store.s3_access import no_credentials
 
+OBJECT_STORES = ("s3", "gs", "az")
+"""Whose clients are known; filesystems of other schemes raise errors of any library."""
 CLIENT_LIBRARIES = ("botocore", "aiobotocore", "s3fs", "obstore", "aiohttp", "fsspec")
 S3_HINTS = {
     "denied": "; where whoever reads the bucket pays for it (requester pays), set storage.requester_pays = true",
@@ -145,15 +147,18 @@ def _translate_remote(url: str, error: BaseException) -> StorageError | None:
         )
     if UNNAMEABLE.search(text):
         return StorageError(
-            f"{url}: has an empty part, '.', '..' or a control character in its key, which a client of the store cannot name; "
-            "choose another key"
+            f"{url}: a key has an empty part, '.', '..' or a control character, which a client of the store cannot name "
+            f"({without_secrets(text)}); choose another key, or index a table of the other images' URIs"
         )
     if UNREACHABLE.search(name) or UNREACHABLE.search(searched):
         return StorageError(
             f"{url}: the store cannot be reached ({without_secrets(text)}); {hints['unreachable']}"
         )
     library = type(error).__module__.partition(".")[0]
-    if status is None and not isinstance(error, OSError) and library not in CLIENT_LIBRARIES:
+    is_clients = library in CLIENT_LIBRARIES or (
+        location.scheme not in OBJECT_STORES and library != "builtins"
+    )
+    if status is None and not isinstance(error, OSError) and not is_clients:
         return None
     return StorageError(
         f"{url}: the store failed with {name}: {without_secrets(text)}; try again, or read the store's own log"

@@ -39,9 +39,12 @@ class Scheme:
     open_reader: Callable[[Location, StorageSettings, Requests], Reader] | None = None
     open_bucket: Callable[[Location, StorageSettings, Requests], Any] | None = None
     """Opens an obstore client, for many reads of whole objects."""
+    names_any_key: bool = True
+    """Whether files are read at keys that obstore cannot name, too, by another client."""
 
 
 CLOUD = Scheme(
+    names_any_key=False,
     list_below=lambda folder, storage, _: cloud_objects.list_objects(folder, storage),
     open_reader=cloud_objects.open_reader,
     open_bucket=cloud_objects.open_bucket,
@@ -86,8 +89,12 @@ ROOTS = "a folder, s3://bucket/prefix or az://container/prefix"
 
 
 def why_unknown(location: Location) -> str | None:
-    """Why nothing is read from URLs of this scheme; None if images can be."""
-    return None if location.scheme in SCHEMES else fsspec_files.why_not_installed(location.scheme)
+    """Why nothing is read from this URL, by its scheme and key; None if images can be."""
+    if location.scheme not in SCHEMES:
+        return fsspec_files.why_not_installed(location.scheme)
+    if location.key and not (_scheme(location).names_any_key or s3_clients.is_plain_key(location.key)):
+        return f"keys with an empty part, '.', '..' or a control character are not read from {location.scheme}://"
+    return None
 
 
 def is_remote(url: str) -> bool:

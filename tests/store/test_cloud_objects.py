@@ -82,6 +82,7 @@ def check_images(store: Store) -> None:
     uri, etag = listed.row(0)[:2]
     assert find_version(parse_url(uri), store.storage).etag == etag
     assert read_one(store, uri, "0" * 32).reason == "changed"
+    assert find_version(parse_url(f"{store.root}/a//b.jpg"), store.storage).etag == "unknown"
     missing, odd, whole = read(
         store, *((store.root + path, "unknown") for path in ("/missing.jpg", "/a//b.jpg", ""))
     )

@@ -1,5 +1,6 @@
 """What a store refuses is named with its URL and the fix, judged by its answer and not by the words in a key."""
 
+import ftplib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -81,6 +82,14 @@ def test_a_failing_store_is_named_with_its_answer(bucket: Store, faults: FaultPr
 def test_a_missing_object_is_named(store: Store) -> None:
     with pytest.raises(StorageError, match=r"missing\.parquet: does not exist"):
         read_table(store.url("missing.parquet"), ImageIndex, store.storage)
+
+
+def test_errors_of_any_library_behind_another_scheme_are_the_stores() -> None:
+    said = r"ftp://host/x: the store failed with error_perm: 530"
+    with pytest.raises(StorageError, match=said), store_errors("ftp://host/x"):
+        raise ftplib.error_perm("530 not logged in")
+    with pytest.raises(ZeroDivisionError), store_errors("ftp://host/x"):
+        1 / 0  # noqa: B018
 
 
 def test_mistakes_that_are_no_stores_pass_unchanged() -> None:
