@@ -105,7 +105,7 @@ def _refuse_nothing(
         raise _no_images(source, findings)
     if findings.unreadable.total() >= counts["images"]:
         reasons = "; ".join(
-            f"{images:,} of {counts['images']:,}: {reason}"
+            f"{images:,} of {counts['images']:,}: {reason} (such as {findings.examples[reason]!r})"
             for reason, images in findings.unreadable.most_common()
         )
         columns = "".join(f"; {sentence}" for sentence in findings.columns)

@@ -35,13 +35,16 @@ class Findings:
     left_out: LeftOut = field(default_factory=LeftOut)
     unreadable: Counter[str] = field(default_factory=Counter)
     """Images of the index that can never be read, by reason."""
+    examples: dict[str, str] = field(default_factory=dict)
+    """The first URI with each of these reasons."""
     columns: list[str] = field(default_factory=list)
     """Which columns of tables tell where the images are, and why these; each sentence once."""
 
-    def add_unreadable(self, reason: str, images: int) -> None:
-        """Count further images that cannot be read for this reason."""
+    def add_unreadable(self, reason: str, images: int, uri: str) -> None:
+        """Count further images that cannot be read for this reason, such as the one with the URI."""
         if images:
             self.unreadable[reason] += images
+            self.examples.setdefault(reason, uri)
 
     def add_columns(self, sentence: str) -> None:
         """Keep the sentence, unless an earlier table gave the same."""

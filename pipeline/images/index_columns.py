@@ -1,7 +1,7 @@
 """Which columns of a table hold what: named by the user, or found under the usual names."""
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pyarrow as pa
@@ -21,15 +21,8 @@ from laketag.pipeline.images.column_types import (
 from laketag.pipeline.images.image_formats import IMAGE_EXTENSIONS
 
 IMAGE_NAMES = (
-    *(
-        "image",
-        "img",
-        "bytes",
-        "image_bytes",
-        "img_bytes",
-        "image_data",
-        "content",
-    ),  # content: Spark's binaryFile
+    *("image", "img", "bytes", "image_bytes", "img_bytes", "image_data", "images", "picture", "photo"),
+    "content",  # Spark's binaryFile
     *("jpg", "jpeg", "png", "webp"),  # img2dataset, and WebDatasets as Parquet
     *sorted(IMAGE_EXTENSIONS - {"jpg", "jpeg", "png", "webp"}),
 )
@@ -62,16 +55,21 @@ class IndexColumns:
     image: str | None = None  # bytes, or a struct with a field ``bytes``
 
 
+UNREAD = ("why", "image", "image_also")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ChosenColumns:
     """The columns that are read. Images are in ``image``, or named by ``bucket`` and ``key``, or by ``uri``."""
 
     why: str
     """Where the images are, in words for a person."""
-    image: str | None = None  # dotted path to bytes
-    image_path: str | None = (
-        None  # dotted path to the text beside them that names the image where the bytes are null
-    )
+    image: str | None = None
+    """Dotted path to the bytes."""
+    image_also: tuple[str, ...] = ()
+    """Dotted paths to other bytes, for rows that have none in ``image``."""
+    image_path: str | None = None
+    """Dotted path to text beside the bytes, which names the image where there are none."""
     uri: str | None = None
     bucket: str | None = None
     key: str | None = None
@@ -83,7 +81,7 @@ class ChosenColumns:
     @property
     def read(self) -> list[str]:
         """All columns but the one of bytes, which stay where they are."""
-        names = [getattr(self, field.name) for field in fields(self) if field.name not in ("why", "image")]
+        names = [getattr(self, field.name) for field in fields(self) if field.name not in UNREAD]
         return list(dict.fromkeys(name for name in names if name))
 
 
@@ -107,10 +105,10 @@ def choose_columns(file: str, schema: pa.Schema, named: IndexColumns) -> ChosenC
             f"--uri-column {named.uri} and --image-column {named.image} both say where the images of {file} are; "
             "leave one out"
         )
-    others = {"id": named.id, "etag": named.etag, "true_class": named.true_class}
+    others = ChosenColumns(why="", id=named.id, etag=named.etag, true_class=named.true_class)
     if named.uri is not None:
-        return ChosenColumns(
-            uri=named.uri, why=f"the URIs in column {named.uri!r} name the images (--uri-column)", **others
+        return replace(
+            others, uri=named.uri, why=f"the URIs in column {named.uri!r} name the images (--uri-column)"
         )
     if named.image is not None:
         return _embedded(file, schema, named.image, "--image-column", others)
@@ -118,53 +116,71 @@ def choose_columns(file: str, schema: pa.Schema, named: IndexColumns) -> ChosenC
     image = _find_image_feature(schema) or find_usual(schema, IMAGE_NAMES, holds_images)
     if image is not None:
         why = "found by its name and type" + (f"; the URIs in column {uri!r} are not read" if uri else "")
-        return _embedded(file, schema, image, why, others)
+        return _with_other_formats(_embedded(file, schema, image, why, others), file, schema)
     bucket, key = find_usual(schema, ("bucket",), is_text), find_usual(schema, ("key",), is_text)
     if bucket is not None and key is not None:
         return _objects(file, schema, (bucket, key), others)
     if uri is None:
         raise _no_images(file, schema)
     check_single(file, schema, uri, "--uri-column")
-    return ChosenColumns(
-        uri=uri, why=f"the URIs in column {uri!r} name the images (found by its name)", **others
-    )
+    return replace(others, uri=uri, why=f"the URIs in column {uri!r} name the images (found by its name)")
 
 
-def _embedded(
-    file: str, schema: pa.Schema, image: str, why: str, others: dict[str, str | None]
-) -> ChosenColumns:
+def _embedded(file: str, schema: pa.Schema, image: str, why: str, others: ChosenColumns) -> ChosenColumns:
     """The columns of a table that contains the images' bytes."""
-    path = _checked_image_column(file, schema, image, others["etag"])
+    path = _checked_image_column(file, schema, image, others.etag)
     beside = find_path_beside(schema, path)
     where = f"; where they are null, {beside!r} names the images" if beside else ""
-    return ChosenColumns(
+    return replace(
+        others,
         image=path,
         image_path=beside,
         why=f"the images are the bytes in column {path!r} ({why}){where}",
-        **others,
+    )
+
+
+def _with_other_formats(chosen: ChosenColumns, file: str, schema: pa.Schema) -> ChosenColumns:
+    """The columns, with those of the other formats if the table has one column for each, as of WebDatasets."""
+    assert chosen.image is not None
+    first, _ = split_name(schema, chosen.image)
+    if first.lower() not in IMAGE_EXTENSIONS:
+        return chosen
+    names = [
+        name
+        for name in schema.names
+        if name.lower() in IMAGE_EXTENSIONS and name != first and find_bytes(schema, name)
+    ]
+    if not names:
+        return chosen
+    paths = [_checked_image_column(file, schema, name, None) for name in names]
+    also = ", ".join(map(repr, paths))
+    return replace(
+        chosen, image_also=tuple(paths), why=f"{chosen.why}; where there are none, those in {also} are taken"
     )
 
 
 def _objects(
-    file: str, schema: pa.Schema, bucket_key: tuple[str, str], others: dict[str, str | None]
+    file: str, schema: pa.Schema, bucket_key: tuple[str, str], others: ChosenColumns
 ) -> ChosenColumns:
     """The columns of a table of objects of S3, such as those that S3 Inventory writes."""
     bucket, key = bucket_key
     for name in bucket_key:
         check_single(file, schema, name, "--uri-column")
     found = {
-        "etag": others["etag"] or find_usual(schema, ("e_tag",), is_text),
+        "etag": others.etag or find_usual(schema, ("e_tag",), is_text),
         "size": find_usual(schema, ("size",), pa.types.is_integer),
     }
     for also in found.values():
         if also is not None:
             check_single(file, schema, also, "--etag-column")
-    return ChosenColumns(
+    return replace(
+        others,
         bucket=bucket,
         key=key,
         why=f"the buckets in column {bucket!r} and the keys in {key!r} name the images"
         + (f", and {found['etag']!r} their versions" if found["etag"] else ""),
-        **others | found,
+        etag=found["etag"],
+        size=found["size"],
     )
 
 
@@ -224,13 +240,20 @@ def hugging_face_features(schema: pa.Schema) -> dict[str, Any]:
 
 
 def _no_images(file: str, schema: pa.Schema) -> InputError:
-    usual = find_usual(schema, IMAGE_NAMES, lambda _: True)
-    if usual is not None:
-        return InputError(
-            f"{file}: column {usual!r} is {schema.field(schema.names.index(usual)).type}, and images are read from columns of "
-            "type binary, or of structs with a binary field 'bytes'; write it as binary, or name another column with "
-            f"--image-column or --uri-column; {list_columns(schema)}"
-        )
+    for names, wanted, fix in (
+        (
+            IMAGE_NAMES,
+            "images are read from binary columns, or structs with a binary field 'bytes'",
+            "binary",
+        ),
+        (URI_NAMES, "URIs are read from columns of text", "text"),
+    ):
+        if usual := find_usual(schema, names, lambda _: True):
+            kind = schema.field(schema.names.index(usual)).type
+            return InputError(
+                f"{file}: column {usual!r} is {kind}, and {wanted}; write it as {fix}, or name another column with "
+                f"--image-column or --uri-column; {list_columns(schema)}"
+            )
     return InputError(
         f"{file} has neither a column of URIs nor one of image bytes; "
         f"name it with --uri-column or --image-column; {list_columns(schema)}"

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
@@ -80,14 +80,13 @@ def find_versions(uris: Sequence[str], access: ImageAccess, findings: Findings) 
     shares = [uris[start : start + size] for start in range(0, len(uris), size)]
     looked_up = map_in_background(lambda share: [find(uri) for uri in share], shares, REQUESTS_IN_FLIGHT)
     found = [result for results in looked_up for result in results]
-    findings.unreadable.update(reason for _, reason in found if reason)
+    _count(zip(uris, (reason for _, reason in found), strict=True), findings)
     return [etag for etag, _ in found]
 
 
 def count_unreadable(uris: Sequence[str], access: ImageAccess, findings: Findings) -> None:
     """Those of the URIs that cannot be read are counted, judging by their names alone."""
-    reasons = (why_unreadable(uri, access.allowed_roots) for uri in uris)
-    findings.unreadable.update(reason for reason in reasons if reason)
+    _count(((uri, why_unreadable(uri, access.allowed_roots)) for uri in uris), findings)
 
 
 def refuse_local(uris: Sequence[str], option: str) -> None:
@@ -98,6 +97,12 @@ def refuse_local(uris: Sequence[str], option: str) -> None:
             f"{option} holds the ETags of an object store, and {local} is not in one: a file's version is its size "
             "and time of change, which laketag finds itself; leave the option out"
         )
+
+
+def _count(reasons: Iterable[tuple[str, str | None]], findings: Findings) -> None:
+    for uri, reason in reasons:
+        if reason:
+            findings.add_unreadable(reason, 1, uri)
 
 
 def _local_path(written: str) -> str:

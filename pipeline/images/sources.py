@@ -11,7 +11,7 @@ from laketag.pipeline.images.inventory import MANIFEST_NAME
 from laketag.pipeline.images.open_tables import CSV_SUFFIXES
 from laketag.pipeline.images.table_files import PARQUET_EXTENSIONS
 from laketag.pipeline.store.errors import store_errors
-from laketag.pipeline.store.locations import parse_url
+from laketag.pipeline.store.locations import WEB, parse_url
 from laketag.pipeline.store.schemes import normalise_url, read_start
 
 Kind = Literal["folder", "image", "list", "table", "inventory"]
@@ -25,6 +25,11 @@ def find_kind(source: str, storage: StorageSettings, *, is_table: bool = False) 
     ``is_table`` if the user says so, as of a folder of Parquet files.
     """
     location = parse_url(normalise_url(source))
+    if location.scheme in WEB:
+        raise InputError(
+            f"{source}: {location.scheme}:// is read only where a table or a .txt list names single images; "
+            "write their URLs into one"
+        )
     name = PurePosixPath(location.key).name.lower()
     extension = PurePosixPath(name).suffix.removeprefix(".")
     is_folder = location.is_local and os.path.isdir(location.key)  # noqa: PTH112  # keys are strings

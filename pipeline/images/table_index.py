@@ -1,6 +1,7 @@
 """Reading an existing index: tables that name where images are, or that contain the images' bytes."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -25,7 +26,7 @@ from laketag.pipeline.images.index_uris import (
 )
 from laketag.pipeline.images.listing import image_id
 from laketag.pipeline.images.open_tables import OpenTable, ParquetTable, open_table
-from laketag.pipeline.images.rows_without_bytes import find_rows_without_bytes
+from laketag.pipeline.images.rows_without_bytes import RowsWithoutBytes, find_rows_without_bytes
 from laketag.pipeline.images.table_files import TableFile, find_table_files
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.versioned_file import open_file
@@ -53,13 +54,8 @@ def _read_table(
     file: TableFile, table: OpenTable, named: IndexColumns, access: ImageAccess, findings: Findings
 ) -> Iterator[pl.DataFrame]:
     schema = _with_partitions(table.schema, file)
-    columns = choose_columns(file.location.url, schema, named)
+    columns, no_bytes = _choose(file.location.url, schema, table, named)
     findings.add_columns(columns.why)
-    no_bytes = None
-    if columns.image and isinstance(table, ParquetTable):  # no other table has columns of bytes
-        no_bytes = find_rows_without_bytes(table.file, columns.image, where=columns.image_path is not None)
-        if not no_bytes.count:
-            columns = replace(columns, image_path=None)
     class_names = _find_class_names(schema, columns.true_class)
     reader = _IndexReader(file, columns, access, findings, class_names)
     if no_bytes and not columns.image_path:
@@ -68,9 +64,28 @@ def _read_table(
     for batch in table.batches([name for name in columns.read if name not in file.partitions]):
         frame = pl.DataFrame(pa.Table.from_batches([batch]))
         values = {name: pl.lit(value, pl.String) for name, value in file.partitions.items()}
-        mask = no_bytes.mask[row : row + frame.height] if no_bytes and no_bytes.mask is not None else None
-        yield reader.to_index_rows(frame.with_columns(**values), row, mask)
+        yield reader.to_index_rows(
+            frame.with_columns(**values), row, no_bytes and no_bytes.slice(row, frame.height)
+        )
         row += batch.num_rows
+
+
+def _choose(
+    url: str, schema: pa.Schema, table: OpenTable, named: IndexColumns
+) -> tuple[ChosenColumns, RowsWithoutBytes | None]:
+    """The columns; a column of bytes that holds none at all gives way to another one, or to URIs."""
+    columns = choose_columns(url, schema, named)
+    if not columns.image or not isinstance(table, ParquetTable):  # no other table has columns of bytes
+        return columns, None
+    sources = (columns.image, *columns.image_also)
+    no_bytes = find_rows_without_bytes(table.file, sources, where=columns.image_path is not None)
+    if not no_bytes.count:
+        return replace(columns, image_path=None), no_bytes
+    if no_bytes.count == no_bytes.rows and not columns.image_path and not named.image:
+        with suppress(InputError):
+            others = pa.schema([field for field in schema if field.name != columns.image], schema.metadata)
+            return _choose(url, others, table, named)
+    return columns, no_bytes
 
 
 @dataclass(frozen=True)
@@ -83,7 +98,9 @@ class _IndexReader:
     findings: Findings
     class_names: list[str] | None
 
-    def to_index_rows(self, frame: pl.DataFrame, first_row: int, no_bytes: pl.Series | None) -> pl.DataFrame:
+    def to_index_rows(
+        self, frame: pl.DataFrame, first_row: int, no_bytes: RowsWithoutBytes | None
+    ) -> pl.DataFrame:
         """The rows in the index's columns, without those that name no image; an InputError names the first one without an id."""
         rows = pl.int_range(first_row, first_row + frame.height, eager=True)
         if self.columns.image:
@@ -107,19 +124,21 @@ class _IndexReader:
         ).select(ImageIndex.column_names())
 
     def _embedded(
-        self, frame: pl.DataFrame, rows: pl.Series, no_bytes: pl.Series | None
+        self, frame: pl.DataFrame, rows: pl.Series, no_bytes: RowsWithoutBytes | None
     ) -> tuple[list[str], list[str]]:
         """URIs and etags of rows with bytes, and of those that name a file instead."""
         url, columns = self.file.location.url, self.columns
         assert columns.image is not None
-        uris = [embedded_uri(url, columns.image, row) for row in rows]
+        paths = (columns.image, *columns.image_also)
+        found = [0] * len(rows) if no_bytes is None or no_bytes.column is None else no_bytes.column
+        uris = [embedded_uri(url, paths[number], row) for number, row in zip(found, rows, strict=True)]
         etags = [self.file.etag] * len(uris)
-        if columns.image_path and no_bytes is not None:
+        if columns.image_path and no_bytes is not None and no_bytes.mask is not None:
             top, _, field = columns.image_path.rpartition(".")
-            paths = frame[top].struct.field(field).cast(pl.String)
-            at = [row for row in no_bytes.arg_true() if paths[row]]
-            self.count_unreadable_bytes(len(uris) - len(at), int(no_bytes.sum()) - len(at))
-            named = [absolute_uri(paths[row], self.file.location) for row in at]
+            names = frame[top].struct.field(field).cast(pl.String)
+            at = [row for row in no_bytes.mask.arg_true() if names[row]]
+            self.count_unreadable_bytes(len(uris) - len(at), no_bytes.count - len(at))
+            named = [absolute_uri(names[row], self.file.location) for row in at]
             for row, uri, etag in zip(
                 at, named, find_versions(named, self.access, self.findings), strict=True
             ):
@@ -131,9 +150,9 @@ class _IndexReader:
         assert self.columns.image is not None
         uri = embedded_uri(self.file.location.url, self.columns.image, 0)
         if reason := why_unreadable(uri, self.access.allowed_roots):
-            self.findings.add_unreadable(reason, rows)
+            self.findings.add_unreadable(reason, rows, self.file.location.url)
         else:
-            self.findings.add_unreadable(NO_BYTES, nulls)
+            self.findings.add_unreadable(NO_BYTES, nulls, self.file.location.url)
 
     def _written(self, frame: pl.DataFrame) -> pl.Series:
         """The URIs as the table has them."""

@@ -13,7 +13,7 @@ class Changes:
     changed: int = 0
     """Another version of the image."""
     edited: int = 0
-    """The same version, but with another true class, URI or size."""
+    """The same version, but with another true class or URI."""
     gone: int = 0
 
     def __bool__(self) -> bool:
@@ -38,5 +38,5 @@ def _hashed(rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.select(
         id=pl.col("image_id").hash(),
         version=pl.col("etag").hash(),
-        rest=pl.struct("uri", "size_bytes", "true_class").hash(),
+        rest=pl.struct("uri", "true_class").hash(),
     )

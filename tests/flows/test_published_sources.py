@@ -68,6 +68,18 @@ def test_img2dataset_without_bytes_is_refused_because_nothing_reads_its_urls(tmp
         index(write(tmp_path, "00000.parquet", columns), tmp_path / "lake")
 
 
+def test_a_column_of_bytes_that_holds_none_gives_way(tmp_path: Path) -> None:
+    paths = put_pictures(tmp_path, "a.jpg", "b.jpg")
+    nothing = pa.array([None, None], pa.binary())
+    columns = {"jpg": nothing, "png": PICTURES[2:], "path": paths}
+    assert index(write(tmp_path, "0.parquet", columns), tmp_path / "lake").fetched == PICTURES[2:]
+    del columns["png"]
+    assert index(write(tmp_path, "1.parquet", columns), tmp_path / "lake").fetched == PICTURES[:2]
+    del columns["path"]
+    with pytest.raises(InputError, match=r"2 of 2: the row holds no bytes \(such as .*column 'jpg'"):
+        index(write(tmp_path, "2.parquet", columns), tmp_path / "lake")
+
+
 @pytest.mark.parametrize("has_content", [True, False])
 def test_binary_files_of_spark_are_bytes_or_paths_with_one_slash(tmp_path: Path, has_content: bool) -> None:
     paths = put_pictures(tmp_path, "a.jpg", "100%25 b.jpg")
@@ -132,6 +144,20 @@ def test_a_webdataset_as_parquet(tmp_path: Path, kind: str) -> None:
         "png": png if kind == "bytes" else [{"bytes": data, "path": "x.png"} for data in png],
     }
     assert index(write(tmp_path, "0.parquet", columns), tmp_path / "lake").fetched == png
+
+
+def test_a_webdataset_with_pictures_in_several_formats(tmp_path: Path) -> None:
+    structs = [{"bytes": PICTURES[0], "path": "1.jpg"}, None, None, None]
+    columns = {
+        "__key__": list("1234"),
+        "jpg": structs,
+        "png": [None, PICTURES[1], None, None],
+        "webp": [None, None, PICTURES[2], None],
+    }
+    indexed = index(write(tmp_path, "0.parquet", columns), tmp_path / "lake")
+    assert sorted(map(str, indexed.fetched)) == sorted(map(str, [*PICTURES[:3], "empty"]))
+    assert indexed.summary.unreadable == {"the row holds no bytes": 1}
+    assert "where there are none, those in 'png', 'webp' are taken" in sentences(indexed)
 
 
 def test_a_delta_table_is_refused_with_the_command_that_lists_its_live_rows(tmp_path: Path) -> None:

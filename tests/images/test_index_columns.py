@@ -50,7 +50,7 @@ def test_a_name_with_a_dot_is_a_column_like_any_other(tmp_path: Path) -> None:
 
 def choose(fields: list[tuple[str, pa.DataType]], **named: str) -> dict[str, str]:
     chosen = vars(choose_columns("t.parquet", pa.schema(fields), IndexColumns(**named)))
-    return {field: value for field, value in chosen.items() if value is not None and field != "why"}
+    return {field: value for field, value in chosen.items() if value and field != "why"}
 
 
 TEXT, BYTES = pa.string(), pa.binary()
@@ -137,3 +137,8 @@ def test_bytes_of_each_type_are_read(tmp_path: Path, kind: pa.DataType, is_struc
 def test_the_columns_of_an_error_are_shown_without_control_characters() -> None:
     with pytest.raises(InputError, match=r"its columns: 'a\\x1b\[2J', b"):
         choose([("a\x1b[2J", TEXT), ("b", TEXT)])
+
+
+def test_uris_of_another_type_are_refused_with_it() -> None:
+    with pytest.raises(InputError, match="column 'url' is binary, and URIs are read from columns of text"):
+        choose([("url", BYTES), ("label", TEXT)])

@@ -37,15 +37,25 @@ def opened(columns: dict[str, object], **options: object) -> tuple[pq.ParquetFil
 def test_rows_without_bytes_are_found_in_each_row_group(values: list[object], has_statistics: bool) -> None:
     table, _ = opened({"image": values}, write_statistics=has_statistics)
     column = "image" if values is VALUES else "image.bytes"
-    found = find_rows_without_bytes(table, column, where=True)
+    found = find_rows_without_bytes(table, [column], where=True)
     assert (found.rows, found.count) == (8, 4)
     assert found.mask is not None
     assert found.mask.arg_true().to_list() == [1, 3, 4, 5]
-    assert find_rows_without_bytes(table, column, where=False).count == 4
+    assert find_rows_without_bytes(table, [column], where=False).count == 4
 
 
 def test_the_bytes_are_not_read_where_statistics_tell() -> None:
     table, bytes_read = opened({"image": [os.urandom(100_000), None] * 4})
     before = bytes_read()
-    assert find_rows_without_bytes(table, "image", where=False).count == 4
+    assert find_rows_without_bytes(table, ["image"], where=False).count == 4
     assert bytes_read() == before
+
+
+def test_a_row_without_bytes_in_one_column_may_have_them_in_another() -> None:
+    a, b, c = [b"x", None, None, None, b"x"], [b"y", b"y", None, None, None], [None, b"z", b"z", None, None]
+    table, _ = opened({"a": a, "b": b, "c": c})
+    found = find_rows_without_bytes(table, ["a", "b", "c"], where=False)
+    assert found.column is not None
+    assert found.mask is not None
+    assert found.column.to_list() == [0, 1, 2, 0, 0]
+    assert (found.count, found.mask.arg_true().to_list()) == (1, [3])

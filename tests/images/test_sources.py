@@ -59,5 +59,7 @@ def test_what_is_none_of_these_or_not_there_is_refused_with_what_can_be_indexed(
     (tmp_path / "shard.tar").write_bytes(b"tar")
     with pytest.raises(InputError, match=r"shard\.tar is none of what can be indexed: a folder or s3://"):
         find_kind(str(tmp_path / "shard.tar"), StorageSettings())
+    with pytest.raises(InputError, match=r"https:// is read only where a table or a \.txt list names"):
+        find_kind("https://example.org/x.jpg", StorageSettings())
     with pytest.raises(InputError, match="gone does not exist, and is none of"):
         find_kind(str(tmp_path / "gone"), StorageSettings())
