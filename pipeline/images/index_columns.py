@@ -1,8 +1,6 @@
 """Which columns of a table hold what: named by the user, or found under the usual names."""
 
-import json
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 import pyarrow as pa
 
@@ -18,6 +16,7 @@ from laketag.pipeline.images.column_types import (
     list_columns,
     split_name,
 )
+from laketag.pipeline.images.hugging_face import find_image_feature
 from laketag.pipeline.images.image_formats import IMAGE_EXTENSIONS
 
 IMAGE_NAMES = (
@@ -113,7 +112,7 @@ def choose_columns(file: str, schema: pa.Schema, named: IndexColumns) -> ChosenC
     if named.image is not None:
         return _embedded(file, schema, named.image, "--image-column", others)
     uri = find_usual(schema, URI_NAMES, is_text)
-    image = _find_image_feature(schema) or find_usual(schema, IMAGE_NAMES, holds_images)
+    image = find_image_feature(schema) or find_usual(schema, IMAGE_NAMES, holds_images)
     if image is not None:
         why = "found by its name and type" + (f"; the URIs in column {uri!r} are not read" if uri else "")
         return _with_other_formats(_embedded(file, schema, image, why, others), file, schema)
@@ -164,24 +163,14 @@ def _objects(
 ) -> ChosenColumns:
     """The columns of a table of objects of S3, such as those that S3 Inventory writes."""
     bucket, key = bucket_key
-    for name in bucket_key:
-        check_single(file, schema, name, "--uri-column")
-    found = {
-        "etag": others.etag or find_usual(schema, ("e_tag",), is_text),
-        "size": find_usual(schema, ("size",), pa.types.is_integer),
-    }
-    for also in found.values():
-        if also is not None:
-            check_single(file, schema, also, "--etag-column")
-    return replace(
-        others,
-        bucket=bucket,
-        key=key,
-        why=f"the buckets in column {bucket!r} and the keys in {key!r} name the images"
-        + (f", and {found['etag']!r} their versions" if found["etag"] else ""),
-        etag=found["etag"],
-        size=found["size"],
-    )
+    etag = others.etag or find_usual(schema, ("e_tag",), is_text)
+    size = find_usual(schema, ("size",), pa.types.is_integer)
+    for name in (bucket, key, etag, size):
+        if name is not None:
+            check_single(file, schema, name, "--uri-column")
+    versions = f", and {etag!r} their versions" if etag else ""
+    why = f"the buckets in column {bucket!r} and the keys in {key!r} name the images{versions}"
+    return replace(others, bucket=bucket, key=key, etag=etag, size=size, why=why)
 
 
 def _check_plain_columns(file: str, schema: pa.Schema, named: IndexColumns) -> None:
@@ -215,28 +204,6 @@ def _checked_image_column(file: str, schema: pa.Schema, name: str, etag: str | N
             "of their table; leave the option out"
         )
     return path
-
-
-def _find_image_feature(schema: pa.Schema) -> str | None:
-    """The first column that Hugging Face datasets have declared to hold images."""
-    features = hugging_face_features(schema)
-    return next(
-        (
-            field.name
-            for field in schema
-            if holds_images(field.type) and features.get(field.name, {}).get("_type") == "Image"
-        ),
-        None,
-    )
-
-
-def hugging_face_features(schema: pa.Schema) -> dict[str, Any]:
-    """What Hugging Face datasets have written about the columns into the footer; empty if nothing."""
-    try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        return {name: feature for name, feature in features.items() if isinstance(feature, dict)}
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return {}
 
 
 def _no_images(file: str, schema: pa.Schema) -> InputError:

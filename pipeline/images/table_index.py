@@ -9,12 +9,12 @@ import pyarrow as pa
 
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.images.findings import Findings
+from laketag.pipeline.images.hugging_face import find_class_names
 from laketag.pipeline.images.image_locations import embedded_uri
 from laketag.pipeline.images.index_columns import (
     ChosenColumns,
     IndexColumns,
     choose_columns,
-    hugging_face_features,
 )
 from laketag.pipeline.images.index_uris import (
     ImageAccess,
@@ -56,7 +56,7 @@ def _read_table(
     schema = _with_partitions(table.schema, file)
     columns, no_bytes = _choose(file.location.url, schema, table, named)
     findings.add_columns(columns.why)
-    class_names = _find_class_names(schema, columns.true_class)
+    class_names = find_class_names(schema, columns.true_class) if columns.true_class else None
     reader = _IndexReader(file, columns, access, findings, class_names)
     if no_bytes and not columns.image_path:
         reader.count_unreadable_bytes(no_bytes.rows, no_bytes.count)
@@ -202,14 +202,6 @@ def _with_partitions(schema: pa.Schema, file: TableFile) -> pa.Schema:
     """The schema with the columns of the file's folders, which replace columns of the same name, as in Spark."""
     fields = [field for field in schema if field.name not in file.partitions]
     return pa.schema([*fields, *((name, pa.string()) for name in file.partitions)], schema.metadata)
-
-
-def _find_class_names(schema: pa.Schema, column: str | None) -> list[str] | None:
-    """Names behind class numbers, if the table's footer has them as Hugging Face datasets write them."""
-    if column is None or not pa.types.is_integer(schema.field(column).type):
-        return None
-    names = hugging_face_features(schema).get(column, {}).get("names")
-    return [str(name) for name in names] if isinstance(names, list) else None
 
 
 def _refuse_nulls(values: pl.Series, what: str, rows: pl.Series) -> None:
