@@ -4,7 +4,7 @@ import gc
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,13 +111,22 @@ def _connect(named: str) -> str | None:
 
 
 def _start(logical_cpus: int) -> None:
+    import psutil
     import ray
 
-    folder = ray_folder()
+    folder, children = ray_folder(), set(psutil.Process().children(recursive=True))
     for left in reversed(range(START_TRIES)):
         try:
             _init_ray(address="local", num_cpus=logical_cpus, include_dashboard=False, _temp_dir=str(folder))
             return
+        except (
+            KeyboardInterrupt,
+            SystemExit,
+        ):  # ray.shutdown() does not know yet which processes were started
+            for process in set(psutil.Process().children(recursive=True)) - children:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            raise
         except Exception as error:  # Ray raises a bare Exception when its processes start too slowly
             ray.shutdown()
             if left == 0 or "timed out during startup" not in str(error):
