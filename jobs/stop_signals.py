@@ -13,6 +13,7 @@ from types import FrameType
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 SAME_PRESS_S = 0.5
 """A signal so soon after the first one is the same: `uv run` passes on the Ctrl-C that a terminal sends to all processes."""
+REACH_S = 0.1
 SHOW_CURSOR = b"\x1b[?25h"
 
 
@@ -21,6 +22,14 @@ class Stop:
     """The first signal that came, if any."""
 
     number: int = 0
+    interrupted: bool = False
+
+    def interrupt(self, number: int, _frame: FrameType | None) -> None:
+        """The handler of the signals: it raises once, so that nothing interrupts what the command does at its end."""
+        self.number = self.number or number
+        if not self.interrupted:
+            self.interrupted = True
+            raise KeyboardInterrupt(signal.Signals(number))
 
     @property
     def exit_code(self) -> int:
@@ -35,17 +44,9 @@ def stop_signals(release_s: float) -> Iterator[Stop]:
     Python calls handlers in the main thread only, and not while that is inside a library; so a thread waits for them too.
     """
     stop = Stop()
-    interrupted = threading.Event()
-
-    def interrupt(number: int, _frame: FrameType | None) -> None:
-        if not interrupted.is_set():
-            interrupted.set()
-            stop.number = stop.number or number  # the thread may come later
-            raise KeyboardInterrupt(signal.Signals(number))
-
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    handlers = {number: signal.signal(number, interrupt) for number in STOPPING}
+    handlers = {number: signal.signal(number, stop.interrupt) for number in STOPPING}
     outer = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     watcher = threading.Thread(target=_end_in_time, args=(reading, stop, release_s), daemon=True)
     watcher.start()
@@ -67,6 +68,11 @@ def _end_in_time(reading: int, stop: Stop, release_s: float) -> None:
         return
     stop.number = first
     first_s = time.monotonic()
+    _next_signal(reading, REACH_S)
+    if not stop.interrupted and signal.getsignal(first) == stop.interrupt:
+        # The main thread waits in a call that the system has restarted after the signal, as polars' handler of SIGINT wants it
+        signal.siginterrupt(first, True)
+        signal.pthread_kill(threading.main_thread().ident or 0, first)
     while (waited_s := time.monotonic() - first_s) < release_s:
         number = _next_signal(reading, release_s - waited_s)
         if number == 0:

@@ -57,6 +57,18 @@ def test_the_process_ends_with_the_exit_code_of_the_signal(state: str, number: s
     assert process.returncode == 128 + number
 
 
+def test_a_call_that_the_system_restarts_is_interrupted() -> None:
+    """Polars' own handler of SIGINT has it restarted, and Python's is called after it."""
+    process = start(
+        "import polars\nsys.stdout.write('begun\\n'), sys.stdout.flush(), os.read(os.pipe()[0], 1)", 600
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130
+
+
 def test_a_second_signal_ends_a_process_that_is_still_releasing() -> None:
     process = start(
         "try:\n    time.sleep(600)\nfinally:\n    print('releasing', flush=True)\n    time.sleep(600)", 600
