@@ -70,11 +70,11 @@ def test_a_call_that_the_system_restarts_is_interrupted() -> None:
 
 
 def test_a_second_signal_ends_a_process_that_is_still_releasing() -> None:
-    process = start(
-        "try:\n    time.sleep(600)\nfinally:\n    print('releasing', flush=True)\n    time.sleep(600)", 600
-    )
-    process.send_signal(signal.SIGINT)
+    release = "try:\n    print('begun', flush=True)\n    time.sleep(600)\nfinally:\n    print('releasing', flush=True)\n    time.sleep(600)"
+    process = start(release, 600)
     assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
     assert process.stdout.readline() == "releasing\n"
     while process.poll() is None:  # one sent at once counts as the same
         process.send_signal(signal.SIGINT)
