@@ -39,6 +39,15 @@ END = """
 os._exit(stop.exit_code)
 """
 
+RELEASING = """
+try:
+    print('begun', flush=True)
+    time.sleep(600)
+finally:
+    print('releasing', flush=True)
+    time.sleep(600)
+"""
+
 
 def start(state: str, release_s: float) -> "subprocess.Popen[str]":
     code = BEGIN.format(release_s=release_s) + textwrap.indent(textwrap.dedent(state).strip(), " " * 8) + END
@@ -70,8 +79,7 @@ def test_a_call_that_the_system_restarts_is_interrupted() -> None:
 
 
 def test_a_second_signal_ends_a_process_that_is_still_releasing() -> None:
-    release = "try:\n    print('begun', flush=True)\n    time.sleep(600)\nfinally:\n    print('releasing', flush=True)\n    time.sleep(600)"
-    process = start(release, 600)
+    process = start(RELEASING, 600)
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     process.send_signal(signal.SIGINT)
