@@ -19,7 +19,6 @@ from laketag.pipeline.store.schemes import find_version, is_remote
 from laketag.pipeline.store.versions import UNKNOWN
 
 REQUESTS_IN_FLIGHT = 32
-URIS_PER_THREAD = 256
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/+)(.*)", re.DOTALL)
 """Also with one slash, as Hadoop and Java write ``file:/folder/x.jpg``; a single letter is a drive of Windows."""
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
@@ -75,11 +74,7 @@ def find_versions(uris: Sequence[str], access: ImageAccess, findings: Findings) 
             etag = find_version(location, access.storage).etag
         return etag, "there is no such file" if etag == UNKNOWN and location.is_local else None
 
-    # a thread costs more than a look at a local file, so each takes some
-    size = min(max(len(uris) // (4 * REQUESTS_IN_FLIGHT), 1), URIS_PER_THREAD)
-    shares = [uris[start : start + size] for start in range(0, len(uris), size)]
-    looked_up = map_in_background(lambda share: [find(uri) for uri in share], shares, REQUESTS_IN_FLIGHT)
-    found = [result for results in looked_up for result in results]
+    found = list(map_in_background(find, uris, REQUESTS_IN_FLIGHT))
     _count(zip(uris, (reason for _, reason in found), strict=True), findings)
     return [etag for etag, _ in found]
 

@@ -23,7 +23,8 @@ def test_results_come_in_the_order_of_the_items_and_few_are_worked_on_at_once() 
             working -= 1
         return -item
 
-    assert list(map_in_background(work, range(100), 4)) == [-item for item in range(100)]
+    for number in (0, 1, 5, 100, 3000):
+        assert list(map_in_background(work, range(number), 4)) == [-item for item in range(number)]
     assert most <= 4
 
 

@@ -115,6 +115,16 @@ def test_new_credentials_make_a_new_client(ceph: Store, monkeypatch: pytest.Monk
     assert ceph.get("x") == b"1"
 
 
+def test_a_profile_says_where_the_buckets_name_is_unless_the_settings_do(
+    moto: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text("[profile lake]\ns3 =\n  addressing_style = virtual\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    assert resolve_access(StorageSettings(profile="lake")).addressing == "virtual"
+    assert resolve_access(StorageSettings(profile="lake", addressing="path")).addressing == "path"
+    assert resolve_access(StorageSettings()).addressing == "auto"
+
+
 def test_an_unknown_profile_is_named(moto: Store) -> None:
     with pytest.raises(StorageError, match=r"nix.*storage\.profile"):
         resolve_access(StorageSettings(profile="nix"))
