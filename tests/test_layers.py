@@ -61,7 +61,6 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.images.findings": "counters without logic; tests/flows/test_index_images.py reads them",
     "laketag.pipeline.images.hugging_face": "tests/flows/test_published_sources.py reads what datasets write",
     "laketag.pipeline.images.read_source": "tests/flows/test_published_sources.py reads each kind of source",
-    "laketag.pipeline.images.table_files": "tests/flows/test_published_sources.py reads folders of each kind",
     "laketag.pipeline.images.image_failure": "a value without logic; tests/images/test_decode.py causes each reason",
     "laketag.pipeline.progress.metrics": "tests/cluster/test_submit.py reads what a run exports",
     "laketag.pipeline.store.cloud_filesystem": "tests/store/test_cloud_objects.py creates objects on Azurite with it",
