@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from laketag.pipeline.cluster.execution import NO_TIMEOUT, open_blocks
+from laketag.pipeline.cluster.ray_address import named_address
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.ray_wait import say_ray_starts
 from laketag.pipeline.cluster.resources import Resources, decide_resources
@@ -101,6 +102,7 @@ def describe_classes(
 
     If the newest version has the same content (texts, settings, text tower) already, nothing is embedded or written.
     """
+    named_address()  # refuses what is no address of a Ray, before anything is looked up or downloaded
     # read: a file in, class → texts out
     sentences = read_sentences(file, settings)
     screen.say(f"reading {file.url} as {sentences.detected.format}: {sentences.detected.because}")

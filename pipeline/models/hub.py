@@ -8,9 +8,9 @@ from pathlib import Path
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-from laketag.pipeline.errors import ModelError
+from laketag.pipeline.errors import ModelError, StorageError
 from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
-from laketag.pipeline.models.node_cache import cache_folder, locked
+from laketag.pipeline.models.node_cache import FIX, cache_folder, locked
 
 # the hub's client would print every failed try; hub_file reports the failure itself
 logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
@@ -62,6 +62,13 @@ def _download(wanted: HubFile) -> Path:
         raise ModelError(
             f"{wanted.model}: {wanted.repository} holds no {wanted.filename}, and laketag reads no pickled checkpoints; "
             f"choose other weights, or convert them to safetensors and set {wanted.setting} to that file"
+        ) from None
+    except OSError as error:
+        if error.filename is None:  # not of a file
+            raise _unreachable_error(wanted, error) from None
+        raise StorageError(
+            f"the weights of {wanted.model} cannot be stored: {error.filename}: {error.strerror}; make room there or change its "
+            f"rights, or {FIX}"
         ) from None
     except Exception as error:  # noqa: BLE001  # the hub's client raises its own, requests', httpx' and the system's errors
         raise _unreachable_error(wanted, error) from None

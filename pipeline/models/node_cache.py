@@ -12,10 +12,16 @@ from filelock import FileLock
 from laketag.pipeline.errors import StorageError
 from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
 
+FIX = "set LAKETAG_CACHE, and HF_HOME for weights of the Hugging Face hub, to a folder that can be written"
+
 
 def cache_folder() -> Path:
     """The folder of downloaded weights: ``LAKETAG_CACHE``, or ``~/.cache/laketag``."""
-    return Path(os.environ.get("LAKETAG_CACHE") or "~/.cache/laketag").expanduser()
+    named = os.environ.get("LAKETAG_CACHE") or "~/.cache/laketag"
+    try:
+        return Path(named).expanduser()
+    except RuntimeError:
+        raise StorageError(f"{named} is in the home folder, and this user has none; {FIX}") from None
 
 
 def copy_once(
@@ -102,5 +108,5 @@ def _folder_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise StorageError(
             f"the folder of downloaded weights, {folder} on {platform.node()}, cannot be used ({error.strerror or error}); "
-            "make room there or change its rights, or set LAKETAG_CACHE to a folder that has both"
+            f"make room there or change its rights, or {FIX}"
         ) from error

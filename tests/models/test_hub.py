@@ -19,7 +19,7 @@ CONTENT = os.urandom(100_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 CODE = """
 import json, multiprocessing, sys
-from laketag.pipeline.errors import ModelError
+from laketag.pipeline.errors import LaketagError
 from laketag.pipeline.models.hashed_file import ExpectedSha256
 from laketag.pipeline.models.hub import HubFile, hub_file
 
@@ -27,7 +27,7 @@ def ask(expected):
     expected = ExpectedSha256(expected, "backbone.sha256", by_driver=False) if expected else None
     try:
         file = hub_file(HubFile("owner/model", "m.safetensors", "the model M", "backbone.pretrained"), expected)
-    except ModelError as error:
+    except LaketagError as error:
         return str(error)
     return [str(file.path), file.sha256]
 
@@ -132,6 +132,16 @@ def test_without_network_and_cache_the_error_says_what_to_do(hub: Hub) -> None:
     assert (
         "copy m.safetensors of the hub repository owner/model here or to s3:// and set backbone.pretrained to it"
         in error
+    )
+
+
+@pytest.mark.parametrize("variable", ["HF_HOME", "LAKETAG_CACHE"])
+def test_a_cache_that_cannot_be_written_says_which_variables_name_another(hub: Hub, variable: str) -> None:
+    """As below a home folder that is missing or may only be read."""
+    (error,) = hub.ask(**{variable: "/dev/null/cache"})
+    assert "/dev/null" in error
+    assert error.endswith(
+        "set LAKETAG_CACHE, and HF_HOME for weights of the Hugging Face hub, to a folder that can be written"
     )
 
 

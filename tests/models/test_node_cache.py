@@ -123,7 +123,7 @@ def test_the_part_file_of_a_killed_download_is_removed_by_the_next_one(
 
 def test_a_cache_that_cannot_be_made_is_named_with_its_variable(source: CountedSource, cache: Path) -> None:
     cache.write_bytes(b"in the way")
-    with pytest.raises(StorageError, match=rf"weights, {cache} on .* cannot be used .* set LAKETAG_CACHE to"):
+    with pytest.raises(StorageError, match=rf"weights, {cache} on .* cannot be used .* set LAKETAG_CACHE"):
         copy(source, cache, KNOWN)
     assert not source.log.exists()
 
