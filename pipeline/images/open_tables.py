@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -85,17 +86,24 @@ def open_table(url: str, file: Any) -> OpenTable:
     return CsvTable(url, file) if url.lower().endswith(CSV_SUFFIXES) else ParquetTable(url, file)
 
 
-def _checked(url: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same batches; an InputError where the file cannot be read, or holds text that is not UTF-8."""
+@contextmanager
+def table_errors(url: str) -> Iterator[None]:
+    """What pyarrow cannot read becomes an InputError about the table; errors of disks and stores pass unchanged."""
     try:
-        for batch in batches:
-            batch.validate(full=True)
-            yield batch
+        yield
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         if isinstance(error, OSError) and not is_damage(error):
             raise
         reason = str(error).partition("\n")[0]
         raise InputError(f"{url} cannot be read ({reason}); write the table again") from None
+
+
+def _checked(url: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same batches; an InputError where the file cannot be read, or holds text that is not UTF-8."""
+    with table_errors(url):
+        for batch in batches:
+            batch.validate(full=True)
+            yield batch
 
 
 def is_damage(error: OSError) -> bool:

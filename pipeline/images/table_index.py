@@ -25,7 +25,7 @@ from laketag.pipeline.images.index_uris import (
     why_unreadable,
 )
 from laketag.pipeline.images.listing import image_id
-from laketag.pipeline.images.open_tables import OpenTable, ParquetTable, open_table
+from laketag.pipeline.images.open_tables import OpenTable, ParquetTable, open_table, table_errors
 from laketag.pipeline.images.rows_without_bytes import RowsWithoutBytes, find_rows_without_bytes
 from laketag.pipeline.images.table_files import TableFile, find_table_files
 from laketag.pipeline.store.errors import store_errors
@@ -54,7 +54,8 @@ def _read_table(
     file: TableFile, table: OpenTable, named: IndexColumns, access: ImageAccess, findings: Findings
 ) -> Iterator[pl.DataFrame]:
     schema = _with_partitions(table.schema, file)
-    columns, no_bytes = _choose(file.location.url, schema, table, named)
+    with table_errors(file.location.url):
+        columns, no_bytes = _choose(file.location.url, schema, table, named)
     findings.add_columns(columns.why)
     class_names = find_class_names(schema, columns.true_class) if columns.true_class else None
     reader = _IndexReader(file, columns, access, findings, class_names)

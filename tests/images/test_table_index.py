@@ -102,3 +102,14 @@ def test_what_is_no_parquet_is_refused(store: Store) -> None:
     source = store.put("index.parquet", b"no table at all")
     with pytest.raises(InputError, match=r"index\.parquet is no Parquet file"):
         read_index(store, source)
+
+
+def test_a_table_whose_bytes_are_damaged_is_refused_where_they_must_be_looked_at(tmp_path: Path) -> None:
+    store = folder_store(tmp_path)
+    images = [{"bytes": os.urandom(2000), "path": "x"}, {"bytes": None, "path": "x.jpg"}]
+    source = put_parquet(store, "t.parquet", {"image": images})
+    data = bytearray(store.get("t.parquet"))
+    data[4:1000] = b"\xff" * 996
+    store.put("t.parquet", bytes(data))
+    with pytest.raises(InputError, match=r"t\.parquet cannot be read .*; write the table again"):
+        read_index(store, source)
