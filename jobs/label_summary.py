@@ -26,8 +26,8 @@ def show_report(report: "LabelReport", root: str, screen: Screen) -> None:
         screen.say(
             f"left for later: {report.left:,} images{f', {report.rest} at this rate' if report.rest else ''}"
         )
-    if report.exit_code is ExitCode.FAILED:
-        failed = sum(report.failures.values())
+    failed = sum(report.failures.values())
+    if report.exit_code is ExitCode.FAILED or failed > report.labelled:
         screen.say(
             f"{failed:,} of {report.planned:,} images failed ({_counts(report.failures)}); see why with: "
             f"laketag query failures --root {root} --collection {report.request.collection}",

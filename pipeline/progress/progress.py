@@ -47,7 +47,7 @@ class Progress:
     def __enter__(self) -> "Progress":
         self._live = (
             Live(console=self.console, refresh_per_second=4, get_renderable=self.bar)
-            if self.console.is_terminal
+            if self.console.is_terminal and not self.console.quiet  # a live display takes stdout over
             else None
         )
         if self._live:

@@ -48,10 +48,11 @@ def test_a_sample_of_another_classifier_says_how_to_see_the_earlier_labels() -> 
     )
 
 
-def test_a_run_without_a_label_says_why_and_how_to_see_more() -> None:
-    last = shown(report(published({"not_found": 3})))[-1]
+@pytest.mark.parametrize("labelled", [0, 2])
+def test_a_run_with_fewer_labels_than_failures_says_why_and_how_to_see_more(labelled: int) -> None:
+    last = shown(report(published({"labelled": labelled, "not_found": 3})))[-1]
     assert last.startswith(
-        "3 of 3 images failed (not_found 3); see why with: laketag query failures --root lake"
+        f"3 of {labelled + 3} images failed (not_found 3); see why with: laketag query failures --root lake"
     )
 
 
