@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -35,12 +35,14 @@ class Progress:
     done: int = 0  # including what earlier attempts of this run did
     outcomes: Counter[str] = field(default_factory=Counter)  # of this attempt
     published: bool = False
+    clock: Callable[[], float] = time.monotonic
+    _live: Live | None = None
 
     def begin(self, done: int) -> None:
         """An attempt begins, in which this many images are done already."""
         self.done, self.outcomes = done, Counter()
         self._at_start = done
-        self._began = self._printed = time.monotonic()
+        self._began = self._printed = self.clock()
         self._recent: deque[tuple[float, int]] = deque()  # (time, images done) after a block
         self._first: tuple[float, int] | None = None
 
@@ -68,7 +70,7 @@ class Progress:
         """Count the images of a block as done, by their outcomes."""
         self.outcomes.update(outcomes)
         self.done += sum(outcomes.values())
-        now = time.monotonic()
+        now = self.clock()
         self._first = self._first or (now, self.done)
         self._recent.append((now, self.done))
         while self._recent[0][0] < now - RATE_WINDOW_S and len(self._recent) > RATE_BLOCKS:
@@ -80,14 +82,14 @@ class Progress:
     @property
     def images_per_s(self) -> float | None:
         """Images done in a second, over the last blocks; None while too few are done to tell."""
-        return self._rate_since(self._recent[0], time.monotonic()) if self._recent else None
+        return self._rate_since(self._recent[0], self.clock()) if self._recent else None
 
     @property
     def mean_images_per_s(self) -> float:
         """Images done in a second by this attempt, after the first block if that can be told: before it, models are loaded."""
         if self._recent and self._first and (rate := self._rate_since(self._first, self._recent[-1][0])):
             return rate
-        return (self.done - self._at_start) / max(time.monotonic() - self._began, 1e-9)
+        return (self.done - self._at_start) / max(self.clock() - self._began, 1e-9)
 
     @property
     def failures(self) -> dict[str, int]:
