@@ -50,7 +50,7 @@ def explain(error: Exception) -> ImageFailure:
 
 
 def explain_status(status: int | None, code: str | None, detail: str) -> ImageFailure:
-    """The failure behind an HTTP status and a store's own code, as far as there are any."""
+    """The failure behind an HTTP status and a store's own code, as far as there are any (None: a store that named none)."""
     if code in ARCHIVED:
         return ImageFailure(
             "archived", "in an archive tier of the store; restore it and label with --retry archived"

@@ -1,6 +1,6 @@
 """Reading one image from a web server, below the allowed roots only, wherever it redirects to."""
 
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import aiohttp
 from yarl import URL
@@ -15,6 +15,8 @@ from laketag.pipeline.store.versions import Version, version_of_etag
 
 REDIRECTS = (301, 302, 303, 307, 308)
 MOST_REDIRECTS = 5
+URL_CHARACTERS = "%/:?#[]@!$&'()*+,;=~"
+"""Sent as they are; spaces and letters beyond ASCII are escaped, as browsers do."""
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "laketag"}
 
 
@@ -36,7 +38,8 @@ async def read_page(
     try:
         for _ in range(MOST_REDIRECTS + 1):
             locate(uri, settings.allowed_roots)  # refuses what is outside
-            async with session.get(URL(uri, encoded=True), allow_redirects=False) as answer:
+            url = URL(quote(uri, safe=URL_CHARACTERS), encoded=True)
+            async with session.get(url, allow_redirects=False) as answer:
                 if answer.status not in REDIRECTS:
                     return await _read_body(answer, version, settings)
                 uri = urljoin(uri, answer.headers.get("Location", ""))
@@ -49,7 +52,7 @@ async def read_page(
 
 async def _read_body(answer: aiohttp.ClientResponse, version: Version, settings: FetchSettings) -> bytes:
     if answer.status != 200:
-        raise explain_status(answer.status, None, f"the server answered {answer.status}")
+        raise explain_status(answer.status, "", f"the server answered {answer.status}")
     version.check(version_of_etag(answer.headers.get("ETag")))
     expected = answer.content_length
     if expected is not None:

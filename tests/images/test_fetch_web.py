@@ -15,6 +15,7 @@ PAGES = {
     "/in/x.jpg": (200, {"ETag": 'W/"1"'}, b"picture"),
     "/in/x.jpg?size=2&a=%2F": (200, {}, b"sized"),
     "/in/%C3%A9+%20.jpg": (200, {}, b"odd"),
+    "/in/%C3%A9%20b.jpg": (200, {}, b"escaped"),
     "/in/empty.jpg": (200, {}, b""),
     "/in/gone.jpg": (410, {}, b""),
     "/in/private.jpg": (403, {}, b""),
@@ -26,8 +27,12 @@ PAGES = {
     "/in/climb.jpg": (307, {"Location": "/in/../out/x.jpg"}, b""),
     "/in/file.jpg": (301, {"Location": "file:///etc/passwd"}, b""),
     "/in/loop.jpg": (308, {"Location": "loop.jpg"}, b""),
+    "/in/never.jpg": (200, {}, b""),
     "/out/x.jpg": (200, {}, b"secret"),
 }
+
+
+LATER = threading.Event()
 
 
 class Pages(BaseHTTPRequestHandler):
@@ -36,6 +41,8 @@ class Pages(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
+        if self.path == "/in/never.jpg":
+            LATER.wait(60)
         status, headers, body = PAGES.get(self.path, (404, {}, b""))
         self.send_response(status)
         for name, value in (
@@ -59,6 +66,7 @@ def server() -> Iterator[str]:
         thread = threading.Thread(target=running.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{running.server_port}"
+        LATER.set()
         running.shutdown()
         thread.join()
 
@@ -69,8 +77,10 @@ def read_pages(server: str, *paths: str, **settings: object) -> list[Read]:
 
 
 def test_pages_below_an_allowed_root_are_read_as_their_urls_are_written(server: str) -> None:
-    images = read_pages(server, "/in/x.jpg", "/in/x.jpg?size=2&a=%2F", "/in/%C3%A9+%20.jpg", "/in/near.jpg")
-    assert [image.data for image in images] == [b"picture", b"sized", b"odd", b"picture"]
+    images = read_pages(
+        server, "/in/x.jpg", "/in/x.jpg?size=2&a=%2F", "/in/%C3%A9+%20.jpg", "/in/near.jpg", "/in/é b.jpg"
+    )
+    assert [image.data for image in images] == [b"picture", b"sized", b"odd", b"picture", b"escaped"]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +104,16 @@ def test_pages_fail_for_the_reasons_of_other_stores(
 ) -> None:
     (image,) = read_pages(server, f"/in/{page}", max_bytes=50)
     assert (image.reason, image.attempts) == (reason, attempts), image.detail
+
+
+def test_a_page_that_never_comes_times_out_while_the_others_come(server: str) -> None:
+    never, image = read_pages(server, "/in/never.jpg", "/in/x.jpg", deadline_s=1.0)
+    assert (never.reason, image.data) == ("timeout", b"picture")
+
+
+def test_a_server_that_denies_a_page_is_not_taken_for_s3(server: str) -> None:
+    (image,) = read_pages(server, "/in/private.jpg")
+    assert image.detail == "the server answered 403"
 
 
 def test_another_version_is_changed(server: str) -> None:
