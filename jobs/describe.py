@@ -142,7 +142,7 @@ def show_summary(described: "DescribedSet", screen: Screen) -> None:
         screen.say(f"the model can hardly tell these classes apart: {names}", "yellow")
     if not described.is_new:
         screen.say("nothing to do: the newest version of the set has the same content")
-    screen.say(f"descriptions: {described.url}")
+    screen.say(f"descriptions: {described.url}", whole=described.url)
 
 
 def show_dropped_texts(described: "DescribedSet", console: Console) -> None:

@@ -160,7 +160,7 @@ def index(
 
 
 def _show_left_out(screen: Screen, path: str, reason: str) -> None:
-    screen.say(f"left out, {reason}: {path}")
+    screen.say(f"left out, {reason}: {path}", whole=path)
 
 
 def show_summary(summary: "IndexSummary", screen: Screen) -> None:
@@ -188,6 +188,6 @@ def show_summary(summary: "IndexSummary", screen: Screen) -> None:
         table.add_row("left out, other reasons", f"{more:,}", style="yellow")
     screen.console.print(table)
     for folder in summary.unreadable_folders[:SHOWN_FOLDERS]:
-        screen.say(f"folder not readable: {folder}", "yellow")
+        screen.say(f"folder not readable: {folder}", "yellow", whole=folder)
     for glob in summary.unmatched:
         screen.say(f"--exclude {glob} matched no file or folder", "yellow")

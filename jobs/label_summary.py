@@ -1,5 +1,6 @@
 """What ``laketag label`` prints of its report."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ def show_report(report: "LabelReport", root: str, screen: Screen) -> None:
     if report.exit_code is ExitCode.FAILED or failed > report.labelled:
         screen.say(
             f"{failed:,} of {report.planned:,} images failed ({_counts(report.failures)}); see why with: "
-            f"laketag query failures --root {root} --collection {report.request.collection}",
+            f"laketag query failures --root {shlex.quote(root)} --collection {report.request.collection}",
             "bold red",
         )
     if report.preview:
@@ -101,7 +102,7 @@ def show_ledger(published: "Published", screen: Screen) -> None:
         *((f"    {reason}", images, "yellow") for reason, images in ledger.failures.items()),
     ]
     screen.console.print(_table(rows))
-    screen.say(f"labels: {published.folder}")
+    screen.say(f"labels: {published.folder}", whole=published.folder)
 
 
 def show_unfinished(runs: "Sequence[Progress]", error: BaseException, screen: Screen) -> None:
@@ -120,7 +121,7 @@ def _counts(failures: Mapping[str, int]) -> str:
 
 
 def _query(report: "LabelReport", root: str) -> str:
-    return f"laketag query labels --root {root} --collection {report.request.collection}"
+    return f"laketag query labels --root {shlex.quote(root)} --collection {report.request.collection}"
 
 
 def _table(rows: Sequence[tuple[str, int, str]]) -> Table:

@@ -28,6 +28,26 @@ def test_a_terminal_breaks_lines_between_words_and_keeps_paths_whole(width: int)
     assert len(lines) > 1
 
 
+def test_a_path_with_spaces_and_a_command_stay_on_one_line() -> None:
+    screen, out = printed(terminal=True)
+    command = "laketag query failures --root '/home/me/My Photos/lake' --collection photos"
+    path = "/home/me/My Photos/lake/labels/collection=photos/run=1"
+    screen.error(f"3 of 3 images failed (not_found 3); see why with: {command}; then try again")
+    screen.say(f"the labels of all of the images are in: {path}", whole=path)
+    lines = out.getvalue().splitlines()
+    assert any(line.startswith(f"{command};") for line in lines)
+    assert path in lines
+
+
+def test_a_list_in_a_sentence_keeps_its_indent() -> None:
+    screen, out = printed(terminal=True)
+    screen.say("two settings are wrong:\n  " + "one " * 40)
+    first, *listed = out.getvalue().splitlines()
+    assert first == "two settings are wrong:"
+    assert len(listed) > 1
+    assert all(line.startswith("  one") for line in listed)
+
+
 def test_in_a_log_or_a_pipe_a_sentence_is_one_line() -> None:
     screen, out = printed(terminal=False)
     screen.say(SENTENCE)

@@ -105,7 +105,8 @@ def describe_classes(
     named_address()  # refuses what is no address of a Ray, before anything is looked up or downloaded
     # read: a file in, class → texts out
     sentences = read_sentences(file, settings)
-    screen.say(f"reading {file.url} as {sentences.detected.format}: {sentences.detected.because}")
+    how = f"as {sentences.detected.format}: {sentences.detected.because}"
+    screen.say(f"reading {file.url} {how}", whole=file.url)
     for notice in sentences.notices:
         screen.say(notice, "yellow")
     # lint: each class's label prompt and texts out, with the reason of what its words alone drop

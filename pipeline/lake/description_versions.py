@@ -3,6 +3,7 @@
 A version is named ``TIME-HASH``: the newest sorts last, and equal content has an equal hash.
 """
 
+import shlex
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -63,7 +64,7 @@ def latest_embedded_set(lake: Lake, set_name: str) -> EmbeddedSet:
         raise InputError(
             f"{lake.root} has no description set {set_name!r}; "
             + (f"it has {', '.join(known)}; " if known else "")
-            + f"write one with: laketag describe FILE --root {lake.root} --set {set_name}"
+            + f"write one with: laketag describe FILE --root {shlex.quote(lake.root)} --set {set_name}"
         )
     url = description_url(lake, set_name, versions[-1])
     footer = read_footer(url, lake.storage)

@@ -13,6 +13,7 @@ name the store. Columns that only programs compare, such as ids, come last. Inpu
 UnknownValueWarning if a filter names what the lake does not have.
 """
 
+import shlex
 from typing import Unpack
 
 import polars as pl
@@ -136,7 +137,7 @@ def _open(
     if finished.is_empty():
         raise InputError(
             f"{root} holds no finished run, so there is nothing to query; correct the root, or label with: "
-            f"laketag label --root {root} --collection C --set S"
+            f"laketag label --root {shlex.quote(root)} --collection C --set S"
         )
     warn_unknown(lake, finished, which)
     return lake, finished

@@ -4,6 +4,7 @@ The parts of a snapshot are numbered and the last one is marked, as in ``part-00
 of its parts is not read: its writer was killed, or is still writing.
 """
 
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -65,7 +66,7 @@ def latest_snapshot(lake: Lake, collection: str) -> Snapshot:
     raise InputError(
         f"{lake.root} has no index of collection {collection!r}; "
         + (f"it has {', '.join(known)}; " if known else "")
-        + f"write one with: laketag index SOURCE --root {lake.root} --collection {collection}"
+        + f"write one with: laketag index SOURCE --root {shlex.quote(lake.root)} --collection {collection}"
     )
 
 
