@@ -42,8 +42,8 @@ OPTIONS = SHARED | {
     "source": Annotated[
         str,
         typer.Argument(
-            help="A folder or s3:// prefix of images, one image, a table (.parquet, .csv, or --parquet), a manifest.json of "
-            "S3 Inventory, or a .txt list of paths.",
+            help="A folder of images, here or in a store (s3://bucket/folder), one image, a table (.parquet, .csv, or "
+            "--parquet), a manifest.json of S3 Inventory, or a .txt list of paths.",
             show_default=False,
         ),
     ],
@@ -77,9 +77,7 @@ OPTIONS = SHARED | {
     ],
     "uri_column": _column("uri", "URIs"),
     "id_column": _column("id", "unique ids; else ids are made from URIs"),
-    "etag_column": _column(
-        "etag", "the store's own ETags (s3:// only); else each is requested from the store"
-    ),
+    "etag_column": _column("etag", "the store's own ETags; else each is requested from the store"),
     "class_column": _column("class", "true classes"),
     "image_column": _column("image", "embedded image bytes, or of a struct with a field bytes"),
 }

@@ -56,7 +56,7 @@ class ImageListing:
         source = parse_url(normalise_url(self.source))
         if source.is_local and not os.path.isdir(source.key):  # noqa: PTH112  # keys are strings
             raise InputError(
-                f"{source.url} is no folder; name a folder of images, an s3:// prefix, or a .parquet index"
+                f"{source.url} is no folder; name a folder of images here or in a store, or a .parquet index"
             )
         exclusions = Exclusions(self.rules.exclude, source.url)
         found = 0
