@@ -43,9 +43,9 @@ def _option(kind: Any, *names: str, **more: Any) -> Any:
 OPTIONS = SHARED | {
     # the filters of laketag.pipeline.lake.filters
     "collection": _option(str, "--collection", "-c", help="Only this collection."),
-    "description_set": _option(str, "--set", "-s", help="Only this description set."),
+    "description_set": _option(str, "--set", "-s", help="Only this description set (also --description-set)."),
     "classifier": _option(str, "--classifier", help="Only this classifier, even if it is not the newest."),
-    "run_id": _option(str, "--run-id", help="Exactly the rows of this run, even if later runs replaced them."),
+    "run_id": _option(str, "--run-id", help="Exactly the rows of this run (also --run), even if later runs replaced them."),
     "since": _option(
         str, "--since", help="Only since a UTC time (2026-11-23, 2026-11-23T18:00), or in the last 7d, 12h or 30m."
     ),
@@ -62,7 +62,7 @@ OPTIONS = SHARED | {
     "sort": _option(str, "--sort", metavar="COLUMN", help="Sort by a column; -COLUMN sorts the largest first."),
     "limit": _option(int, "--limit", "-n", min=0, help="At most this many rows; a printed table has 20 by default."),
     "columns": _option(str, "--columns", metavar="A,B,…", help="Only these columns; 'all' for every one."),
-    "output": _option(str, "--output", help="Write a .csv, .json, .ndjson or .parquet file or s3:// object instead."),
+    "output": _option(str, "--output", help="Write a .csv, .json, .ndjson or .parquet file instead: a path, s3://… or az://…."),
     "format": Annotated[
         Literal["table", "csv", "json", "ndjson"], typer.Option("--format", help="Format of the printed rows.")
     ],
