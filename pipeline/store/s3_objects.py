@@ -136,21 +136,27 @@ def _pages(prefix: Prefix, after: str, first_size: int) -> Iterator[Page]:
     """Pages of the prefix's objects after a key, to the end; some may be empty."""
     request: dict[str, Any] = {"MaxKeys": first_size} | ({"StartAfter": after} if after else {})
     tokens: set[str] = set()
+    seen = ""  # keys up to this one have been listed, where no token says where to go on
     while True:
         answer = prefix.client.list_objects_v2(Bucket=prefix.bucket, Prefix=prefix.prefix, **request)
+        objects = answer.get("Contents", [])
         is_last = not answer.get("IsTruncated")
-        yield Page(answer.get("Contents", []), is_last)
+        yield Page([entry for entry in objects if entry["Key"] > seen] if seen else objects, is_last)
         if is_last:
             return
         token = answer.get("NextContinuationToken")
-        if not token or token in tokens:
-            problem = "twice the same token" if token else "no token"
+        if token and token not in tokens:
+            tokens.add(token)
+            request = {"MaxKeys": PAGE_KEYS, "ContinuationToken": token}
+        elif not token and objects and objects[-1]["Key"] > max(seen, after):
+            seen = objects[-1]["Key"]
+            request = {"MaxKeys": PAGE_KEYS, "StartAfter": seen}
+        else:
             raise StorageError(
-                f"s3://{prefix.bucket}/{prefix.prefix}: the store lists only a part and gives {problem} for the next one "
-                "(NextContinuationToken), so what is missing cannot be listed; index a table of the images' URIs instead"
+                f"s3://{prefix.bucket}/{prefix.prefix}: the store says that more follows and does not list it "
+                f"({'NextContinuationToken comes twice' if token else 'without NextContinuationToken'}); "
+                "index a table of the images' URIs instead"
             )
-        tokens.add(token)
-        request = {"MaxKeys": PAGE_KEYS, "ContinuationToken": token}
 
 
 def _lists_from(prefix: Prefix, key: str) -> bool:

@@ -91,19 +91,6 @@ class WithEmptyPages(Bucket):
         return {"IsTruncated": True, "NextContinuationToken": f"full{start}"}
 
 
-def list_all(bucket: Bucket, prefix: str = "") -> list[str]:
-    return [entry["Key"] for page in list_pages(Prefix(bucket, "b", prefix)) for entry in page]
-
-
-@pytest.mark.parametrize("kind", [Bucket, Inclusive, Ignoring, Unordered, WithEmptyPages])
-@settings(deadline=None, max_examples=60)
-@given(keys=KEYS, page=st.integers(1, 4))
-def test_each_key_is_listed_once_from_whatever_key_a_store_lists(
-    kind: type[Bucket], keys: list[str], page: int
-) -> None:
-    assert Counter(list_all(kind(keys, page))) == Counter(keys)
-
-
 class Endless(Ignoring):
     """Answers each request with the first page."""
 
@@ -113,7 +100,7 @@ class Endless(Ignoring):
 
 
 class WithoutTokens(Bucket):
-    """Says that more follows, but not how to get it."""
+    """Says that more follows, but gives no token for it."""
 
     def list_objects_v2(self, **request: Any) -> dict[str, object]:
         answer = super().list_objects_v2(**request)
@@ -121,9 +108,32 @@ class WithoutTokens(Bucket):
         return answer
 
 
-@pytest.mark.parametrize(("kind", "gives"), [(Endless, "twice the same token"), (WithoutTokens, "no token")])
-def test_a_listing_that_cannot_go_on_ends_with_the_name_of_the_store(kind: type[Bucket], gives: str) -> None:
-    with pytest.raises(StorageError, match=f"^s3://b/: the store lists only a part and gives {gives}"):
+class IgnoringWithoutTokens(Ignoring, WithoutTokens):
+    """Answers each request with the first page, too."""
+
+
+def list_all(bucket: Bucket, prefix: str = "") -> list[str]:
+    return [entry["Key"] for page in list_pages(Prefix(bucket, "b", prefix)) for entry in page]
+
+
+@pytest.mark.parametrize("kind", [Bucket, Inclusive, Ignoring, Unordered, WithEmptyPages, WithoutTokens])
+@settings(deadline=None, max_examples=60)
+@given(keys=KEYS, page=st.integers(1, 4))
+def test_each_key_is_listed_once_from_whatever_key_a_store_lists(
+    kind: type[Bucket], keys: list[str], page: int
+) -> None:
+    assert Counter(list_all(kind(keys, page))) == Counter(keys)
+
+
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        (Endless, "NextContinuationToken comes twice"),
+        (IgnoringWithoutTokens, "without NextContinuationToken"),
+    ],
+)
+def test_a_listing_that_cannot_go_on_ends_with_the_name_of_the_store(kind: type[Bucket], how: str) -> None:
+    with pytest.raises(StorageError, match=f"^s3://b/: the store says that more follows .*{how}"):
         list_all(kind(["a", "b", "c"], 2))
 
 
