@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
-from laketag.jobs.console import discard_output, open_console
+from laketag.jobs.console import discard_output, open_console, replace_closed_streams
 from laketag.jobs.options import normalise_option
 from laketag.jobs.stop_signals import stop_signals
 from laketag.pipeline.errors import ExitCode, LaketagError, SettingsError
@@ -157,6 +157,7 @@ def command_line() -> Any:
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one sentence, not in a traceback."""
+    replace_closed_streams()
     reach_loopback_directly(os.environ)
     name = next(iter(sys.argv[1:]), "")
     with stop_signals(RELEASE_S.get(name, RELEASE_NOTHING_S)) as stop:
@@ -187,6 +188,10 @@ def _run() -> None:
     except LaketagError as error:
         Screen(console).error(str(error))
         raise SystemExit(error.exit_code) from error
+    except OSError as error:  # such as a full disk under standard output; other files raise LaketagErrors
+        Screen(console).error(f"{error}; free space, or write to another place")
+        discard_output()
+        raise SystemExit(ExitCode.STORE) from error
     except SystemExit as ended:
         cause = _cause(ended)
         if isinstance(cause, KeyboardInterrupt):

@@ -4,6 +4,8 @@ import copy
 import io
 import os
 import sys
+from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 
@@ -14,16 +16,29 @@ UNSEEN_WIDTH = 120
 def open_console(*, stderr: bool = False) -> Console:
     """A console that prints text unchanged: names and paths may hold [brackets] and :colons:."""
     stream = sys.stderr if stderr else sys.stdout
+    replace_unknown_characters(stream)
     width = None if stream.isatty() or "COLUMNS" in os.environ else UNSEEN_WIDTH
     return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
 def write_out(text: str) -> None:
     """The text is written to standard output; characters that its encoding lacks appear as question marks."""
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors != "replace":
-        sys.stdout.reconfigure(errors="replace")
+    replace_unknown_characters(sys.stdout)
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def replace_unknown_characters(stream: TextIO) -> None:
+    """Characters that the stream's encoding lacks, as latin-1 has no ellipsis, appear as question marks."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="replace")
+
+
+def replace_closed_streams() -> None:
+    """Standard output and standard error are files, also for a process that was started without (``>&-``)."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # for good
 
 
 def discard_output() -> None:

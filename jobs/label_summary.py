@@ -31,7 +31,7 @@ def show_report(report: "LabelReport", root: str, screen: Screen) -> None:
     if report.exit_code is ExitCode.FAILED or failed > report.labelled:
         screen.say(
             f"{failed:,} of {report.planned:,} images failed ({_counts(report.failures)}); see why with: "
-            f"laketag query failures --root {shlex.quote(root)} --collection {report.request.collection}",
+            f"laketag query failures --root {shlex.quote(root)} --run-id {report.runs[-1].run.run_id}",
             "bold red",
         )
     if report.preview:
@@ -63,7 +63,7 @@ def show_nothing_to_do(report: "LabelReport", screen: Screen) -> None:
 
 def show_preview(report: "LabelReport", preview: "Preview", screen: Screen) -> None:
     """Print how many images would be labelled, why, and how long that would take."""
-    if not preview.images:
+    if not (preview.images or preview.unfinished or report.left):
         show_nothing_to_do(report, screen)
         return
     rows = [("images in the index", report.index_rows, ""), ("  would be labelled", preview.images, "green")]
@@ -72,9 +72,10 @@ def show_preview(report: "LabelReport", preview: "Preview", screen: Screen) -> N
     rows += [("  left for later", report.left, "")] if report.left else []
     screen.console.print(_table(rows))
     if preview.differences:
+        stay = report.labelled_last != report.classifier
         screen.say(
-            f"another classifier labelled images before; since then: {'; '.join(preview.differences)}. Its labels stay "
-            "current until the new run is published",
+            f"another classifier labelled images before; since then: {'; '.join(preview.differences)}"
+            + (". Its labels stay current until the new run is published" if stay else ""),
             "yellow",
         )
     if preview.estimate:

@@ -34,7 +34,7 @@ class Runs(dy.Schema):
     finished_at = dy.Datetime(time_unit="us", time_zone="UTC", description="when the run was committed, UTC")
     images_per_s = dy.Float64(
         min=0,
-        description="images done in a second, of the last process that worked on it, without loading the models",
+        description="images done in a second, of the last process that worked on it, without loading the models; 0: unknown",
     )
     writer = dy.String(min_length=1, description="id of the process that committed the run")
     laketag_version = dy.String(min_length=1, description="version of laketag")

@@ -88,14 +88,15 @@ def label_images(
             return finish_run(labelling, unlabelled, progress)
 
         published: list[Published] = []
+        resumed = 0
         finished = read_runs(lake, collection, fingerprint)["run_id"]
         remove_leftovers(lake, collection, fingerprint, finished)
         for unfinished, unlabelled in find_resumable(lake, request, fingerprint, screen):
             screen.say(f"going on with run {unfinished.run_id}, planned {unfinished.started_at[:19]} UTC")
             published.append(finish(unfinished, unlabelled))
+            resumed += unlabelled.height
         # plan: the rows of the index minus what finished runs have done, frozen in staging
         screen.wait("comparing the index with what is labelled")
-        resumed = sum(one.run.planned for one in published)
         work = find_work(lake, request, fingerprint, resumed=resumed)
         if not work.rows.is_empty():
             # once only: what fails for a transient reason is for the next call
@@ -210,7 +211,7 @@ def label_unlabelled(labelling: Labelling, unlabelled: pl.DataFrame, progress: P
             return rest
 
         Recovery(runtime, labelling.settings.run, screen).run(unlabelled, attempt, find_rest)
-        return progress.mean_images_per_s
+        return progress.mean_images_per_s or 0.0
 
 
 def run_chain(labelling: Labelling, chain: "Dataset", progress: Progress, metrics: RunMetrics) -> None:

@@ -12,7 +12,7 @@ from laketag.pipeline.errors import ExitCode, describe_ending
 from laketag.pipeline.flows.plan_run import LabelRequest, Work
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Published
-from laketag.pipeline.lake.runs import read_runs
+from laketag.pipeline.lake.runs import current_runs, read_runs
 from laketag.pipeline.progress.estimate import Estimate
 from laketag.pipeline.progress.progress import Progress
 
@@ -57,7 +57,7 @@ class LabelReport:
     snapshot: str
     index_rows: int
     failed_before: dict[str, int]
-    """Images that were done before without a label, by reason."""
+    """Images that are done but have no label, by reason; those that runs resumed by this call failed on are among them."""
     left: int
     """Images without a label that were left for later, because of a limit."""
     rest: Estimate | None = None
@@ -117,15 +117,15 @@ def make_report(
 ) -> LabelReport:
     """The report after these runs were published and this work was found."""
     runs = read_runs(lake, work.request.collection)
-    of_set = runs.filter(pl.col("description_set") == work.request.description_set)["classifier"].to_list()
-    others = [classifier for classifier in of_set if classifier != work.classifier]
+    of_set = runs.filter(pl.col("description_set") == work.request.description_set)
+    others = of_set.filter(pl.col("classifier") != work.classifier)
     rates = [one.images_per_s for one in published if one.images_per_s]
     price = settings.run.price_per_hour
     return LabelReport(
         request=work.request,
         classifier=work.classifier,
-        labelled_last=of_set[-1] if of_set else None,
-        labelled_before=others[-1] if others else None,
+        labelled_last=_current_classifier(of_set),
+        labelled_before=_current_classifier(others),
         snapshot=work.snapshot,
         index_rows=work.index_rows,
         failed_before=work.failed,
@@ -133,6 +133,10 @@ def make_report(
         rest=Estimate(work.left, rates[-1], price) if work.left and rates else None,
         runs=tuple(published),
     )
+
+
+def _current_classifier(runs: pl.DataFrame) -> str | None:
+    return next(iter(current_runs(runs)["classifier"]), None)
 
 
 def interrupted_json(

@@ -90,7 +90,7 @@ def find_work(
 ) -> Work:
     """What is to do in the newest snapshot: the pending images that no other plan (rows of schemas.Plan) has.
 
-    ``resumed`` images of runs that were finished before count towards the limit.
+    ``resumed`` images, which runs of this call label first, count towards the limit.
     """
     snapshot = latest_snapshot(lake, request.collection)
     pending = find_pending(lake, snapshot, request.collection, fingerprint, request.retry)
@@ -155,14 +155,15 @@ def find_resumable(
 ) -> list[tuple[Run, pl.DataFrame]]:
     """The unfinished runs that a call finishes first, each with its planned rows that have no label, the oldest first.
 
-    A run with more such rows than the limit of the request stays unfinished, which is printed.
+    A run with more such rows than the limit of the request still allows stays unfinished, which is printed.
     """
     finished = read_runs(lake, request.collection, fingerprint)["run_id"]
-    found = []
+    found, limit = [], request.limit
     for run in find_unfinished(lake, request.collection, fingerprint, finished):
         unlabelled = find_unlabelled(lake, run)
-        if request.limit is None or unlabelled.height <= request.limit:
+        if limit is None or unlabelled.height <= limit:
             found.append((run, unlabelled))
+            limit = None if limit is None else limit - unlabelled.height
         else:
             screen.say(
                 f"run {run.run_id} stays unfinished, as it has {unlabelled.height:,} images left; the same command without "

@@ -46,9 +46,8 @@ def preview_run(lake: Lake, request: LabelRequest, settings: Settings, screen: S
     plans = [scan_plan(lake, run.run_id) for run, _ in unfinished]
     with store_errors(lake.root):
         planned = pl.concat(plans).collect() if plans else None
-    resumed = planned.height if planned is not None else 0
-    work = find_work(lake, request, classifier.fingerprint, resumed=resumed, planned=planned)
     left = {run.run_id: unlabelled.height for run, unlabelled in unfinished}
+    work = find_work(lake, request, classifier.fingerprint, resumed=sum(left.values()), planned=planned)
     reasons = count_reasons(lake, work.rows, own, others)
     measured = pl.concat([of_method, own]).filter(
         pl.col("images_per_s") > 0

@@ -1,7 +1,7 @@
 """The rows that queries of images start from: the newest row of each image, with the class that the index states for it.
 
-**Current rows**: for each (collection, description set) only the classifier of the newest run counts; name an older
-classifier to see its rows. Among the runs of that classifier, the newest row of each image counts, if the newest
+**Current rows**: for each (collection, description set) only the classifier of the newest run with a label counts; name an
+older classifier to see its rows. Among the runs of that classifier, the newest row of each image counts, if the newest
 snapshot of the collection has the image in the version that was labelled. Other rows are history. The newest run of
 each image id, where there are several runs, and the images of the snapshot are held in memory; rows are streamed.
 """
@@ -10,7 +10,7 @@ import polars as pl
 
 from laketag.pipeline.lake.filters import ImageFilter, RowFilter, select_runs, select_since
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.runs import scan_newest
+from laketag.pipeline.lake.runs import current_runs, scan_newest
 from laketag.pipeline.lake.snapshots import find_snapshot, open_snapshot, scan_snapshot
 from laketag.pipeline.store.errors import store_errors
 from laketag.schemas import Labels
@@ -24,7 +24,7 @@ def scan_current(lake: Lake, finished: pl.DataFrame, which: ImageFilter) -> pl.L
 
     A classifier has one description set, so the runs of a (collection, classifier) have one description set too.
     """
-    current = select_runs(finished, which).unique(["collection", "description_set"], keep="last")
+    current = current_runs(select_runs(finished, which))
     parts = [_no_rows()]
     for names in current.sort("collection", "description_set").iter_rows(named=True):
         same_classifier = RowFilter(

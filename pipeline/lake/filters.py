@@ -108,7 +108,7 @@ def warn_unknown(lake: Lake, finished: pl.DataFrame, which: RowFilter) -> None:
             raise InputError(f"there is no failure {value!r}; choose from {', '.join(FAILURES)}")
         known = _known_values(lake, select_runs(finished, applied), name)
         one, many = NOUNS[name]
-        if known.isdisjoint(_spellings(value)):
+        if known.isdisjoint(_spellings(value) if name == "label" else [value]):
             within = ", ".join(f"{NOUNS[name][0]} {value!r}" for name, value in applied.items())
             warnings.warn(
                 f"{lake.root} has no {one} {value!r}"

@@ -23,6 +23,8 @@ Table = Literal["index", "descriptions", "labels", "runs", "staging"]
 """Every folder directly under the root; mypy refuses a path that begins with anything else."""
 TABLES: tuple[Table, ...] = get_args(Table)
 
+HALF_A_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)")
+"""As ``s3:/bucket``, which would be a folder named ``s3:``."""
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """Names of collections and description sets, which become parts of paths."""
 
@@ -61,6 +63,10 @@ class Lake:
 
 def open_lake(root: str, storage: StorageSettings) -> Lake:
     """The lake at an ``s3://`` prefix or in a local folder, whose path may be relative to the current folder."""
+    if not root.strip():
+        raise SettingsError("root is empty; give the folder or the URL of the lake")
+    if half := HALF_A_URL.match(root):
+        raise SettingsError(f"root {root!r} is neither a path nor a URL; write {half[1]}://… or ./{root}")
     if "://" not in root:
         return Lake(str(Path(root).expanduser().absolute()), storage)
     return Lake(checked_root(root), storage)

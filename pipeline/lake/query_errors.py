@@ -93,12 +93,14 @@ def _reason(error: BaseException) -> str:
 
 
 def _mentioned(message: str, tokens: list[Token]) -> list[Token]:
-    """The token that the message quotes, if any: of several, the rarest in the query."""
+    """The token that the message quotes, if any: of several, the rarest in the query, where it comes last."""
     for part in message.split("\n\n"):  # first what polars says, then the expression in which it says it
         quoted = [STATISTICS.sub("", next(filter(None, groups), "")) for groups in QUOTED.findall(part)]
         places = [_find(name, tokens) or _find(name.partition("(")[0], tokens) for name in quoted]
         if found := [place for place in places if place]:
-            return min(found, key=len)[:1]
+            return min(found, key=len)[
+                -1:
+            ]  # comparisons and sub-queries come after the columns that they use
     keywords = set(re.findall(r"\b[A-Z]{3,}\b", message.partition("\n\n")[0]))
     return [token for token in tokens if token.text.upper() in keywords][:1]
 

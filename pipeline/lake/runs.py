@@ -9,14 +9,17 @@ from laketag.schemas import Labels, Runs
 
 
 def read_runs(lake: Lake, collection: str | None = None, fingerprint: str | None = None) -> pl.DataFrame:
-    """The finished runs (schemas.Runs) of the collection and of the classifier with this fingerprint, or of all, oldest first."""
+    """The finished runs (schemas.Runs) of the collection and of the classifier with this fingerprint, or of all.
+
+    They are in the order in which they finished.
+    """
     files = list_files(lake.path("runs"), lake.storage)
     runs = read_table(files, Runs, lake.storage) if files else Runs.create_empty()
     if collection is not None:
         runs = runs.filter(pl.col("collection") == collection)
     if fingerprint is not None:
         runs = runs.filter(pl.col("classifier") == fingerprint)
-    return runs.sort("run_id")
+    return runs.sort("finished_at", "run_id")
 
 
 def label_files(lake: Lake, runs: pl.DataFrame) -> list[str]:
@@ -25,12 +28,31 @@ def label_files(lake: Lake, runs: pl.DataFrame) -> list[str]:
 
 
 def scan_newest(lake: Lake, runs: pl.DataFrame) -> pl.LazyFrame:
-    """The newest row of each image in these runs (schemas.Labels), lazily; the runs must have the same classifier."""
+    """Each image's row of the run that finished last (schemas.Labels), lazily; the runs must have the same classifier.
+
+    The ids of runs do not tell: a sample may be planned and finished while an older run is unfinished.
+    """
     rows = scan_labels(lake, runs)
     if runs.height <= 1:  # nothing to compare, so rows can be streamed
         return rows
-    newest = rows.select("image_id", "run_id").group_by("image_id").agg(pl.col("run_id").max())
+    ages = runs.lazy().sort("finished_at", "run_id").select("run_id").with_row_index("age")
+    newest = (
+        rows.select("image_id", "run_id")
+        .join(ages, on="run_id")
+        .group_by("image_id")
+        .agg(pl.col("age").max())
+        .join(ages, on="age")
+    )
     return rows.join(newest, on=["image_id", "run_id"], how="semi", maintain_order="left")
+
+
+def current_runs(runs: pl.DataFrame) -> pl.DataFrame:
+    """The run of each collection and description set whose classifier's labels are current: the last with a label, if any.
+
+    So a run of another classifier in which all images failed hides no label.
+    """
+    by_age = runs.sort("finished_at", "run_id").sort(pl.col("labelled") > 0, maintain_order=True)
+    return by_age.unique(["collection", "description_set"], keep="last")
 
 
 def scan_labels(lake: Lake, runs: pl.DataFrame) -> pl.LazyFrame:

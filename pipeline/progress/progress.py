@@ -41,8 +41,7 @@ class Progress:
     def begin(self, done: int) -> None:
         """An attempt begins, in which this many images are done already."""
         self.done, self.outcomes = done, Counter()
-        self._at_start = done
-        self._began = self._printed = self.clock()
+        self._printed = self.clock()
         self._recent: deque[tuple[float, int]] = deque()  # (time, images done) after a block
         self._first: tuple[float, int] | None = None
 
@@ -85,11 +84,9 @@ class Progress:
         return self._rate_since(self._recent[0], self.clock()) if self._recent else None
 
     @property
-    def mean_images_per_s(self) -> float:
-        """Images done in a second by this attempt, after the first block if that can be told: before it, models are loaded."""
-        if self._recent and self._first and (rate := self._rate_since(self._first, self._recent[-1][0])):
-            return rate
-        return (self.done - self._at_start) / max(self.clock() - self._began, 1e-9)
+    def mean_images_per_s(self) -> float | None:
+        """Images done in a second by this attempt after its first block, before which models are loaded; None if too few."""
+        return self._rate_since(self._first, self._recent[-1][0]) if self._first else None
 
     @property
     def failures(self) -> dict[str, int]:

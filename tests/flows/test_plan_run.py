@@ -78,3 +78,13 @@ def test_an_unfinished_run_with_more_images_left_than_the_limit_stays_unfinished
     found = find_resumable(lake, request, RUN.classifier, Screen(Console(file=out)))
     assert [(one, rows["image_id"].to_list()) for one, rows in found] == ([(run, resumed)] if resumed else [])
     assert ("stays unfinished, as it has 3 images left" in out.getvalue()) is (resumed is None)
+
+
+def test_unfinished_runs_together_stay_within_the_limit(lake: Lake) -> None:
+    suffix = run_suffix(RUN.collection, RUN.classifier)
+    first, _ = (
+        freeze_run(lake, ids, f"2026010{day}T000000.000000Z{suffix}") for day, ids in ((1, "ab"), (2, "cd"))
+    )
+    request = LabelRequest(collection=RUN.collection, description_set="animals", limit=3)
+    found = find_resumable(lake, request, RUN.classifier, Screen(Console(file=io.StringIO())))
+    assert [run for run, _ in found] == [first]

@@ -96,6 +96,17 @@ def test_an_override_may_unset_a_key() -> None:
     assert run_laketag("settings", "--override", "method.crops=", "-o", "method.crops=").code == 0
 
 
+@pytest.mark.parametrize(
+    ("redirection", "code", "said"), [(">/dev/full", 4, "No space left"), (">&-", 0, "")]
+)
+def test_an_output_that_is_full_or_closed_gives_no_traceback(redirection: str, code: int, said: str) -> None:
+    command = ["sh", "-c", f'"$0" "$@" {redirection}', *LAKETAG, "settings"]
+    done = subprocess.run(command, env=command_env(), capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) <= 2
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_fits_80_columns_and_names_no_type_of_python(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")

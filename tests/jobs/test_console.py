@@ -32,4 +32,6 @@ def test_characters_that_the_encoding_lacks_become_question_marks(monkeypatch: p
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
     write_out("10 €\n")
-    assert written.getvalue() == b"10 ?\n"
+    open_console().print("reading …")
+    sys.stdout.flush()
+    assert written.getvalue() == b"10 ?\nreading ?\n"

@@ -13,6 +13,7 @@ from laketag.pipeline.progress.estimate import Estimate
 from laketag.pipeline.progress.progress import Progress
 from laketag.pipeline.screen import Screen
 from tests.flows.reports import published, report
+from tests.lake.run_rows import RUN
 
 
 def shown(made: LabelReport) -> list[str]:
@@ -51,8 +52,9 @@ def test_a_sample_of_another_classifier_says_how_to_see_the_earlier_labels() -> 
 @pytest.mark.parametrize("labelled", [0, 2])
 def test_a_run_with_fewer_labels_than_failures_says_why_and_how_to_see_more(labelled: int) -> None:
     last = shown(report(published({"labelled": labelled, "not_found": 3})))[-1]
-    assert last.startswith(
-        f"3 of {labelled + 3} images failed (not_found 3); see why with: laketag query failures --root lake"
+    assert last == (
+        f"3 of {labelled + 3} images failed (not_found 3); see why with: laketag query failures --root lake "
+        f"--run-id {RUN.run_id}"
     )
 
 
@@ -79,7 +81,7 @@ def test_a_dry_run_says_how_many_why_and_how_long() -> None:
         estimate=Estimate(120, 2.0),
         rate_of="r0",
     )
-    assert shown(report(index_rows=150, preview=preview)) == [
+    assert shown(report(index_rows=150, preview=preview, labelled_last="beef")) == [
         "images in the index 150",
         "would be labelled 120",
         "left of run r1 20",
@@ -90,6 +92,13 @@ def test_a_dry_run_says_how_many_why_and_how_long() -> None:
         "time: about 1 min 00 s, at the 2.0 images/s of run r0, and the start of Ray and the models",
         "nothing was written",
     ]
+
+
+def test_a_dry_run_names_a_run_that_only_waits_to_be_published() -> None:
+    preview = Preview(
+        planned=0, reasons={}, unfinished={"r1": 0}, differences=(), estimate=None, rate_of=None
+    )
+    assert "left of run r1 0" in shown(report(index_rows=150, preview=preview))
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,12 @@ def write_run(
     *,
     files: int = 1,
     committed: bool = True,
+    finished: int | None = None,
     **changes: str,
 ) -> str:
     """The rows (of tests.lake.label_rows) are published as the number-th run, in that many files; returns its id.
+
+    It finished on the day ``finished``, by default that of its plan.
 
     A run that is not committed has its label files but no row of its own, like a run that was killed.
     """
@@ -67,7 +70,7 @@ def write_run(
         "failures": [{"reason": reason, "images": images} for reason, images in reasons.items()],
         "files": names,
         "started_at": EPOCH + timedelta(days=number),
-        "finished_at": EPOCH + timedelta(days=number, hours=1),
+        "finished_at": EPOCH + timedelta(days=finished or number, hours=1),
         "images_per_s": 12.5,
         "writer": "w",
         "laketag_version": "0",

@@ -19,3 +19,9 @@ def test_a_root_is_a_folder_from_here_or_a_prefix(tmp_path: Path, monkeypatch: p
     assert open_lake("s3://bucket/lake/", StorageSettings()).root == "s3://bucket/lake"
     with pytest.raises(SettingsError, match="has the scheme gs://"):
         open_lake("gs://bucket/lake", StorageSettings())
+
+
+@pytest.mark.parametrize("root", ["s3:/bucket/lake", "file:/lake", "", " "])
+def test_a_root_that_would_become_a_folder_by_mistake_is_refused(root: str) -> None:
+    with pytest.raises(SettingsError, match=r"is empty|is neither a path nor a URL; write (s3|file)://"):
+        open_lake(root, StorageSettings())

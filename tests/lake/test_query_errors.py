@@ -17,6 +17,7 @@ from tests.stores.store import Store
 WHILE_READING = (
     ("SELECT * FROM labels WHERE probability > '0.5'", "line 1, column 28 (probability): cannot compare string"),
     ("SELECT * FROM labels WHERE uri > 5", "line 1, column 28 (uri): cannot compare string"),
+    ("SELECT uri FROM labels WHERE uri > 5", "line 1, column 30 (uri): cannot compare string"),
     ("SELECT * FROM labels WHERE uri ~ '['", "line 1, column 34 ([): the regular expression '[' is wrong, unclosed"),
     ("SELECT REGEXP_LIKE(uri, 'a(') FROM labels", "line 1, column 25 (a(): the regular expression 'a(' is wrong"),
     ("SELECT DATE(uri) FROM labels", "line 1, column 8 (DATE): a text cannot be read as a date"),

@@ -1,4 +1,4 @@
-from laketag.pipeline.lake.runs import read_runs, scan_labels, scan_newest
+from laketag.pipeline.lake.runs import current_runs, read_runs, scan_labels, scan_newest
 from tests.lake.label_rows import label_row
 from tests.lake.run_rows import write_run
 
@@ -25,3 +25,19 @@ def test_the_newest_row_of_an_image_is_that_of_the_newest_run(lake) -> None:
         ("b", "cat"),
         ("a", "dog"),
     ]
+
+
+def test_the_newest_run_is_the_one_that_finished_last_whenever_it_was_planned(lake) -> None:
+    write_run(lake, 1, [label_row("a"), label_row("b")], finished=3)
+    write_run(lake, 2, [label_row("a", failure="forbidden")])
+    newest = scan_newest(lake, read_runs(lake)).select("image_id", "label").sort("image_id").collect()
+    assert newest.rows() == [("a", "cat"), ("b", "cat")]
+
+
+def test_a_run_without_any_label_hides_no_label_of_another_classifier(lake) -> None:
+    assert current_runs(read_runs(lake)).is_empty()
+    failed = write_run(lake, 1, [label_row("a", failure="forbidden")], classifier="beef")
+    assert current_runs(read_runs(lake))["run_id"].to_list() == [failed]
+    labelled = write_run(lake, 2, [label_row("a")])
+    write_run(lake, 3, [label_row("a", failure="forbidden")], classifier="beef")
+    assert current_runs(read_runs(lake))["run_id"].to_list() == [labelled]

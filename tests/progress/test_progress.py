@@ -63,8 +63,7 @@ def test_blocks_that_come_together_give_no_rate() -> None:
     progress = Watched(64)
     progress.after(100, labelled=16)
     progress.after(0.01, labelled=16)
-    assert progress.images_per_s is None
-    assert progress.mean_images_per_s == pytest.approx(0.32, rel=0.01)
+    assert (progress.images_per_s, progress.mean_images_per_s) == (None, None)
     assert progress.line().plain == "32 of 64 images (50%)"
 
 
