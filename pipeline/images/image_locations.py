@@ -11,6 +11,7 @@ from laketag.pipeline.store.locations import WEB, Location, parse_url
 from laketag.pipeline.store.schemes import SCHEMES, normalise_url, why_unknown
 
 EMBEDDED = re.compile(r"(?P<file>.+)#column=(?P<column>[^&#]+)&row=(?P<row>\d+)", re.DOTALL)
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ def locate(uri: str, allowed_roots: tuple[str, ...]) -> ImageLocation:
         if match:
             raise _outside(f"tables are not read from {file.scheme}://; download it, or put it into a store")
         _check_page(file, allowed_roots)
+    elif file.scheme not in SCHEMES and allowed_roots:
+        _check_path(file.key)
     file = _checked_path(file, allowed_roots) if file.is_local else _checked_object(file, allowed_roots)
     return ImageLocation(file, match["column"], int(match["row"])) if match else ImageLocation(file)
 
@@ -53,10 +56,16 @@ def _check_page(location: Location, allowed_roots: tuple[str, ...]) -> None:
     """A web server is asked only where the settings allow it, because an index may name any server of this network."""
     if not allowed_roots:
         raise _outside(f"{location.scheme}:// is read only below fetch.allowed_roots, which is empty")
-    path = unquote(re.split(r"[?#]", location.key, maxsplit=1)[0])
-    if "\\" in path or any(part in (".", "..") for part in path.split("/")):
+    _check_path(re.split(r"[?#]", location.key, maxsplit=1)[0])
+
+
+def _check_path(path: str) -> None:
+    """No client or server makes another path of it: some decode ``%2e``, and drop control characters or what follows ``;``."""
+    decoded = unquote(path)
+    parts = [part.partition(";")[0] for part in decoded.split("/")]
+    if "\\" in decoded or CONTROL.search(decoded) or "." in parts or ".." in parts:
         raise _outside(
-            "the URL has '.', '..' or '\\' in its path, which could lead out of fetch.allowed_roots"
+            "the URL has '.', '..', '\\' or a control character in its path, which could lead out of fetch.allowed_roots"
         )
 
 

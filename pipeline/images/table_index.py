@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from laketag.pipeline.errors import InputError
+from laketag.pipeline.images.column_types import split_name
 from laketag.pipeline.images.findings import Findings
 from laketag.pipeline.images.hugging_face import find_class_names
 from laketag.pipeline.images.image_locations import embedded_uri
@@ -84,7 +85,8 @@ def _choose(
         return replace(columns, image_path=None), no_bytes
     if no_bytes.count == no_bytes.rows and not columns.image_path and not named.image:
         with suppress(InputError):
-            others = pa.schema([field for field in schema if field.name != columns.image], schema.metadata)
+            empty, _ = split_name(schema, columns.image)
+            others = pa.schema([field for field in schema if field.name != empty], schema.metadata)
             return _choose(url, others, table, named)
     return columns, no_bytes
 

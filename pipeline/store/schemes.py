@@ -100,18 +100,22 @@ def why_unknown(location: Location) -> str | None:
 def is_remote(url: str) -> bool:
     """Whether the URL names something in a store, and not on this machine."""
     location = parse_url(url)
-    return not location.is_local and why_unknown(location) is None
+    return not location.is_local and (
+        location.scheme in SCHEMES or fsspec_files.why_not_installed(location.scheme) is None
+    )
 
 
 def normalise_url(path_or_url: str) -> str:
     """``s3://bucket/prefix`` without a slash at its end, or the absolute POSIX path of something local."""
     location = parse_url(path_or_url)
+    if not location.is_local:
+        location = replace(location, key=location.key.rstrip("/"))
     if reason := why_unknown(location):
         raise SettingsError(f"{path_or_url!r}: {reason}; give a folder or the URL of a known store")
     if not location.is_local:
         if not location.bucket and location.scheme in SCHEMES:
             raise SettingsError(f"{path_or_url!r} names no bucket; give {location.scheme}://bucket/prefix")
-        return location.url.rstrip("/")
+        return location.url
     if location.key != path_or_url:  # file://
         return Path(location.key).as_posix()
     path = Path(path_or_url).expanduser().absolute()

@@ -123,7 +123,12 @@ def test_another_version_is_changed(server: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/out/x.jpg", "/in/../out/x.jpg", "/in/%2e%2e/out/x.jpg", "/inside.jpg", "/in\\..\\out/x.jpg"]
+    "path",
+    [
+        *("/out/x.jpg", "/in/../out/x.jpg", "/in/%2e%2e/out/x.jpg", "/inside.jpg", "/in\\..\\out/x.jpg"),
+        *("/in/.\t./out/x.jpg", "/in/..\r/out/x.jpg", "/in/%2e\n%2e/out/x.jpg", "/in/.%09./out/x.jpg"),
+        "/in/..;a=b/out/x.jpg",
+    ],
 )
 def test_other_pages_are_not_even_asked_for(server: str, path: str) -> None:
     before = len(Pages.asked)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from laketag.pipeline.images.image_failure import ImageFailure
+from laketag.pipeline.images.image_locations import locate
 from tests.images.reading import put, read, read_one, with_settings
 from tests.stores.store import Store, folder_store
 
@@ -30,6 +32,18 @@ def test_other_schemes_and_half_uris_are_outside_policy(moto: Store, uri: str) -
 def test_a_key_with_dots_cannot_climb_out_of_an_allowed_root(moto: Store) -> None:
     settings = with_settings(allowed_roots=(moto.url("in"),))
     assert read_one(moto, moto.url("in/../out.jpg"), settings=settings).reason == "outside_policy"
+
+
+@pytest.mark.parametrize("way", ["..", "%2e%2e", ".\t.", "..\\..\\"])
+def test_a_path_that_a_client_of_another_scheme_resolves_cannot_climb_out_either(way: str) -> None:
+    with pytest.raises(ImageFailure, match="could lead out"):
+        locate(f"ftp://host/in/{way}/out.jpg", ("ftp://host/in",))
+
+
+def test_an_allowed_root_may_end_with_a_slash() -> None:
+    for root in ("s3://b/in", "gs://b/in", "az://b/in", "ftp://h/in"):
+        for ending in ("/", "//"):
+            assert locate(f"{root}/x.jpg", (root + ending,)).file.key == "in/x.jpg"
 
 
 def test_links_out_of_an_allowed_root_are_outside_policy(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from laketag.pipeline.errors import InputError, StorageError
@@ -96,6 +97,17 @@ def test_a_table_below_a_folder_that_may_not_be_read_is_counted_whole(tmp_path: 
     source = put_parquet(store, "t.parquet", {"image": [b"x", None]})
     read_index(store, source, findings, roots=("/elsewhere",))
     assert findings.unreadable == {"not under fetch.allowed_roots (/elsewhere)": 2}
+
+
+def test_a_struct_without_any_bytes_gives_way_to_uris(tmp_path: Path) -> None:
+    (tmp_path / "x.jpg").write_bytes(b"x")
+    images = pa.array([{"bytes": None, "w": 1}], pa.struct([("bytes", pa.binary()), ("w", pa.int64())]))
+    here = folder_store(tmp_path)
+    source = put_parquet(here, "t.parquet", {"image": images, "url": ["x.jpg"]})
+    assert read_index(here, source)["uri"].to_list() == [f"{tmp_path}/x.jpg"]
+    alone = put_parquet(here, "t.parquet", {"image": images})
+    read_index(here, alone, findings := Findings())
+    assert findings.unreadable == {"the row holds no bytes": 1}
 
 
 def test_what_is_no_parquet_is_refused(store: Store) -> None:

@@ -35,6 +35,11 @@ def test_urls_are_normalised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert normalise_url("s3://bucket/a//b/") == "s3://bucket/a//b"
     assert normalise_url("../x") == f"{tmp_path.parent.resolve()}/x"
     assert normalise_url("s3a://bucket/a") == "s3://bucket/a"
+    for scheme in ("gs", "az", "ftp"):
+        assert normalise_url(f"{scheme}://bucket/a/") == f"{scheme}://bucket/a"
+        assert normalise_url(f"{scheme}://bucket/") == f"{scheme}://bucket"
+    with pytest.raises(SettingsError, match="keys with an empty part"):
+        normalise_url("gs://bucket/a//b")
     for wrong in ("s3://", "s3:///x", "gs://"):
         with pytest.raises(SettingsError, match="names no bucket"):
             normalise_url(wrong)
