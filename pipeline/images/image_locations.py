@@ -84,7 +84,9 @@ def _checked_object(location: Location, allowed_roots: tuple[str, ...]) -> Locat
 def _checked_path(location: Location, allowed_roots: tuple[str, ...]) -> Location:
     """The location with symbolic links and ``..`` resolved."""
     if not location.key.startswith("/"):
-        raise _outside("the path is not absolute; index the image again")
+        raise _outside(
+            "the path is relative, and leads out of the bucket of its table or list; write its whole URL and index it again"
+        )
     real = os.path.realpath(location.key)
     roots = [parse_url(normalise_url(root)) for root in allowed_roots]
     paths = [os.path.realpath(root.key) for root in roots if root.is_local]

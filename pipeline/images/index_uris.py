@@ -8,12 +8,13 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from laketag.pipeline.config import StorageSettings
-from laketag.pipeline.errors import InputError
+from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.images.findings import Findings
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.images.image_locations import locate
 from laketag.pipeline.store.background import map_in_background
 from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.local_files import why_unseen
 from laketag.pipeline.store.locations import ALIASES, LOCAL, Location, parse_url
 from laketag.pipeline.store.schemes import find_version, is_remote
 from laketag.pipeline.store.versions import UNKNOWN
@@ -35,6 +36,8 @@ class ImageAccess:
 def absolute_uri(uri: str, file: Location) -> str:
     """The URI as an index stores it; a relative one is relative to the folder of the table or list that contains it.
 
+    One that leads out of the table's bucket stays relative, and can never be read.
+
     Hadoop's names are understood: ``s3a://`` and ``s3n://`` are ``s3://``, and ``file:/folder/x.jpg`` is a path.
     """
     if match := _SCHEME.fullmatch(uri):
@@ -46,7 +49,8 @@ def absolute_uri(uri: str, file: Location) -> str:
         return uri
     if file.is_local:
         return str(Path(os.path.normpath(PurePosixPath(file.key).parent / uri)))
-    return _object_beside(file, uri).url
+    found = _object_beside(file, uri)
+    return found.url if found else uri
 
 
 def why_unreadable(uri: str, allowed_roots: tuple[str, ...]) -> str | None:
@@ -70,9 +74,12 @@ def find_versions(uris: Sequence[str], access: ImageAccess, findings: Findings) 
         if reason := why_unreadable(uri, access.allowed_roots):
             return UNKNOWN, reason
         location = parse_url(uri)
-        with store_errors(uri):
-            etag = find_version(location, access.storage).etag
-        return etag, "there is no such file" if etag == UNKNOWN and location.is_local else None
+        try:
+            with store_errors(uri):
+                etag = find_version(location, access.storage).etag
+        except SettingsError as error:  # a URI that no filesystem takes
+            return UNKNOWN, str(error)
+        return etag, why_unseen(location) if etag == UNKNOWN and location.is_local else None
 
     found = list(map_in_background(find, uris, REQUESTS_IN_FLIGHT))
     _count(zip(uris, (reason for _, reason in found), strict=True), findings)
@@ -86,7 +93,7 @@ def count_unreadable(uris: Sequence[str], access: ImageAccess, findings: Finding
 
 def refuse_local(uris: Sequence[str], option: str) -> None:
     """All URIs are in object stores, or an InputError explains why the option is for those alone."""
-    local = next((uri for uri in uris if not is_remote(uri)), None)
+    local = next((uri for uri in uris if not is_remote(uri) and why_unreadable(uri, ()) is None), None)
     if local is not None:
         raise InputError(
             f"{option} holds the ETags of an object store, and {local} is not in one: a file's version is its size "
@@ -105,8 +112,8 @@ def _local_path(written: str) -> str:
     return unquote(written) if "%" in written and not os.path.lexists(written) else written
 
 
-def _object_beside(file: Location, uri: str) -> Location:
-    """The object that a relative URI names, with ``.`` and ``..`` resolved; empty parts belong to the key."""
+def _object_beside(file: Location, uri: str) -> Location | None:
+    """The object that a relative URI names, ``.`` and ``..`` resolved and empty parts kept; None if it is in no bucket."""
     parts = [file.bucket, *file.key.split("/")[:-1]]
     for part in uri.split("/"):
         if part == "..":
@@ -114,7 +121,5 @@ def _object_beside(file: Location, uri: str) -> Location:
         elif part != ".":
             parts.append(part)
         if not parts:
-            raise InputError(
-                f"{uri!r} leads from {file.url} out of its bucket; write the image's whole s3:// URL"
-            )
+            return None
     return Location(file.scheme, parts[0], "/".join(parts[1:]))

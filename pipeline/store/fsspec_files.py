@@ -11,6 +11,7 @@ from fsspec.implementations.cached import CachingFileSystem
 
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.store.background import iterate_in_background
+from laketag.pipeline.store.errors import without_secrets
 from laketag.pipeline.store.locations import UNREADABLE_FOLDER, LeaveOut, Listed, Location, Skipped
 from laketag.pipeline.store.readers import FsspecReader, version_of_info
 
@@ -98,4 +99,10 @@ def _open(scheme: str, host: str) -> tuple[Any, str]:
         opened: tuple[Any, str] = fsspec.url_to_fs(f"{scheme}://{host}/")
     except (TypeError, ValueError) as error:
         raise SettingsError(f"{scheme}://{host} cannot be opened by its URL alone ({error})") from error
+    except OSError as error:
+        if type(error) is not OSError or error.errno is not None:  # a disk's or network's, which may pass
+            raise
+        raise SettingsError(
+            f"{scheme}:// needs a library that is missing ({without_secrets(str(error))}); install it on every node"
+        ) from error
     return opened

@@ -12,14 +12,28 @@ from laketag.pipeline.store.versions import UNKNOWN, Version, version_of_file
 PAGE_ROWS = 10_000
 NOT_READABLE = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
 BROKEN_LINK = (errno.ENOENT, errno.ELOOP)  # or removed since
+NOT_THERE = (*BROKEN_LINK, errno.ENOTDIR)
 
 
 def find_file_version(location: Location) -> Version:
     """The file's version; unknown if there is no such file or this user may not see it."""
     try:
         return version_of_file(os.stat(location.key))  # noqa: PTH116  # keys are strings
-    except OSError:
+    except OSError as error:
+        if error.errno not in (*NOT_THERE, *NOT_READABLE):  # a broken disk tells nothing about the file
+            raise
         return Version(UNKNOWN)
+
+
+def why_unseen(location: Location) -> str:
+    """Why find_file_version gives no version."""
+    try:
+        os.stat(location.key)  # noqa: PTH116
+    except PermissionError:
+        return "this user may not read the file"
+    except OSError:
+        pass
+    return "there is no such file"
 
 
 def remove_folder(folder: Location) -> None:

@@ -99,10 +99,7 @@ def why_unknown(location: Location) -> str | None:
 
 def is_remote(url: str) -> bool:
     """Whether the URL names something in a store, and not on this machine."""
-    location = parse_url(url)
-    return not location.is_local and (
-        location.scheme in SCHEMES or fsspec_files.why_not_installed(location.scheme) is None
-    )
+    return not parse_url(url).is_local
 
 
 def normalise_url(path_or_url: str) -> str:

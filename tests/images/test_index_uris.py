@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from laketag.pipeline.config import StorageSettings
-from laketag.pipeline.errors import InputError, StorageError
+from laketag.pipeline.errors import StorageError
 from laketag.pipeline.images.findings import Findings
 from laketag.pipeline.images.index_uris import ImageAccess, absolute_uri, find_versions
 from laketag.pipeline.images.listing import ImageListing
@@ -39,8 +39,11 @@ def test_relative_uris_lead_to_other_folders_and_not_out_of_the_bucket(store: St
     assert index["uri"].to_list() == [store.url("img/x.jpg"), store.url("set/y.jpg")]
     assert fetched(store, index) == [b"x", b"y"]
     if store.name != "folder":
-        with pytest.raises(InputError, match=r"'\.\./\.\./x\.jpg' leads .* out of its bucket"):
-            read_index(store, put_parquet(store, "set/index.parquet", {"uri": ["../../x.jpg"]}))
+        source = put_parquet(store, "set/index.parquet", {"uri": ["../../x.jpg", "y.jpg"]})
+        index = read_index(store, source, findings := Findings())
+        assert fetched(store, index) == ["outside_policy", b"y"]
+        ((reason, count),) = findings.unreadable.items()
+        assert (reason.count("leads out of the bucket"), count) == (1, 1)
 
 
 def test_uris_that_name_no_object_have_an_unknown_version(bucket: Store) -> None:
@@ -103,12 +106,13 @@ def test_what_can_never_be_read_is_counted_by_reason_and_never_asked_for(tmp_pat
         "a\0b",
         "C:\\x.jpg",
         "s3://",
+        "ftp://h:notaport/x",
         f"{tmp_path}/gone",
         f"{tmp_path}/x.jpg",
     ]
     findings = Findings()
     etags = find_versions([*uris, "nosuch://h/y"], ImageAccess(StorageSettings()), findings)
-    assert [etag == "unknown" for etag in etags] == [True] * 6 + [False, True]
+    assert [etag == "unknown" for etag in etags] == [True] * 7 + [False, True]
     counted = {" ".join(reason.split()[:2]): images for reason, images in findings.unreadable.items()}
     assert counted == {
         "dbfs:// needs": 1,
@@ -116,6 +120,7 @@ def test_what_can_never_be_read_is_counted_by_reason_and_never_asked_for(tmp_pat
         "a NUL": 1,
         "a path": 1,
         "the URL": 1,
+        "ftp://h:notaport cannot": 1,
         "there is": 1,
     }
     inside = ImageAccess(StorageSettings(), (f"{tmp_path}/below",))

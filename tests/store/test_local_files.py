@@ -1,9 +1,12 @@
 """A walk through a folder finds its regular files once, whatever else is in it."""
 
+import errno
 import os
 from pathlib import Path
 
-from laketag.pipeline.store.local_files import find_file_version, list_below
+import pytest
+
+from laketag.pipeline.store.local_files import find_file_version, list_below, why_unseen
 from laketag.pipeline.store.locations import LeaveOut, Listed, Skipped, parse_url
 
 
@@ -57,4 +60,33 @@ def test_pipes_and_broken_links_do_not_stop_a_walk(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_has_an_unknown_version(tmp_path: Path) -> None:
-    assert not find_file_version(parse_url(str(tmp_path / "missing"))).is_known
+    put(tmp_path, "file")
+    (tmp_path / "itself").symlink_to("itself")
+    for name in ("missing", "file/below", "itself", "long" * 100):
+        assert not find_file_version(parse_url(str(tmp_path / name))).is_known
+        assert why_unseen(parse_url(str(tmp_path / name))) == "there is no such file"
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+def test_a_broken_disk_is_no_missing_file(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stat(path: object, **_: object) -> None:
+        raise OSError(number, os.strerror(number), path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "stat", stat)
+        with pytest.raises(OSError, match=os.strerror(number)):
+            find_file_version(parse_url(str(tmp_path)))
+
+
+def test_a_file_that_this_user_may_not_see_is_named_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stat(path: object, **_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "stat", stat)  # root may see everything
+        assert not find_file_version(parse_url(str(tmp_path))).is_known
+        assert why_unseen(parse_url(str(tmp_path))) == "this user may not read the file"

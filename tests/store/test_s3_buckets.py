@@ -120,6 +120,17 @@ def test_the_region_of_a_bucket_is_asked_for_once(moto: Store, moto_faults: Faul
     assert moto_faults.count(bucket, "HEAD") <= 2  # botocore asks again where the first answer leads
 
 
+def test_a_store_that_does_not_answer_at_first_is_asked_for_the_region_later(
+    moto: Store, moto_faults: FaultProxy
+) -> None:
+    moto_faults.bend = InRegion("eu-west-1")
+    storage, bucket = moto.through(moto_faults.url).storage, parse_url(moto.root).bucket
+    moto_faults.add(Fault("status", path=bucket, method="HEAD", status=503, code="SlowDown", times=2))
+    times_s = iter((0.0, 0.0, 1.0, 100.0))
+    regions = [bucket_access(bucket, storage, lambda: next(times_s)).region for _ in range(3)]
+    assert regions == ["us-east-1", "us-east-1", "eu-west-1"]
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_an_archived_object_is_archived(moto: Store, moto_faults: FaultProxy, key: str) -> None:
     uri = moto.put(key, b"x")
