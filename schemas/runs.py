@@ -21,7 +21,9 @@ class Runs(dy.Schema):
     method = dy.String(min_length=1, description="how images were labelled: abs or clip")
     index_rows = dy.Int64(min=0, description="images in the snapshot")
     already_done = dy.Int64(min=0, description="images of the snapshot that earlier runs had done")
-    planned = dy.Int64(min=0, description="images that this run had to do")
+    planned = dy.Int64(
+        min=0, description="images that this run had to do; fewer than were left if a limit was given"
+    )
     labelled = dy.Int64(min=0, description="images that got a label")
     failures = dy.List(
         dy.Struct({"reason": dy.String(), "images": dy.Int64(min=1)}),

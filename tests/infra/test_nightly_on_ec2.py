@@ -18,7 +18,7 @@ TO_HEAD = f"--address http://127.0.0.1:18265 --settings {INFRA}/kubernetes/setti
 SUBMITTED = [
     f"index s3://example-images/ {ROOT} {PHOTOS}",
     f"describe {INFRA}/kubernetes/classes.json {ROOT} {OBJECTS}",
-    f"label {ROOT} {PHOTOS} {OBJECTS}",
+    f"label {ROOT} {PHOTOS} {OBJECTS} --verbose",
 ]
 SSH = 'sleep 300 & echo $! > "$HOME/ssh"; wait'
 """As `ray dashboard` does it: a child of its own, which it does not end."""

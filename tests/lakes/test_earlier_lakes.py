@@ -24,7 +24,7 @@ from laketag.schemas import Descriptions, ImageIndex, Labels, Runs
 HERE = Path(__file__).parent / "0.1.0"
 ROOT = str(HERE / "lake")
 MODEL = Path(__file__).parents[2] / "demo" / "model"
-NEW_MEANING = {Labels: ("probability", "tags"), Runs: ("images_per_s",)}
+NEW_MEANING = {Labels: ("probability", "tags"), Runs: ("planned", "images_per_s")}
 """Columns whose description in the footer is another one now."""
 
 
