@@ -51,7 +51,6 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.cluster.actor_shape": "tests/cluster/test_resources.py tries it on many clusters",
     "laketag.pipeline.cluster.nodes": "tests/cluster/test_resources.py and test_shortfalls.py use it on drawn nodes",
     "laketag.pipeline.cluster.label_actors": "tests/cluster/test_logical_gpus.py counts the actors of a run",
-    "laketag.pipeline.cluster.ray_logs": "tests/cluster/test_ray_runtime.py sees nothing of Ray on the terminal",
     "laketag.pipeline.cluster.node_watch": "tests/cluster/test_lost_nodes.py takes a node away for good",
     "laketag.pipeline.descriptions.contents": "a value without logic; tests/descriptions/test_containers.py reads it",
     "laketag.pipeline.descriptions.embedded_set": "a value without logic; tests/classifier/test_fingerprint.py uses it",

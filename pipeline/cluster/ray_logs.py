@@ -55,13 +55,12 @@ def ray_logs_in_file() -> Iterator[None]:
 @contextmanager
 def _native_stderr_in_file() -> Iterator[None]:
     """What Ray's C++ code writes to standard error goes to the file; Python's ``sys.stderr`` still writes to where it did."""
-    try:
-        terminal = os.dup(2)
-    except OSError:  # this process has no standard error
+    python = sys.stderr
+    if python is None:  # it was closed when this process began
         yield
         return
-    python = sys.stderr
     python.flush()
+    terminal = os.dup(2)
     with ray_log_file().open("ab") as log:
         os.dup2(log.fileno(), 2)
     if python is sys.__stderr__ and isinstance(python, io.TextIOWrapper):
