@@ -12,6 +12,7 @@ from typer.core import TyperArgument, TyperGroup
 
 from laketag.pipeline.config import Settings, local_dir
 from laketag.pipeline.errors import InputError, SettingsError
+from laketag.pipeline.store.locations import expand_home
 
 SUBMITTED = ("index", "describe", "label", "query")
 INPUTS_NAME = "submitted-inputs"
@@ -111,7 +112,7 @@ def ship_description_files(command: TypedCommand, folder: Path) -> dict[str, str
         path = command.values.get(parameter)
         if path is None or "://" in path:
             continue
-        source = Path(path).expanduser()
+        source = expand_home(path)
         target = Path(INPUTS_NAME, parameter, source.name)
         try:
             if source.is_file():

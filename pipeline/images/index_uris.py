@@ -15,7 +15,7 @@ from laketag.pipeline.images.image_locations import locate
 from laketag.pipeline.store.background import map_in_background
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.local_files import why_unseen
-from laketag.pipeline.store.locations import ALIASES, LOCAL, Location, parse_url
+from laketag.pipeline.store.locations import ALIASES, LOCAL, Location, hide_password, parse_url
 from laketag.pipeline.store.schemes import find_version, is_remote
 from laketag.pipeline.store.versions import UNKNOWN
 
@@ -44,7 +44,7 @@ def absolute_uri(uri: str, file: Location) -> str:
         scheme, slashes, rest = match[1].lower(), match[2], match[3]
         if scheme == LOCAL:
             return _local_path("/" + (rest if len(slashes) != len("//") else rest.partition("/")[2]))
-        return f"{ALIASES.get(scheme, scheme)}:{slashes if len(slashes) > 1 else '///'}{rest}"
+        return hide_password(f"{ALIASES.get(scheme, scheme)}:{slashes if len(slashes) > 1 else '///'}{rest}")
     if uri.startswith("/") or _WINDOWS.match(uri):
         return uri
     if file.is_local:

@@ -1,8 +1,8 @@
 """Tables of any format as their schema and batches of their rows: Parquet, and CSV as text."""
 
+import codecs
 import csv
 import gzip
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -61,7 +61,7 @@ class CsvTable:
         yield from pyarrow.csv.open_csv(
             self._lines,
             read_options=pyarrow.csv.ReadOptions(column_names=names),
-            parse_options=pyarrow.csv.ParseOptions(delimiter=self._delimiter),
+            parse_options=pyarrow.csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), include_columns=chosen or names[:1]
             ),
@@ -69,10 +69,10 @@ class CsvTable:
 
     def _read_names(self) -> list[str]:
         try:
-            line = self._lines.readline().decode("utf-8-sig")
-        except (UnicodeDecodeError, gzip.BadGzipFile) as error:
+            lines = codecs.iterdecode(iter(self._lines.readline, b""), "utf-8-sig")
+            names = next(csv.reader(lines, delimiter=self._delimiter), [])
+        except (UnicodeDecodeError, gzip.BadGzipFile, csv.Error) as error:
             raise InputError(f"{self._url} is no CSV file in UTF-8 ({error}); name a table") from None
-        names = next(csv.reader(io.StringIO(line), delimiter=self._delimiter), [])
         if not names:
             raise InputError(f"{self._url} is empty; its first line must hold the names of its columns")
         return names

@@ -12,11 +12,11 @@ staging        ``staging/R/…``: the plan and unpublished parts of an unfinishe
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal, get_args
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import SettingsError
+from laketag.pipeline.store.locations import expand_home
 from laketag.pipeline.store.roots import checked_root
 
 Table = Literal["index", "descriptions", "labels", "runs", "staging"]
@@ -68,7 +68,7 @@ def open_lake(root: str, storage: StorageSettings) -> Lake:
     if half := HALF_A_URL.match(root):
         raise SettingsError(f"root {root!r} is neither a path nor a URL; write {half[1]}://… or ./{root}")
     if "://" not in root:
-        return Lake(str(Path(root).expanduser().absolute()), storage)
+        return Lake(str(expand_home(root)), storage)
     return Lake(checked_root(root), storage)
 
 

@@ -1,13 +1,13 @@
 """Weight files: on this machine, downloaded once per node, checked, never unpickled."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import ModelError
 from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
 from laketag.pipeline.models.node_cache import cache_folder, copy_once
 from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.locations import expand_home
 from laketag.pipeline.store.schemes import open_filesystem
 from laketag.pipeline.store.versioned_file import open_file
 
@@ -35,7 +35,7 @@ def local_copy(url_or_path: str, expected: ExpectedSha256 | None, storage: Stora
 
 
 def _local_file(name: str, expected: ExpectedSha256 | None) -> HashedFile:
-    path = Path(name).expanduser().absolute()
+    path = expand_home(name)
     if not path.is_file():
         raise ModelError(
             f"checkpoint {name} is not a file on this machine; name an existing one, or an s3:// URL"

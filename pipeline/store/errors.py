@@ -111,7 +111,7 @@ def without_urls(text: str) -> str:
 def without_secrets(text: str, limit: int = 300) -> str:
     """The text of an error on one line, cut to the limit, without credentials of URLs and headers."""
     text = " ".join(text.partition("\n\nDebug source:")[0].split())  # obstore says everything twice
-    text = re.sub(r"(https?://)[^/\s@]+@", r"\1", text)
+    text = re.sub(r"(\w+://)[^/\s@]+@", r"\1", text)
     text = re.sub(
         r"(?i)((?:signature|credential|security-token|accesskeyid)\W{1,3})[\w/+%=.-]+", r"\1…", text
     )

@@ -3,10 +3,14 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from laketag.pipeline.errors import SettingsError
+
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+PASSWORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/@:]*:)[^/]*@")
 LOCAL = "file"
 WEB = ("http", "https")
 ALIASES = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "local": LOCAL}
@@ -64,6 +68,23 @@ UNREADABLE_FOLDER = "folder not readable"
 
 LeaveOut = Callable[[str], str | None]
 """Says why a folder, by its relative path, is not entered; None if it is."""
+
+
+def hide_password(url: str) -> str:
+    """The URL as it may be shown and kept: without the password before its host."""
+    match = PASSWORD.match(url)
+    return f"{match[1]}***@{url[match.end() :]}" if match else url
+
+
+def expand_home(path: str) -> Path:
+    """The absolute path, ``~`` resolved; a SettingsError if there is no such home folder."""
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:
+        user = path.partition("/")[0]
+        raise SettingsError(
+            f"{path!r}: {user} is no home folder of this machine; write the whole path, or ./{path} for a folder of this name"
+        ) from None
 
 
 def parse_url(url: str) -> Location:

@@ -13,7 +13,18 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.store import cloud_objects, fsspec_files, local_files, s3_clients, s3_objects
 from laketag.pipeline.store.errors import no_cloud_credentials, read_answer
-from laketag.pipeline.store.locations import LOCAL, WEB, LeaveOut, Listed, Location, Skipped, parse_url
+from laketag.pipeline.store.locations import (
+    LOCAL,
+    PASSWORD,
+    WEB,
+    LeaveOut,
+    Listed,
+    Location,
+    Skipped,
+    expand_home,
+    hide_password,
+    parse_url,
+)
 from laketag.pipeline.store.readers import Reader
 from laketag.pipeline.store.s3_buckets import bucket_access
 from laketag.pipeline.store.s3_clients import Requests
@@ -90,6 +101,11 @@ ROOTS = "a folder, s3://bucket/prefix or az://container/prefix"
 
 def why_unknown(location: Location) -> str | None:
     """Why nothing is read from this URL, by its scheme and key; None if images can be."""
+    if not location.is_local and PASSWORD.match(location.url):
+        return (
+            "a URL with a password would be kept in the lake; leave the password out, and set it where the store's client "
+            f"finds it (for fsspec: ~/.config/fsspec/*.json or FSSPEC_{location.scheme.upper()}_PASSWORD)"
+        )
     if location.scheme not in SCHEMES:
         return fsspec_files.why_not_installed(location.scheme)
     if location.key and not (_scheme(location).names_any_key or s3_clients.is_plain_key(location.key)):
@@ -108,14 +124,16 @@ def normalise_url(path_or_url: str) -> str:
     if not location.is_local:
         location = replace(location, key=location.key.rstrip("/"))
     if reason := why_unknown(location):
-        raise SettingsError(f"{path_or_url!r}: {reason}; give a folder or the URL of a known store")
+        raise SettingsError(
+            f"{hide_password(path_or_url)!r}: {reason}; give a folder or the URL of a known store"
+        )
     if not location.is_local:
         if not location.bucket and location.scheme in SCHEMES:
             raise SettingsError(f"{path_or_url!r} names no bucket; give {location.scheme}://bucket/prefix")
         return location.url
     if location.key != path_or_url:  # file://
         return Path(location.key).as_posix()
-    path = Path(path_or_url).expanduser().absolute()
+    path = expand_home(path_or_url)
     return (path.resolve() if ".." in path.parts else path).as_posix()
 
 

@@ -93,6 +93,13 @@ def test_uris_of_other_programs_are_understood(written: str, absolute: str) -> N
     assert absolute_uri(written, Location(LOCAL, "", "/in/list.parquet")) == absolute
 
 
+def test_a_password_in_a_uri_is_neither_kept_nor_used() -> None:
+    uri = absolute_uri("FTP://ann:s3cret@host/x.jpg", Location(LOCAL, "", "/in/list.txt"))
+    assert uri == "ftp://ann:***@host/x.jpg"
+    find_versions([uri], ImageAccess(StorageSettings()), findings := Findings())
+    assert [reason.partition(" would")[0] for reason in findings.unreadable] == ["a URL with a password"]
+
+
 def test_a_percent_sign_in_the_name_of_a_file_that_is_there_is_no_encoding(tmp_path: Path) -> None:
     (tmp_path / "100%25.jpg").touch()
     assert absolute_uri(f"file:{tmp_path}/100%25.jpg", Location(LOCAL, "", "/l")) == f"{tmp_path}/100%25.jpg"

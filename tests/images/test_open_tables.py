@@ -28,6 +28,13 @@ def test_csv_files_are_tables_whose_values_are_text(tmp_path: Path, name: str) -
     assert fetched(store, index) == [b"picture"]
 
 
+def test_quoted_values_of_csv_files_have_line_breaks_in_files_of_any_size(tmp_path: Path) -> None:
+    store = folder_store(tmp_path)
+    rows = "".join(f'/{number}.jpg,"a line,\nand another\n\n"\n' for number in range(60_000))
+    index = read_index(store, store.put("t.csv", f'path,"a\nlong caption"\n{rows}'.encode()))
+    assert index["uri"].to_list() == [f"/{number}.jpg" for number in range(60_000)]
+
+
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [

@@ -2,7 +2,8 @@
 
 import pytest
 
-from laketag.pipeline.store.locations import Location, parse_url
+from laketag.pipeline.errors import SettingsError
+from laketag.pipeline.store.locations import Location, expand_home, hide_password, parse_url
 
 
 @pytest.mark.parametrize("key", ["a/b.jpg", "a//b", "/lead", "x/", "a/../b", "ü %20#?", "c://d"])
@@ -41,3 +42,22 @@ def test_a_local_path_is_its_own_url(url: str, path: str) -> None:
 )
 def test_what_is_below_a_folder_begins_with_its_name_and_a_slash(url: str, folder: str, below: bool) -> None:
     assert parse_url(url).is_below(parse_url(folder)) is below
+
+
+def test_a_home_folder_that_is_not_there_is_named() -> None:
+    with pytest.raises(SettingsError, match="~nouser is no home folder of this machine"):
+        expand_home("~nouser/photos")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("ftp://ann:s3c@ret@host:21/a@b", "ftp://ann:***@host:21/a@b"),
+        ("http://:x@host", "http://:***@host"),
+        ("hdfs://ann@host:8020/a:b@c", "hdfs://ann@host:8020/a:b@c"),
+        ("s3://bucket/a:b@c", "s3://bucket/a:b@c"),
+        ("/a:b@c", "/a:b@c"),
+    ],
+)
+def test_passwords_are_hidden(url: str, shown: str) -> None:
+    assert hide_password(url) == shown

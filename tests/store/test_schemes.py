@@ -52,6 +52,13 @@ def test_schemes_that_cannot_be_read_are_named_with_what_is_missing() -> None:
         normalise_url("abfs://container/x")
 
 
+def test_a_url_with_a_password_is_refused_without_showing_it() -> None:
+    with pytest.raises(SettingsError, match="with a password would be kept in the lake") as raised:
+        normalise_url("ftp://ann:s3cret@host/photos")
+    assert "ftp://ann:***@host/photos" in str(raised.value)
+    assert "s3cret" not in str(raised.value)
+
+
 @pytest.mark.parametrize("url", ["gs://bucket/lake", "http://host/lake", "memory://lake"])
 def test_tables_are_kept_in_folders_and_on_s3_alone(url: str) -> None:
     with pytest.raises(
