@@ -63,14 +63,16 @@ def _native_stderr_in_file() -> Iterator[None]:
     terminal = os.dup(2)
     with ray_log_file().open("ab") as log:
         os.dup2(log.fileno(), 2)
-    if python is sys.__stderr__ and isinstance(python, io.TextIOWrapper):
+    replaced = python is sys.__stderr__ and isinstance(python, io.TextIOWrapper)
+    if replaced:
         raw = io.FileIO(terminal, "w", closefd=False)
         sys.stderr = io.TextIOWrapper(raw, python.encoding, python.errors, write_through=True)
     try:
         yield
     finally:
         sys.stderr.flush()
-        sys.stderr = python
+        if replaced:
+            sys.stderr = python
         os.dup2(terminal, 2)
         os.close(terminal)
 

@@ -1,6 +1,7 @@
 """What a command on Ray shows and imports, and what is left of one Ray in the next of the same process."""
 
 import gc
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,9 +11,10 @@ import pytest
 import ray
 
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
-from tests.end_to_end.command_line import LIMIT_S, command_env
+from tests.end_to_end.command_line import LIMIT_S, PROJECT, Following, command_env, wait_until
 from tests.end_to_end.lakes import index_named, label, many_images, put_all, put_described
 from tests.end_to_end.shared_ray import SharedRay
+from tests.process_tree import below
 from tests.stores.store import folder_store
 
 LAKETAG = str(Path(sys.executable).with_name("laketag"))
@@ -82,3 +84,17 @@ def test_a_forgotten_handle_of_an_earlier_ray_releases_no_actor() -> None:
         counter = Counter.remote()
         gc.collect()
         assert ray.get(counter.count.remote()) == 1
+
+
+def test_a_signal_ends_a_run_whose_actors_are_never_placed_and_its_ray() -> None:
+    """The patience of the command is ten minutes, so it is not the one that ends it here."""
+    command = [sys.executable, "-m", "tests.cluster.wait_for_actors"]
+    process = subprocess.Popen(command, env=command_env(), cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+    run = Following(process)
+    run.until(lambda: "waits" in run.text, "the run waits for its actors")
+    started = below(process.pid)
+    assert started
+    process.send_signal(signal.SIGTERM)
+    assert run.wait() == 143
+    assert run.text == "waits\nleft\n"
+    wait_until(lambda: not [one.title for one in started if one.title], "Ray's processes have ended")
