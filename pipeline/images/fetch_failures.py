@@ -18,6 +18,7 @@ ARCHIVED = ("InvalidObjectState", "BlobArchived")
 TIMED_OUT = re.compile(r"kind: Timeout|TimedOut|ReadTimeout|ConnectTimeout|RequestTimeout")
 PASSING = re.compile(
     r"kind: (Connect|Interrupted|Request|Decode|Body)|ConnectionClosed|EndpointConnection|IncompleteRead|Connection"
+    r"|EOFError|error_temp"  # ftplib's, of a connection that the server closed and of "try later"
 )
 
 

@@ -1,7 +1,9 @@
 """Files of any other scheme that fsspec knows, such as ``sftp://`` and ``hdfs://``."""
 
 import inspect
+from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -17,7 +19,10 @@ from laketag.pipeline.store.readers import FsspecReader, version_of_info
 
 WITHIN = {"fo", "fs"}
 """Parameters of filesystems in archives and in other filesystems."""
+ANSWERS = (FileNotFoundError, PermissionError, IsADirectoryError)
+"""Errors after which a connection is in order."""
 AROUND_OTHERS = (CachingFileSystem, GenericFileSystem)
+_free: dict[tuple[str, str], list[Any]] = defaultdict(list)
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -42,25 +47,41 @@ def why_not_installed(scheme: str) -> str | None:
     return None
 
 
-def open_filesystem(location: Location) -> tuple[Any, str]:
-    """The filesystem that holds the file, and the file's path in it."""
+@contextmanager
+def borrow_filesystem(location: Location) -> Iterator[tuple[Any, str]]:
+    """The filesystem that holds the file, for this thread alone, and the file's path in it.
+
+    Some, such as that of FTP, have one connection, on which calls of two threads would mix. Those that are free are lent again,
+    one for each host: what else a URL names is in its path.
+    """
     if reason := why_not_installed(location.scheme):
         raise SettingsError(f"{location.url}: {reason}; install it on every node")
-    opened: tuple[Any, str] = _open(location.scheme, location.bucket)
-    filesystem = opened[0]
-    return filesystem, filesystem._strip_protocol(location.url)
+    free = _free[location.scheme, location.bucket]
+    try:
+        filesystem = free.pop()
+    except IndexError:
+        filesystem = _open(location.scheme, location.bucket)
+    try:
+        yield filesystem, filesystem._strip_protocol(location.url)
+    except ANSWERS:
+        free.append(filesystem)
+        raise
+    except Exception:
+        free.clear()  # the server may have closed all connections
+        raise
+    free.append(filesystem)
 
 
 def open_reader(location: Location) -> FsspecReader:
     """A reader of the file."""
-    return FsspecReader(*open_filesystem(location))
+    return FsspecReader(lambda: borrow_filesystem(location))
 
 
 def list_files(folder: Location, leave_out: LeaveOut) -> Iterator[list[Listed | Skipped]]:
     """A page for each folder; folders that are left out or may not be read are named and not entered."""
-    filesystem, top = open_filesystem(folder)
-    filesystem.invalidate_cache()
-    yield from iterate_in_background(_walk(filesystem, top, folder, leave_out))
+    with borrow_filesystem(folder) as (filesystem, top):
+        filesystem.invalidate_cache()
+        yield from iterate_in_background(_walk(filesystem, top, folder, leave_out))
 
 
 def _walk(
@@ -92,11 +113,9 @@ def _walk(
         yield page
 
 
-@lru_cache(maxsize=64)
-def _open(scheme: str, host: str) -> tuple[Any, str]:
-    """One filesystem for each host: what else a URL names is in its path."""
+def _open(scheme: str, host: str) -> Any:
     try:
-        opened: tuple[Any, str] = fsspec.url_to_fs(f"{scheme}://{host}/")
+        return fsspec.url_to_fs(f"{scheme}://{host}/", skip_instance_cache=True)[0]
     except (TypeError, ValueError) as error:
         raise SettingsError(f"{scheme}://{host} cannot be opened by its URL alone ({error})") from error
     except OSError as error:
@@ -105,4 +124,3 @@ def _open(scheme: str, host: str) -> tuple[Any, str]:
         raise SettingsError(
             f"{scheme}:// needs a library that is missing ({without_secrets(str(error))}); install it on every node"
         ) from error
-    return opened

@@ -4,6 +4,8 @@ The readers block. Each answer carries the version that it is of, for the caller
 """
 
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -91,19 +93,22 @@ class BotocoreReader:
 class FsspecReader:
     """A file in a filesystem of fsspec, which ends requests as it likes."""
 
-    filesystem: Any
-    path: str
+    borrow: Callable[[], AbstractContextManager[tuple[Any, str]]]
+    """Lends the filesystem to one thread, and names the file's path in it."""
 
     def find(self) -> Found:
-        """What the filesystem tells of the file."""
-        info = self.filesystem.info(self.path)
-        if info["type"] == "directory":
-            raise IsADirectoryError(self.path)
-        return Found(version_of_info(info), info["size"])
+        """What the filesystem tells of the file now, and not what it remembers from an earlier listing."""
+        with self.borrow() as (filesystem, path):
+            filesystem.invalidate_cache()
+            info = filesystem.info(path)
+            if info["type"] == "directory":
+                raise IsADirectoryError(path)
+            return Found(version_of_info(info), info["size"])
 
     def read(self, start: int, end: int, ends_at_s: float) -> Part:  # noqa: ARG002
         """The bytes; filesystems do not say of which version."""
-        return Part(Version(UNKNOWN), self.filesystem.cat_file(self.path, start=start, end=end))
+        with self.borrow() as (filesystem, path):
+            return Part(Version(UNKNOWN), filesystem.cat_file(path, start=start, end=end))
 
 
 def version_of_info(info: dict[str, Any]) -> Version:

@@ -9,12 +9,12 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.images.image_locations import embedded_uri
 from laketag.pipeline.images.listing import ImageListing, LeftOut
-from laketag.pipeline.store.fsspec_files import open_filesystem, why_not_installed
+from laketag.pipeline.store.fsspec_files import open_reader, why_not_installed
 from laketag.pipeline.store.locations import parse_url
 from laketag.pipeline.store.schemes import find_version
 from tests.images.indexing import fetched
 from tests.images.reading import put_table, read, read_one, with_settings
-from tests.stores.folder_filesystem import register
+from tests.stores.folder_filesystem import AT_ONCE, OneConnection, register
 from tests.stores.store import Store, folder_store
 
 
@@ -83,7 +83,25 @@ def test_what_is_missing_for_a_scheme_is_named() -> None:
 def test_a_scheme_that_needs_more_than_a_url_is_named() -> None:
     for scheme in ("zip", "simplecache", "dir"):
         with pytest.raises(SettingsError, match="names nothing by itself"):
-            open_filesystem(parse_url(f"{scheme}://a/x.jpg"))
+            open_reader(parse_url(f"{scheme}://a/x.jpg")).find()
+
+
+def test_a_filesystem_with_one_connection_is_used_by_one_thread_at_a_time(tmp_path: Path) -> None:
+    register(OneConnection)
+    rows = [(f"single://{tmp_path}/{number}.jpg", "unknown") for number in range(2 * AT_ONCE)]
+    for number in range(len(rows)):
+        (tmp_path / f"{number}.jpg").write_bytes(f"{number}".encode())
+    images = read(Store("folder", f"single://{tmp_path}", StorageSettings()), *rows)
+    assert [image.data for image in images] == [f"{number}".encode() for number in range(len(rows))]
+
+
+def test_a_file_that_was_replaced_is_found_although_listings_are_remembered(tmp_path: Path) -> None:
+    register(OneConnection)
+    (tmp_path / "x.jpg").write_bytes(b"old")
+    location = parse_url(f"single://{tmp_path}/x.jpg")
+    assert find_version(location, StorageSettings()).etag.startswith("3-")
+    (tmp_path / "x.jpg").write_bytes(b"newer")
+    assert find_version(location, StorageSettings()).etag.startswith("5-")
 
 
 def test_reads_that_hang_end_at_the_deadline_and_hold_up_no_other(other: Store) -> None:
