@@ -2,13 +2,18 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 HELD_BYTES = 128 * 2**20
-"""Encoded images that a batch holds at most, apart from one image that is larger."""
+"""Encoded images that a batch holds at most, apart from one image that is larger, and from pages of web servers that do not
+tell their length: these count when they are there, so that at most fetch.concurrency × fetch.max_bytes of them are added."""
 DECODED_BYTES = 256 * 2**20
 """Columns of tables, unpacked, of which rows are read at once, apart from one column that is larger."""
+
+
+class NoRoomError(Exception):
+    """The batch is full; the image is read with the next one."""
 
 
 class ByteBudget:
@@ -17,12 +22,13 @@ class ByteBudget:
     def __init__(self, limit_bytes: int = HELD_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._taken_bytes = 0
+        self._is_closed = False
         self._lock = threading.Lock()
 
     @property
     def is_spent(self) -> bool:
         """Whether nothing more should be read."""
-        return self._taken_bytes >= self._limit_bytes
+        return self._is_closed or self._taken_bytes >= self._limit_bytes
 
     def take(self, size_bytes: int) -> bool:
         """Whether these bytes may be held as well; if so, they count from now on."""
@@ -31,6 +37,21 @@ class ByteBudget:
                 return False
             self._taken_bytes += size_bytes
             return True
+
+    @contextmanager
+    def hold(self, size_bytes: int) -> Iterator[None]:
+        """These bytes count while they are read, and from then on unless that fails; a NoRoomError, if they are too many.
+
+        The budget is spent then, so that few images are looked at in vain.
+        """
+        if not self.take(size_bytes):
+            self._is_closed = True
+            raise NoRoomError
+        try:
+            yield
+        except BaseException:
+            self.add(-size_bytes)
+            raise
 
     def add(self, size_bytes: int) -> None:
         """These bytes are held, within the limit or not; fewer than none give some back."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.errors import LaketagError
-from laketag.pipeline.images.byte_limits import ByteBudget, ByteGate
+from laketag.pipeline.images.byte_limits import ByteBudget, ByteGate, NoRoomError
 from laketag.pipeline.images.fetch_files import read_file
 from laketag.pipeline.images.fetch_objects import read_object, read_slowly
 from laketag.pipeline.images.fetch_rows import (
@@ -142,24 +142,25 @@ class _Batch:
 
     async def read_image(self, location: Location, version: Version, index: int) -> None:
         """The image at the location has a result, unless the batch is full."""
-        settings, storage = self._settings, self._storage
+        settings, storage, budget = self._settings, self._storage, self._budget
 
         def read() -> Awaitable[memoryview | bytes]:
             if location.is_local:
-                return self._in_thread(lambda: read_file(location.key, version, settings.max_bytes))
+                return self._in_thread(lambda: read_file(location.key, version, settings.max_bytes, budget))
             if location.scheme in WEB:
-                return read_page(self._web(), location.url, version, settings)
+                return read_page(self._web(), location.url, version, settings, budget)
             if has_fast_reads(location):
-                return read_object(location, version, settings, storage)
-            reading = in_background(lambda: read_slowly(location, version, settings, storage))
+                return read_object(location, version, settings, storage, budget)
+            reading = in_background(lambda: read_slowly(location, version, settings, storage, budget))
             return asyncio.wrap_future(reading)  # a thread of its own: it may hang, and is not waited for
 
         async with self._slots:
-            if self._budget.is_spent:
+            if budget.is_spent:
                 return
-            tried = await read_with_retries(read, settings, settings.deadline_s)
-        if not isinstance(tried.outcome, ImageFailure):
-            self._budget.add(len(tried.outcome))
+            try:
+                tried = await read_with_retries(read, settings, settings.deadline_s)
+            except NoRoomError:
+                return
         self.keep(tried.outcome, tried.attempts, [index])
 
     async def read_table(self, column: ImageColumn, indexes: dict[int, list[int]]) -> None:

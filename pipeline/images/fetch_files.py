@@ -3,11 +3,12 @@
 import os
 import stat
 
+from laketag.pipeline.images.byte_limits import ByteBudget
 from laketag.pipeline.images.image_failure import ImageFailure, PassingFailure
 from laketag.pipeline.store.versions import Version, version_of_file
 
 
-def read_file(path: str, version: Version, max_bytes: int) -> bytes:
+def read_file(path: str, version: Version, max_bytes: int, budget: ByteBudget) -> bytes:
     """The bytes of the file's indexed version; an ImageFailure if they are none or too many."""
     descriptor = os.open(
         path, os.O_RDONLY | os.O_NONBLOCK
@@ -18,10 +19,11 @@ def read_file(path: str, version: Version, max_bytes: int) -> bytes:
             raise ImageFailure("unsupported", "not a regular file")
         version.check(version_of_file(status))
         check_size(status.st_size, max_bytes)
-        data = file.readall()
-        if version_of_file(os.fstat(descriptor)) != version_of_file(status):
-            raise PassingFailure("changed", "the file was written while it was read")
-    check_size(len(data), max_bytes)
+        with budget.hold(status.st_size):
+            data = file.readall()
+            if version_of_file(os.fstat(descriptor)) != version_of_file(status):
+                raise PassingFailure("changed", "the file was written while it was read")
+            check_size(len(data), max_bytes)
     return data
 
 

@@ -4,6 +4,7 @@ import time
 
 from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.errors import SettingsError
+from laketag.pipeline.images.byte_limits import ByteBudget
 from laketag.pipeline.images.fetch_files import check_size
 from laketag.pipeline.images.image_failure import ImageFailure, PassingFailure
 from laketag.pipeline.store.locations import Location
@@ -13,7 +14,11 @@ from laketag.pipeline.store.versions import Version, version_of_etag
 
 
 async def read_object(
-    location: Location, version: Version, settings: FetchSettings, storage: StorageSettings
+    location: Location,
+    version: Version,
+    settings: FetchSettings,
+    storage: StorageSettings,
+    budget: ByteBudget,
 ) -> memoryview:
     """The bytes of the object's indexed version; an ImageFailure if they are none or too many."""
     client = open_bucket(location, storage, Requests(settings.deadline_s))
@@ -21,11 +26,16 @@ async def read_object(
     version.check(version_of_etag(answer.meta["e_tag"]))
     size_bytes = answer.meta["size"]
     check_size(size_bytes, settings.max_bytes)  # known before the body, which is then never read
-    return _checked_length(memoryview(await answer.bytes_async()), size_bytes)
+    with budget.hold(size_bytes):
+        return _checked_length(memoryview(await answer.bytes_async()), size_bytes)
 
 
 def read_slowly(
-    location: Location, version: Version, settings: FetchSettings, storage: StorageSettings
+    location: Location,
+    version: Version,
+    settings: FetchSettings,
+    storage: StorageSettings,
+    budget: ByteBudget,
 ) -> memoryview:
     """As read_object, for files that no fast client can name; blocks its thread.
 
@@ -40,9 +50,10 @@ def read_slowly(
     found = reader.find()
     version.check(found.version)
     check_size(found.size_bytes, settings.max_bytes)
-    part = reader.read(0, found.size_bytes, ends_at_s)
-    version.check(part.version)
-    return _checked_length(memoryview(part.data), found.size_bytes)
+    with budget.hold(found.size_bytes):
+        part = reader.read(0, found.size_bytes, ends_at_s)
+        version.check(part.version)
+        return _checked_length(memoryview(part.data), found.size_bytes)
 
 
 def _checked_length(data: memoryview, size_bytes: int) -> memoryview:

@@ -6,6 +6,7 @@ import aiohttp
 from yarl import URL
 
 from laketag.pipeline.config import FetchSettings
+from laketag.pipeline.images.byte_limits import ByteBudget
 from laketag.pipeline.images.fetch_failures import explain_status
 from laketag.pipeline.images.fetch_files import check_size
 from laketag.pipeline.images.image_failure import ImageFailure, PassingFailure
@@ -32,7 +33,7 @@ def open_session(settings: FetchSettings) -> aiohttp.ClientSession:
 
 
 async def read_page(
-    session: aiohttp.ClientSession, uri: str, version: Version, settings: FetchSettings
+    session: aiohttp.ClientSession, uri: str, version: Version, settings: FetchSettings, budget: ByteBudget
 ) -> bytes:
     """The bytes that the server gives for the URI; an ImageFailure if they are none or too many, or elsewhere."""
     try:
@@ -41,7 +42,7 @@ async def read_page(
             url = URL(quote(uri, safe=URL_CHARACTERS), encoded=True)
             async with session.get(url, allow_redirects=False) as answer:
                 if answer.status not in REDIRECTS:
-                    return await _read_body(answer, version, settings)
+                    return await _read_body(answer, version, settings, budget)
                 uri = urljoin(uri, answer.headers.get("Location", ""))
     except (aiohttp.InvalidURL, ValueError) as error:
         raise ImageFailure("outside_policy", f"no URL of a page: {error}") from None
@@ -50,7 +51,9 @@ async def read_page(
     raise ImageFailure("store_error", f"more than {MOST_REDIRECTS} redirects")
 
 
-async def _read_body(answer: aiohttp.ClientResponse, version: Version, settings: FetchSettings) -> bytes:
+async def _read_body(
+    answer: aiohttp.ClientResponse, version: Version, settings: FetchSettings, budget: ByteBudget
+) -> bytes:
     if answer.status != 200:
         raise explain_status(answer.status, "", f"the server answered {answer.status}")
     version.check(version_of_etag(answer.headers.get("ETag")))
@@ -58,9 +61,12 @@ async def _read_body(answer: aiohttp.ClientResponse, version: Version, settings:
     if expected is not None:
         check_size(expected, settings.max_bytes)
     data = bytearray()
-    async for chunk in answer.content.iter_any():
-        data += chunk
-        if len(data) > settings.max_bytes:
-            break
-    check_size(len(data), settings.max_bytes)
+    with budget.hold(expected or 0):
+        async for chunk in answer.content.iter_any():
+            data += chunk
+            if len(data) > settings.max_bytes:
+                break
+        check_size(len(data), settings.max_bytes)
+    if expected is None:
+        budget.add(len(data))
     return bytes(data)

@@ -9,6 +9,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from laketag.pipeline.config import FetchSettings
 from laketag.pipeline.errors import LaketagError
+from laketag.pipeline.images.byte_limits import NoRoomError
 from laketag.pipeline.images.fetch_failures import explain
 from laketag.pipeline.images.image_failure import ImageFailure, PassingFailure
 
@@ -45,7 +46,7 @@ async def read_with_retries(
                     attempts += 1
                     try:
                         return Tried(await read(), attempts)
-                    except LaketagError:
+                    except (LaketagError, NoRoomError):
                         raise
                     except Exception as error:  # noqa: BLE001  # explained and raised again
                         last = explain(error)

@@ -38,8 +38,10 @@ def _fetch_all_of(batch: pa.Table, fetch: FetchSettings, storage: StorageSetting
     table, rest = _fetch_what_fits(batch, fetch, storage)
     yield table
     while rest.num_rows:
+        tried = 2 * table.num_rows  # of those that find no room, some are looked at in vain
         del table  # not held while the next images arrive
-        table, rest = _fetch_what_fits(rest, fetch, storage)
+        table, left = _fetch_what_fits(rest.slice(0, tried), fetch, storage)
+        rest = pa.concat_tables([left, rest.slice(tried)])
         yield table
 
 

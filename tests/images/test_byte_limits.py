@@ -2,7 +2,9 @@
 
 import asyncio
 
-from laketag.pipeline.images.byte_limits import ByteBudget, ByteGate
+import pytest
+
+from laketag.pipeline.images.byte_limits import ByteBudget, ByteGate, NoRoomError
 
 
 def test_a_budget_is_kept_except_for_one_large_image() -> None:
@@ -12,6 +14,19 @@ def test_a_budget_is_kept_except_for_one_large_image() -> None:
     budget.add(-100)
     assert not budget.is_spent
     assert [budget.take(size) for size in (500, 1)] == [True, False]
+
+
+def test_what_finds_no_room_is_not_read_and_what_fails_gives_its_room_back() -> None:
+    budget = ByteBudget(100)
+    with pytest.raises(ValueError, match="fails"), budget.hold(90):
+        raise ValueError("fails")
+    with budget.hold(90):
+        assert not budget.is_spent
+    with pytest.raises(NoRoomError), budget.hold(20):
+        raise AssertionError("read")
+    assert budget.is_spent
+    with budget.hold(10):
+        """A retry of what was taken before."""
 
 
 def test_reads_go_on_together_within_the_limit_and_a_larger_one_alone() -> None:
