@@ -3,6 +3,7 @@
 import codecs
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -25,11 +26,12 @@ class ParquetTable:
     def __init__(self, url: str, file: Any) -> None:
         """An InputError if the file is no Parquet file."""
         self._url = url
-        try:
-            self.file = pq.ParquetFile(file, buffer_size=BUFFER_BYTES, pre_buffer=False)
-        except pa.ArrowInvalid as error:
-            raise InputError(f"{url} is no Parquet file ({error}); name a Parquet table") from None
-        self.schema: pa.Schema = self.file.schema_arrow
+        with table_errors(url):
+            try:
+                self.file = pq.ParquetFile(file, buffer_size=BUFFER_BYTES, pre_buffer=False)
+            except pa.ArrowInvalid as error:
+                raise InputError(f"{url} is no Parquet file ({error}); name a Parquet table") from None
+            self.schema: pa.Schema = self.file.schema_arrow
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """All rows with these columns; without any, only the number of rows counts."""
@@ -71,7 +73,7 @@ class CsvTable:
         try:
             lines = codecs.iterdecode(iter(self._lines.readline, b""), "utf-8-sig")
             names = next(csv.reader(lines, delimiter=self._delimiter), [])
-        except (UnicodeDecodeError, gzip.BadGzipFile, csv.Error) as error:
+        except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error, csv.Error) as error:
             raise InputError(f"{self._url} is no CSV file in UTF-8 ({error}); name a table") from None
         if not names:
             raise InputError(f"{self._url} is empty; its first line must hold the names of its columns")
@@ -91,7 +93,7 @@ def table_errors(url: str) -> Iterator[None]:
     """What pyarrow cannot read becomes an InputError about the table; errors of disks and stores pass unchanged."""
     try:
         yield
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, EOFError, zlib.error) as error:
         if isinstance(error, OSError) and not is_damage(error):
             raise
         reason = str(error).partition("\n")[0]
@@ -107,8 +109,8 @@ def _checked(url: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordB
 
 
 def is_damage(error: OSError) -> bool:
-    """Whether pyarrow could not read a page: such an error has no number, unlike those of disks and stores."""
-    return type(error) is OSError and error.errno is None
+    """Whether the file cannot be unpacked: such an error has no number, unlike those of disks and stores."""
+    return type(error) in (OSError, gzip.BadGzipFile) and error.errno is None
 
 
 def _empty_batches(rows: int) -> Iterator[pa.RecordBatch]:

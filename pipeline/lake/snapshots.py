@@ -40,8 +40,8 @@ class Written:
 
 def write_changes(lake: Lake, collection: str, batches: Iterable[pl.DataFrame]) -> Written:
     """The newest snapshot contains all batches (schemas.ImageIndex); none is written if the newest one does already."""
-    old = find_snapshot(lake, collection)
     begun = _begin(lake, collection, batches)
+    old = find_snapshot(lake, collection)  # not before: batches may take hours, in which others finish theirs
     if old is None:
         return Written(_finish(begun), Changes(new=begun.rows), is_new=True)
     with store_errors(begun.folder):

@@ -1,6 +1,6 @@
 """Google Cloud Storage and Azure through obstore, which finds credentials and endpoints in their own usual variables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -35,10 +35,13 @@ def open_filesystem(scheme: str, storage: StorageSettings) -> Any:
 
 
 def list_objects(folder: Location, storage: StorageSettings) -> Iterator[list[Listed]]:
-    """Pages of the objects below the folder."""
+    """Pages of the objects below the folder, without marks of folders.
+
+    The client cannot list keys with an empty part, ``.``, ``..`` or a control character: one of them ends the listing.
+    """
     client = open_bucket(folder, storage, LIST)
     prefix = f"{folder.key}/" if folder.key else ""
-    for page in iterate_in_background(iter(client.list(folder.key or None))):
+    for page in without_folder_marks(iterate_in_background(iter(client.list(folder.key or None)))):
         yield [
             Listed(
                 f"{folder.scheme}://{folder.bucket}/{entry['path']}",
@@ -47,7 +50,30 @@ def list_objects(folder: Location, storage: StorageSettings) -> Iterator[list[Li
                 entry["path"].removeprefix(prefix),
             )
             for entry in page
+            if entry["path"] != folder.key
         ]
+
+
+def without_folder_marks(pages: Iterable[Iterable[Mapping[str, Any]]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Pages of the sorted entries, without the empty ones that others are below.
+
+    Consoles and Hadoop mark folders so; the client shows the mark ``a/`` as ``a``.
+    """
+    waiting: list[Mapping[str, Any]] = []
+    for page in pages:
+        kept = []
+        for entry in page:
+            undecided = []
+            for empty in waiting:
+                below = f"{empty['path']}/"
+                if entry["path"] < below:
+                    undecided.append(empty)
+                elif not entry["path"].startswith(below):
+                    kept.append(empty)
+            waiting = undecided
+            (kept if entry["size"] else waiting).append(entry)
+        yield kept
+    yield waiting
 
 
 def remove_objects(folder: Location, storage: StorageSettings) -> None:

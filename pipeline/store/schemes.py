@@ -234,16 +234,19 @@ def find_version(location: Location, storage: StorageSettings) -> Version:
 
 
 def is_file(location: Location, storage: StorageSettings) -> bool:
-    """Whether a file is there, and not a folder or nothing."""
+    """Whether a file is there, and not a folder or nothing; an empty object that others are below marks a folder."""
     if location.is_local:
         return Path(location.key).is_file()
     try:
-        open_reader(location, storage, LOOK).find()
+        found = open_reader(location, storage, LOOK).find()
     except Exception as error:
         if isinstance(error, FileNotFoundError | IsADirectoryError) or read_answer(error).status == 404:
             return False
         raise
-    return True
+    is_mark = (
+        not found.size_bytes and has_buckets(location) and any(list_below(location, storage, lambda _: None))
+    )
+    return not is_mark
 
 
 def _only_images(location: Location) -> SettingsError:

@@ -42,6 +42,8 @@ def test_quoted_values_of_csv_files_have_line_breaks_in_files_of_any_size(tmp_pa
         ("t.csv", b"url\n\xff\n", "cannot be read .*UTF-?8"),
         ("t.csv", b"\xff\xfe\n", "is no CSV file in UTF-8"),
         ("t.csv.gz", b"no gzip", "is no CSV file in UTF-8"),
+        ("t.csv.gz", gzip.compress(b"url\n" + os.urandom(9000).hex().encode())[:5000], "cannot be read"),
+        ("t.csv.gz", gzip.compress(b"url\n/a.jpg\n")[:-8] + b"\0" * 8, "cannot be read .*CRC"),
         ("t.csv", b"", "is empty"),
         ("t.parquet", b"no table", "is no Parquet file"),
     ],
@@ -66,3 +68,14 @@ def test_a_parquet_file_whose_pages_are_damaged_is_refused() -> None:
     damaged[4:2000] = b"\xff" * 1996
     with pytest.raises(InputError, match=r"t\.parquet cannot be read"):
         list(open_table("t.parquet", io.BytesIO(damaged)).batches(["uri"]))
+
+
+def test_a_parquet_file_whose_footer_is_damaged_is_refused_on_one_line() -> None:
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"uri": ["a"]}), sink)
+    damaged = bytearray(sink.getvalue())
+    size = int.from_bytes(damaged[-8:-4], "little")
+    damaged[-8 - size : -8] = b"\xff" * size
+    with pytest.raises(InputError, match=r"t\.parquet cannot be read .*; write the table again") as raised:
+        open_table("t.parquet", io.BytesIO(damaged))
+    assert "\n" not in str(raised.value)

@@ -22,6 +22,14 @@ def test_a_table_that_is_a_folder_with_a_files_name_is_read(store: Store) -> Non
     assert fetched(store, read_index(store, store.url("t/spark.parquet"))) == [b"one", b"two"]
 
 
+def test_the_mark_of_a_folder_is_no_table(moto: Store) -> None:
+    moto.put("dir", b"")
+    put_parquet(moto, "dir/a.parquet", {"url": ["/x.jpg"]})
+    assert read_index(moto, moto.url("dir"))["uri"].to_list() == ["/x.jpg"]
+    with pytest.raises(InputError, match="is empty"):
+        read_index(moto, moto.put("t.csv", b""))
+
+
 def test_a_table_that_is_not_there_is_named(store: Store) -> None:
     with pytest.raises(StorageError, match=r"missing\.parquet: does not exist"):
         read_index(store, store.url("missing.parquet"))

@@ -71,6 +71,15 @@ def test_a_snapshot_is_written_only_if_something_changed(lake, tmp_path, monkeyp
     assert len(list((tmp_path / "index/collection=c").iterdir())) == 2
 
 
+def test_changes_count_from_what_others_finished_meanwhile(lake) -> None:
+    def batches():
+        write_snapshot(lake, "c", [index_rows("ab")])
+        yield index_rows("ab")
+
+    written = write_changes(lake, "c", batches())
+    assert (written.is_new, written.snapshot) == (False, latest_snapshot(lake, "c"))
+
+
 def test_nothing_is_left_of_a_snapshot_whose_source_ends_in_an_error(lake, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(snapshots, "ROWS_PER_PART", 2)  # a bound, not behaviour
 

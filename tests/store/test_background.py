@@ -12,20 +12,23 @@ from laketag.pipeline.store.background import in_background, iterate_in_backgrou
 
 def test_results_come_in_the_order_of_the_items_and_few_are_worked_on_at_once() -> None:
     working, most = 0, 0
-    lock = threading.Lock()
+    lock, together = threading.Lock(), threading.Barrier(4)
 
     def work(item: int) -> int:
         nonlocal working, most
         with lock:
             working += 1
             most = max(most, working)
+        together.wait(30)
         with lock:
             working -= 1
         return -item
 
+    assert list(map_in_background(work, range(16), 4)) == [-item for item in range(16)]
+    assert most == 4
     for number in (0, 1, 5, 100, 3000):
-        assert list(map_in_background(work, range(number), 4)) == [-item for item in range(number)]
-    assert most <= 4
+        found = map_in_background(lambda item: -item, range(number), 4)
+        assert list(found) == [-item for item in range(number)]
 
 
 def test_an_error_is_raised_where_the_result_is_taken() -> None:

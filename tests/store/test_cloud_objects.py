@@ -13,11 +13,12 @@ import pytest
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import AccessError, SettingsError, StorageError
 from laketag.pipeline.images.image_locations import embedded_uri
-from laketag.pipeline.images.listing import ImageListing
+from laketag.pipeline.images.listing import ImageListing, LeftOut
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.tables import create_table, read_footer, read_table, write_table
 from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
+from laketag.pipeline.store.cloud_objects import without_folder_marks
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.files import read_json
 from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
@@ -94,6 +95,16 @@ def test_images_on_google(gcs: Store) -> None:
     check_images(gcs)
 
 
+def test_marks_of_folders_are_no_images(gcs: Store, gcs_url: str) -> None:
+    bucket = parse_url(gcs.root).bucket
+    for key in ("marked/", "marked/photos.jpg/", "marked/photos.jpg/x.jpg"):
+        fake_gcs.upload(gcs_url, bucket, key, b"x" if key.endswith("x.jpg") else b"")
+    left_out = LeftOut()
+    listed = pl.concat(list(ImageListing(gcs.url("marked/"), gcs.storage, left_out=left_out)))
+    assert listed["path"].to_list() == ["photos.jpg/x.jpg"]
+    assert not left_out.files
+
+
 def test_no_lake_on_google(gcs: Store) -> None:
     with pytest.raises(SettingsError, match="has the scheme gs://"):
         open_lake(gcs.url("lake"), gcs.storage)
@@ -158,3 +169,12 @@ def test_a_container_that_is_not_there_is_named(azure: Store) -> None:
     url = "az://no-such-container/x"
     with pytest.raises(StorageError, match="there is no bucket az://no-such-container"), store_errors(url):
         list(ImageListing(url, StorageSettings()))
+
+
+def test_marks_of_folders_are_left_out_of_a_listing() -> None:
+    sizes = {"a": 0, "a-1.jpg": 1, "a.jpg": 0, "a/b": 0, "a/b/c": 0, "a/b/c/x.jpg": 1, "a0": 1, "z.jpg": 0}
+    entries = [{"path": path, "size": size} for path, size in sizes.items()]
+    found = without_folder_marks([entries[:2], entries[2:5], entries[5:]])
+    assert sorted(entry["path"] for page in found for entry in page) == [
+        *("a-1.jpg", "a.jpg", "a/b/c/x.jpg", "a0", "z.jpg")
+    ]
