@@ -102,7 +102,7 @@ def describe_classes(
 
     If the newest version has the same content (texts, settings, text tower) already, nothing is embedded or written.
     """
-    named_address()  # refuses what is no address of a Ray, before anything is looked up or downloaded
+    named_address()  # refuses an impossible RAY_ADDRESS before anything is looked up or downloaded
     # read: a file in, class → texts out
     sentences = read_sentences(file, settings)
     how = f"as {sentences.detected.format}: {sentences.detected.because}"

@@ -74,7 +74,7 @@ def label_images(
     An unfinished run of the same collection and classifier is finished first, with its own frozen plan. ``on_run`` gets
     the progress of each run that is worked on, which shows how far it came, also after an error.
     """
-    named_address()  # refuses what is no address of a Ray, before anything is looked up or downloaded
+    named_address()  # refuses an impossible RAY_ADDRESS before anything is looked up or downloaded
     classifier = look_up_classifier(lake, request, settings, screen)
     collection, fingerprint = request.collection, classifier.fingerprint
     with hold_lease(lake, collection + run_suffix(collection, fingerprint), screen.say) as lease:

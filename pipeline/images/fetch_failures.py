@@ -12,7 +12,7 @@ THROTTLED = re.compile(
 FORBIDDEN = re.compile(
     r"AccessDenied|Expired|InvalidToken|InvalidAccessKey|Signature|TokenRefresh|Skewed|Forbidden|Credential"
 )
-PAYS = "where whoever reads an S3 bucket pays for it (requester pays), set storage.requester_pays = true"
+PAYS = "where the reader of an S3 bucket pays (requester pays), set storage.requester_pays = true"
 DENIED = (None, "AccessDenied", "403")
 ARCHIVED = ("InvalidObjectState", "BlobArchived")
 TIMED_OUT = re.compile(r"kind: Timeout|TimedOut|ReadTimeout|ConnectTimeout|RequestTimeout")

@@ -23,7 +23,7 @@ from laketag.pipeline.images.png_chunks import open_png
 Opener = Callable[[Any], ImageFile.ImageFile]
 
 SNIFFED_BYTES = 64
-"""From so many first bytes the format is recognised."""
+"""How many of the first bytes show the format."""
 
 IMAGE_EXTENSIONS = frozenset(
     ("jpg", "jpeg", "jpe", "jfif", "png", "apng", "gif", "bmp", "dib", "tif", "tiff")

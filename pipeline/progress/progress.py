@@ -17,7 +17,7 @@ from laketag.schemas import LABELLED
 
 RATE_WINDOW_S = 30.0
 RATE_BLOCKS = 10
-"""The rate is that of the last blocks: those of the window, but at least so many. On a CPU a block takes minutes."""
+"""The rate is that of the last blocks: those of the window, and at least this many. On a CPU a block takes minutes."""
 LEAST_MEASURED_S = 1.0
 """Blocks of several actors come at the same moment; a rate between two such blocks means nothing."""
 LINE_EVERY_S = 10.0

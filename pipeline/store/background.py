@@ -59,7 +59,7 @@ def wait_for(work: Callable[[], T]) -> T:
 
 
 def map_in_background(function: Callable[[A], T], items: Sequence[A], in_flight: int) -> Iterator[T]:
-    """The function's results in the order of the items, of which at most so many are worked on at once.
+    """The function's results in the order of the items, at most ``in_flight`` of which are worked on at a time.
 
     A thread costs more than a look at a local file, so each takes some items, if there are many.
     """

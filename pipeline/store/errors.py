@@ -14,7 +14,7 @@ OBJECT_STORES = ("s3", "gs", "az")
 """Whose clients are known; filesystems of other schemes raise errors of any library."""
 CLIENT_LIBRARIES = ("botocore", "aiobotocore", "s3fs", "obstore", "aiohttp", "fsspec")
 S3_HINTS = {
-    "denied": "; where whoever reads the bucket pays for it (requester pays), set storage.requester_pays = true",
+    "denied": "; where the reader of the bucket pays (requester pays), set storage.requester_pays = true",
     "unreachable": "check storage.endpoint_url or AWS_ENDPOINT_URL, and the network",
 }
 OTHER_HINTS = {

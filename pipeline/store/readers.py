@@ -13,7 +13,7 @@ from laketag.pipeline.store.background import wait_for
 from laketag.pipeline.store.versions import UNKNOWN, Version, version_of_etag
 
 CHUNK_BYTES = 1 << 20
-"""At most so much of a body is read between two looks at the clock."""
+"""The most of a body that is read before the clock is looked at again."""
 ETAGS = ("ETag", "etag", "e_tag", "md5Hash", "content_md5", "sha", "checksum")
 TIMES = ("mtime", "last_modified", "LastModified", "modified", "updated", "modify")
 """Names that filesystems of fsspec use for what tells the versions of a file apart."""

@@ -142,7 +142,7 @@ def _object_store_config(access: S3Access, bucket: str) -> dict[str, str]:
 
 
 def _offer_to_pay(params: dict[str, Any], **_: object) -> None:
-    """The request says that whoever sends it pays for it."""
+    """The request says that its sender pays for it."""
     params["headers"]["x-amz-request-payer"] = "requester"
 
 

@@ -17,7 +17,7 @@ from laketag.pipeline.store.schemes import LOOK, normalise_url, open_reader
 from laketag.pipeline.store.versions import UNKNOWN, Version, version_of_file
 
 READ_BYTES = 1 << 20
-"""At least so much is read at once."""
+"""The least that one request reads."""
 
 
 def open_file(url: str, storage: StorageSettings) -> BinaryIO:

@@ -24,7 +24,7 @@ def living(cluster: RayCluster) -> list[RayNode]:
 
 
 def busiest(cluster: RayCluster, run: Following, actors: int) -> RayNode:
-    """A node on which so many label actors have loaded their models."""
+    """A node on which this many label actors have loaded their models."""
 
     def found() -> list[RayNode]:
         return [node for node in living(cluster) if len(label_actors(node.process.pid)) == actors]
@@ -45,7 +45,7 @@ def labelling(
 
 
 def kill_busiest(cluster: RayCluster, held: Held, run: Following, actors: int) -> None:
-    """The store has given more; a node with so many label actors, one of which was at work on it, is gone."""
+    """The store has given more; a node with this many label actors, one of which was at work on it, is gone."""
     node = busiest(cluster, run, actors)
     with hold_at_work(run, *(every.process.pid for every in living(cluster))) as at_work:
         held.let_go()
