@@ -24,9 +24,12 @@ def show_report(report: "LabelReport", root: str, screen: Screen) -> None:
     for published in report.runs:
         show_ledger(published, screen)
     if report.left and not report.preview:
-        screen.say(
-            f"left for later: {report.left:,} images{f', {report.rest} at this rate' if report.rest else ''}"
+        time = (
+            f"{report.rest} at this rate"
+            if report.rest
+            else "for an unknown time, as these were too few to measure"
         )
+        screen.say(f"left for later: {report.left:,} images, {time}")
     failed = sum(report.failures.values())
     if report.exit_code is ExitCode.FAILED or failed > report.labelled:
         screen.say(
