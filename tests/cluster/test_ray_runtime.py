@@ -67,6 +67,7 @@ def test_a_run_imports_nothing_from_the_current_folder_and_prints_nothing_of_ray
     assert set(waits) <= OWN_WORDS, done
 
 
+@pytest.mark.cluster
 @pytest.mark.usefixtures("without_ray")
 def test_a_forgotten_handle_of_an_earlier_ray_releases_no_actor() -> None:
     """Ray 2.60 numbers actors alike in each of a process's Rays, and a handle releases its number wherever it ends."""
@@ -86,6 +87,7 @@ def test_a_forgotten_handle_of_an_earlier_ray_releases_no_actor() -> None:
         assert ray.get(counter.count.remote()) == 1
 
 
+@pytest.mark.chaos
 def test_a_signal_ends_a_run_whose_actors_are_never_placed_and_its_ray() -> None:
     """The patience of the command is ten minutes, so it is not the one that ends it here."""
     command = [sys.executable, "-m", "tests.cluster.wait_for_actors"]

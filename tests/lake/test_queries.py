@@ -52,7 +52,7 @@ def test_the_newest_row_of_each_image_wins_on_every_store(store: Store):
 OUTCOMES = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["cat", "dog", None]), max_size=6)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(OUTCOMES, st.sampled_from(["f1", "f2"]), st.booleans()), min_size=1, max_size=5))
 def test_labels_and_failures_are_every_image_exactly_once(tmp_path_factory, runs):
     """Against a plain loop: of the classifier of the newest committed run with a label, the last outcome of each image."""
