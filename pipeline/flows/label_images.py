@@ -91,7 +91,7 @@ def label_images(
         resumed = 0
         finished = read_runs(lake, collection, fingerprint)["run_id"]
         remove_leftovers(lake, collection, fingerprint, finished)
-        for unfinished, unlabelled in find_resumable(lake, request, fingerprint, screen):
+        for unfinished, unlabelled in find_resumable(lake, request, fingerprint, finished, screen):
             screen.say(f"going on with run {unfinished.run_id}, planned {unfinished.started_at[:19]} UTC")
             published.append(finish(unfinished, unlabelled))
             resumed += unlabelled.height

@@ -1,7 +1,7 @@
 """Planning a labelling run: which images are still to be labelled, frozen in staging."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,6 @@ from laketag.pipeline.config import Settings
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.lake.plan import draw_sample, find_pending
-from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.snapshots import latest_snapshot
 from laketag.pipeline.lake.staging import (
     Run,
@@ -151,13 +150,12 @@ def find_unlabelled(lake: Lake, run: Run) -> pl.DataFrame:
 
 
 def find_resumable(
-    lake: Lake, request: LabelRequest, fingerprint: str, screen: Screen
+    lake: Lake, request: LabelRequest, fingerprint: str, finished: Iterable[str], screen: Screen
 ) -> list[tuple[Run, pl.DataFrame]]:
-    """The unfinished runs that a call finishes first, each with its planned rows that have no label, the oldest first.
+    """The runs, none of ``finished``, that a call finishes first, each with its planned rows without a label, the oldest first.
 
     A run with more such rows than the limit of the request still allows stays unfinished, which is printed.
     """
-    finished = read_runs(lake, request.collection, fingerprint)["run_id"]
     found, limit = [], request.limit
     for run in find_unfinished(lake, request.collection, fingerprint, finished):
         unlabelled = find_unlabelled(lake, run)

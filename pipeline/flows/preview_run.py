@@ -37,12 +37,12 @@ def preview_run(lake: Lake, request: LabelRequest, settings: Settings, screen: S
     screen.wait("comparing the index with what is labelled")
     every = read_runs(lake)
     of_method = every.filter(pl.col("method") == classifier.method)
-    of_set = every.filter(
-        (pl.col("collection") == request.collection) & (pl.col("description_set") == request.description_set)
-    )
+    of_collection = every.filter(pl.col("collection") == request.collection)
+    of_set = of_collection.filter(pl.col("description_set") == request.description_set)
     is_own = pl.col("classifier") == classifier.fingerprint
     own, others = of_set.filter(is_own), of_set.filter(~is_own)
-    unfinished = find_resumable(lake, request, classifier.fingerprint, screen)
+    finished = of_collection.filter(is_own)["run_id"]
+    unfinished = find_resumable(lake, request, classifier.fingerprint, finished, screen)
     plans = [scan_plan(lake, run.run_id) for run, _ in unfinished]
     with store_errors(lake.root):
         planned = pl.concat(plans).collect() if plans else None

@@ -63,7 +63,7 @@ def find_pending(
 
 
 def draw_sample(pending: pl.DataFrame, images: int | None) -> pl.DataFrame:
-    """So many of the rows, in their order, drawn at random by a keyed hash of the image's id; all of them without a number.
+    """This number of the rows, in their order, drawn at random by a keyed hash of the image's id; all without a number.
 
     The same rows and number give the same images, and a larger number gives all images of a smaller one.
     """

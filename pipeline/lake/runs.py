@@ -28,14 +28,15 @@ def label_files(lake: Lake, runs: pl.DataFrame) -> list[str]:
 
 
 def scan_newest(lake: Lake, runs: pl.DataFrame) -> pl.LazyFrame:
-    """Each image's row of the run that finished last (schemas.Labels), lazily; the runs must have the same classifier.
+    """Each image's row of the run that finished last (schemas.Labels), lazily.
 
-    The ids of runs do not tell: a sample may be planned and finished while an older run is unfinished.
+    The runs have the same classifier and the order of read_runs. Their ids do not tell which finished last: a
+    sample may be planned and finished while an older run is unfinished.
     """
     rows = scan_labels(lake, runs)
     if runs.height <= 1:  # nothing to compare, so rows can be streamed
         return rows
-    ages = runs.lazy().sort("finished_at", "run_id").select("run_id").with_row_index("age")
+    ages = runs.lazy().select("run_id").with_row_index("age")
     newest = (
         rows.select("image_id", "run_id")
         .join(ages, on="run_id")
@@ -49,10 +50,10 @@ def scan_newest(lake: Lake, runs: pl.DataFrame) -> pl.LazyFrame:
 def current_runs(runs: pl.DataFrame) -> pl.DataFrame:
     """The run of each collection and description set whose classifier's labels are current: the last with a label, if any.
 
-    So a run of another classifier in which all images failed hides no label.
+    The runs have the order of read_runs. A run of another classifier in which all images failed hides no label.
     """
-    by_age = runs.sort("finished_at", "run_id").sort(pl.col("labelled") > 0, maintain_order=True)
-    return by_age.unique(["collection", "description_set"], keep="last")
+    with_label_last = runs.sort(pl.col("labelled") > 0, maintain_order=True)
+    return with_label_last.unique(["collection", "description_set"], keep="last")
 
 
 def scan_labels(lake: Lake, runs: pl.DataFrame) -> pl.LazyFrame:

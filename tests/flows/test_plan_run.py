@@ -75,7 +75,7 @@ def test_an_unfinished_run_with_more_images_left_than_the_limit_stays_unfinished
     write_part(lake, run.run_id, label_frame([label_row("a")]))
     out = io.StringIO()
     request = LabelRequest(collection=RUN.collection, description_set="animals", limit=limit)
-    found = find_resumable(lake, request, RUN.classifier, Screen(Console(file=out)))
+    found = find_resumable(lake, request, RUN.classifier, [], Screen(Console(file=out)))
     assert [(one, rows["image_id"].to_list()) for one, rows in found] == ([(run, resumed)] if resumed else [])
     assert ("stays unfinished, as it has 3 images left" in out.getvalue()) is (resumed is None)
 
@@ -86,5 +86,5 @@ def test_unfinished_runs_together_stay_within_the_limit(lake: Lake) -> None:
         freeze_run(lake, ids, f"2026010{day}T000000.000000Z{suffix}") for day, ids in ((1, "ab"), (2, "cd"))
     )
     request = LabelRequest(collection=RUN.collection, description_set="animals", limit=3)
-    found = find_resumable(lake, request, RUN.classifier, Screen(Console(file=io.StringIO())))
+    found = find_resumable(lake, request, RUN.classifier, [], Screen(Console(file=io.StringIO())))
     assert [run for run, _ in found] == [first]

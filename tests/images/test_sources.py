@@ -1,4 +1,4 @@
-"""What can be indexed is told by its name, or by its first bytes."""
+"""A source is recognised by its name, or by its first bytes."""
 
 import io
 from pathlib import Path

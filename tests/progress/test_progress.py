@@ -11,7 +11,7 @@ LOADING_S = 600.0
 
 
 class Clock:
-    """A clock that stands still until it is set forward."""
+    """A clock that shows the same time until it is set forward."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
