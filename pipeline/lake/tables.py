@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import dataframely as dy
 import polars as pl
@@ -82,27 +83,38 @@ def read_table(urls: str | Sequence[str], schema: type[dy.Schema], storage: Stor
 
 
 def scan_table(urls: Sequence[str], schema: type[dy.Schema], storage: StorageSettings) -> pl.LazyFrame:
-    """All rows of the files, lazily; an InputError if the first file lacks a column of the contract.
+    """All rows of the files, lazily; an InputError if the first file lacks a column of the contract that is not nullable.
 
+    Nullable columns that a file lacks, as those of earlier versions do, are null, and further columns are left out.
     Columns get the contract's dtypes, but values are not checked: each was checked when it was written. The files are
     listed one by one because polars fails on a folder that contains anything but Parquet.
     """
-    rows = pl.scan_parquet(
+    scan = partial(
+        pl.scan_parquet,
         list(urls),
         storage_options=polars_options(urls[0], storage),
         glob=False,
         hive_partitioning=False,
         credential_provider=None,
+        missing_columns="insert",
+        extra_columns="ignore",
     )
     with store_errors(urls[0]):
-        found = rows.collect_schema()
+        found = scan().collect_schema()
     wanted = schema.create_empty().schema
-    if missing := [name for name in wanted if name not in found]:
+    columns = schema.columns()
+    if missing := [name for name in wanted if name not in found and not columns[name].nullable]:
         raise InputError(
             f"{urls[0]}: is no table of {schema.__name__}, it lacks {', '.join(missing)}; "
             "write it with this version of laketag"
         )
+    stored = {name: found[name] if name in found else _as_stored(dtype) for name, dtype in wanted.items()}
     # only what differs is cast (enums, lists of structs): a cast would keep filters from reaching the file
-    casts = {name: dtype for name, dtype in wanted.items() if found[name] != dtype}
-    rows = rows.select(list(wanted))
+    casts = {name: dtype for name, dtype in wanted.items() if stored[name] != dtype}
+    rows = scan(schema=stored)
     return rows.cast(casts) if casts else rows  # type: ignore[arg-type]  # polars asks for its own union of types
+
+
+def _as_stored(dtype: pl.DataType) -> pl.DataType:
+    """The dtype with which polars reads a column of this dtype from our files."""
+    return pl.Categorical() if isinstance(dtype, pl.Enum) else dtype

@@ -67,7 +67,9 @@ def test_keys_that_are_no_paths_fail_as_others_do(bucket: Store, faults: FaultPr
     fault = faults.add(Fault("hold", path="a//b.jpg", method="GET"))
     assert read_one(behind, uri, etag, with_settings(deadline_s=1.0)).reason == "timeout"
     fault.over = True
-    uri, etag = put(bucket, "a//cut.jpg", b"x" * 1000)  # the reader that was given up may ask for the other once more
+    uri, etag = put(
+        bucket, "a//cut.jpg", b"x" * 1000
+    )  # the reader that was given up may ask for the other once more
     faults.add(Fault("truncate", path="a//cut.jpg", method="GET", times=1))
     image = read_one(behind, uri, etag)
     assert (image.reason, image.attempts) == (None, 2)

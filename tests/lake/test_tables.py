@@ -2,6 +2,7 @@
 
 import io
 
+import dataframely as dy
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
@@ -69,6 +70,34 @@ def test_another_table_is_refused_by_its_columns(store: Store) -> None:
     url = store.put("other.parquet", parquet(pl.DataFrame({"x": [1]})))
     with pytest.raises(InputError, match=r"other\.parquet: is no table of ImageIndex, it lacks image_id"):
         scan_table([url], ImageIndex, store.storage)
+
+
+class Before(dy.Schema):
+    """A table as an earlier version wrote it."""
+
+    name = dy.String(primary_key=True)
+
+
+class Now(Before):
+    """The same table with further columns."""
+
+    reason = dy.Enum(["a", "b"], nullable=True)
+    parts = dy.List(dy.Int64(), nullable=True)
+
+
+@pytest.mark.parametrize("oldest_first", [True, False])
+def test_nullable_columns_that_a_file_lacks_are_null_and_columns_of_later_versions_are_left_out(
+    store: Store, oldest_first: bool
+) -> None:
+    old, new = store.url("old.parquet"), store.url("new.parquet")
+    write_table(pl.DataFrame({"name": ["x"]}), old, Before, store.storage)
+    now = pl.DataFrame({"name": ["y"], "reason": ["b"], "parts": [[1, 2]]})
+    write_table(now, new, Now, store.storage)
+    files = [old, new] if oldest_first else [new, old]
+    rows = read_table(files, Now, store.storage).sort("name")
+    assert rows.rows() == [("x", None, None), ("y", "b", [1, 2])]
+    assert scan_table(files, Now, store.storage).filter(pl.col("parts").is_null()).collect().height == 1
+    assert read_table(files, Before, store.storage)["name"].sort().to_list() == ["x", "y"]
 
 
 def test_rows_that_break_the_contract_are_neither_written_nor_read(store: Store) -> None:
