@@ -19,6 +19,7 @@ from laketag.jobs.options import SHARED
 from laketag.jobs.result_table import Columns, print_rows
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.lake import queries
+from laketag.pipeline.lake.current_rows import CURRENT
 from laketag.pipeline.lake.filters import ClassFilter, FailureFilter, RowFilter, UnknownValueWarning
 from laketag.pipeline.lake.query_errors import query_errors
 from laketag.pipeline.lake.query_results import as_text, checked_output, write_result
@@ -35,6 +36,9 @@ ROWS_OF_A_TABLE = 20
 OTHER_TAGS = "other tags"
 """The heading of the tags that are not the label."""
 
+MARKS = {"status": CURRENT, "stale": 0, "removed": 0}
+"""Columns that a printed table has only if a row has another value than this."""
+
 
 def _option(kind: Any, *names: str, **more: Any) -> Any:
     return Annotated[kind | None, typer.Option(*names, show_default=False, **more)]
@@ -49,7 +53,7 @@ OPTIONS = SHARED | {
     "since": _option(
         str, "--since", help="Only since a UTC time (2026-11-23, 2026-11-23T18:00), or in the last 7d, 12h or 30m."
     ),
-    "history": _option(bool, "--history", help="Also images that are gone from the index or have changed since."),
+    "also_removed": _option(bool, "--also-removed", help="Also images that the newest index does not have any more."),
     "label": _option(str, "--label", help="Only this class (also --class)."),
     "min_probability": _option(float, "--min-probability", min=0, max=1, help="Only from this probability on."),
     "failure": _option(Failure, "--failure", metavar="REASON", help="Only failures for this reason (also --reason)."),
@@ -166,8 +170,14 @@ def query(name: str, root: str, shown: Shown, *, strict: bool | None = False, **
         found, count = pl.collect_all([top, frame.select(pl.len())], engine="streaming")
     columns = Columns(wanted)
     if name in QUERIES and not named:
-        columns, found = QUERIES[name].columns, _without_first_tag(found)
+        columns, found = _with_marks(QUERIES[name].columns, found), _without_first_tag(found)
     print_rows(found, count.item(), open_console(), columns)
+
+
+def _with_marks(columns: Columns, rows: pl.DataFrame) -> Columns:
+    """The columns, and always those of MARKS that tell of an image that is not current."""
+    marks = [mark for mark, usual in MARKS.items() if mark in rows.columns and (rows[mark] != usual).any()]
+    return Columns((*columns.always, *marks), columns.more)
 
 
 def _without_first_tag(rows: pl.DataFrame) -> pl.DataFrame:
@@ -238,4 +248,5 @@ _add_command(
     "sql",
     f"Any SELECT over the tables {', '.join(queries.TABLES)}.",
     required=["query", "root"],
+    optional=["also_removed"],
 )

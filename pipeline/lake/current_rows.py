@@ -1,10 +1,14 @@
-"""The rows that queries of images start from: the newest row of each image, with the class that the index states for it.
+"""The rows that queries of images start from: the newest row of each image, and how the newest index has that image.
 
-**Current rows**: for each (collection, description set) only the classifier of the newest run with a label counts; name an
-older classifier to see its rows. Among the runs of that classifier, the newest row of each image counts, if the newest
-snapshot of the collection has the image in the version that was labelled. Other rows are history. The newest run of
-each image id, where there are several runs, and the images of the snapshot are held in memory; rows are streamed.
+For each (collection, description set) only the classifier of the newest run with a label counts; name an older
+classifier to see its rows. Among the runs of that classifier, the newest row of each image counts. Its **status** compares
+it with the newest snapshot of the collection: ``current`` if that has the image in the version of the row, ``stale`` if in
+another version, ``removed`` if not at all. Rows of removed images are left out unless they are requested, or a run is
+named. The newest run of each image id, where there are several runs, and the images of the snapshot are held in memory;
+rows are streamed.
 """
+
+from typing import Literal
 
 import polars as pl
 
@@ -15,12 +19,17 @@ from laketag.pipeline.lake.snapshots import find_snapshot, open_snapshot, scan_s
 from laketag.pipeline.store.errors import store_errors
 from laketag.schemas import Labels
 
+Status = Literal["current", "stale", "removed"]
+CURRENT: Status = "current"
+STALE: Status = "stale"
+REMOVED: Status = "removed"
 FROM_RUN = ("collection", "description_set", "classifier")
 """Columns of the run that queries of images show."""
+FROM_INDEX = ("true_class", "status")
 
 
 def scan_current(lake: Lake, finished: pl.DataFrame, which: ImageFilter) -> pl.LazyFrame:
-    """The rows that the filters choose: the columns of schemas.Labels, FROM_RUN and ``true_class``.
+    """The rows that the filters choose: the columns of schemas.Labels, FROM_RUN and FROM_INDEX.
 
     A classifier has one description set, so the runs of a (collection, classifier) have one description set too.
     """
@@ -32,32 +41,40 @@ def scan_current(lake: Lake, finished: pl.DataFrame, which: ImageFilter) -> pl.L
         )
         with store_errors(lake.root):
             rows = scan_newest(lake, select_runs(finished, same_classifier))
-            rows = _with_true_class(lake, rows, names, which)
+            rows = _compare_with_index(lake, rows, names, which)
         parts.append(rows.with_columns(pl.lit(names[name]).alias(name) for name in FROM_RUN))
     rows = pl.concat(parts[1:] or parts).with_columns(pl.col("failure").cast(pl.String))
     return select_since(rows, "labelled_at", which)
 
 
-def _with_true_class(lake: Lake, rows: pl.LazyFrame, run: dict[str, str], which: ImageFilter) -> pl.LazyFrame:
-    """The rows with what the index states for their images; only those whose image it has, unless history is wanted."""
-    named_run, history = which.get("run_id") is not None, which.get("history")
-    collection = run["collection"]
-    snapshot = (
-        open_snapshot(lake, collection, run["snapshot"]) if named_run else find_snapshot(lake, collection)
+def _compare_with_index(
+    lake: Lake, rows: pl.LazyFrame, run: dict[str, str], which: ImageFilter
+) -> pl.LazyFrame:
+    """The rows with FROM_INDEX; without those of removed images, unless they are wanted."""
+    named_run = which.get("run_id") is not None
+    newest = find_snapshot(lake, run["collection"])
+    if newest is None:  # nothing tells which images are gone
+        return rows.with_columns(true_class=pl.lit(None, pl.String), status=pl.lit(CURRENT))
+    images = scan_snapshot(lake, newest).select("image_id", "true_class", indexed="etag")
+    wanted: Literal["left", "inner"] = "left" if named_run or which.get("also_removed") else "inner"
+    status = (
+        pl.when(pl.col("indexed").is_null())
+        .then(pl.lit(REMOVED))
+        .when(pl.col("indexed") == pl.col("etag"))
+        .then(pl.lit(CURRENT))
+        .otherwise(pl.lit(STALE))
     )
-    if snapshot is None:  # nothing says which images are gone
-        return rows.with_columns(true_class=pl.lit(None, pl.String))
-    images = scan_snapshot(lake, snapshot)
-    if named_run or history:
-        return rows.join(
-            images.select("image_id", "true_class"), on="image_id", how="left", maintain_order="left"
-        )
-    return rows.join(
-        images.select("image_id", "etag", "true_class"), on=["image_id", "etag"], maintain_order="left"
-    )
+    rows = rows.join(images, on="image_id", how=wanted, maintain_order="left")
+    rows = rows.with_columns(status=status).drop("indexed")
+    if named_run and run["snapshot"] != newest.name:
+        own = open_snapshot(lake, run["collection"], run["snapshot"])
+        if own is not None:
+            classes = scan_snapshot(lake, own).select("image_id", "true_class")
+            rows = rows.drop("true_class").join(classes, on="image_id", how="left", maintain_order="left")
+    return rows
 
 
 def _no_rows() -> pl.LazyFrame:
     """No rows, but all columns, so that queries of an empty lake return the same columns."""
     empty = Labels.create_empty(lazy=True)
-    return empty.with_columns(pl.lit(None, pl.String).alias(name) for name in ("true_class", *FROM_RUN))
+    return empty.with_columns(pl.lit(None, pl.String).alias(name) for name in (*FROM_INDEX, *FROM_RUN))

@@ -46,7 +46,7 @@ class RowFilter(TypedDict, total=False):
 class ImageFilter(RowFilter, total=False):
     """Which images a query returns, besides RowFilter."""
 
-    history: bool | None  # also images that are gone from the index, or have changed since they were labelled
+    also_removed: bool | None  # also images that the newest index does not have any more
 
 
 class ClassFilter(ImageFilter, total=False):

@@ -6,7 +6,9 @@
 Queries start from ``runs/``: they scan exactly the label files that finished runs name, so an unfinished run is
 invisible. A call reads the table of runs (one small file each) and some footers; ``collect`` reads the rest. An image
 whose current row (laketag.pipeline.lake.current_rows) is a label is in ``labels``, any other is in ``failures``:
-together they hold every labelled or failed image of the index exactly once.
+together they hold every labelled or failed image of the index exactly once. The column ``status`` tells whether the newest
+index has the image in the version of the row (``current``) or in another (``stale``, until it is labelled again). Rows of
+images that it does not have (``removed``) come with ``also_removed=True``.
 
 Every function takes its filters (laketag.pipeline.lake.filters) as keywords, and ``storage`` if the AWS variables do not
 name the store. Columns that only programs compare, such as ids, come last. InputError if the lake holds no finished run;
@@ -20,7 +22,7 @@ import polars as pl
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
-from laketag.pipeline.lake.current_rows import scan_current
+from laketag.pipeline.lake.current_rows import REMOVED, STALE, scan_current
 from laketag.pipeline.lake.filters import (
     ClassFilter,
     FailureFilter,
@@ -40,15 +42,19 @@ EXAMPLES = 3
 OF_THE_RUN = ("collection", "description_set")
 IDS = ("image_id", "etag", "run_id", "classifier")
 LABEL_COLUMNS = (
-    *("uri", "label", "probability", "tags", "true_class", "margin", "score", "evidence", "width_px", "height_px"),
+    *("uri", "label", "probability", "tags", "true_class", "status", "margin", "score", "evidence", "width_px", "height_px"),
     *(*OF_THE_RUN, "labelled_at", "attempts", *IDS),
 )  # fmt: skip
-TAG_COLUMNS = ("uri", "label", "probability", "rank", "true_class", *OF_THE_RUN, "image_id", "run_id", "classifier")  # fmt: skip
+TAG_COLUMNS = (
+    *("uri", "label", "probability", "rank", "true_class", "status"),
+    *(*OF_THE_RUN, "image_id", "run_id", "classifier"),
+)  # fmt: skip
 FAILURE_COLUMNS = (
     "uri",
     "failure",
     "failure_detail",
     "true_class",
+    "status",
     *OF_THE_RUN,
     "labelled_at",
     "attempts",
@@ -109,18 +115,23 @@ def failures(
 def summary(
     root: str, *, storage: StorageSettings | None = None, **which: Unpack[ClassFilter]
 ) -> pl.LazyFrame:
-    """One row for each class that labels an image: images, mean probability, examples; the most frequent class first."""
+    """One row for each class that labels an image: images, mean probability, examples; the most frequent class first.
+
+    ``stale`` and ``removed`` are how many of the images have this status.
+    """
     rows = _labels(*_open(root, storage, which, ClassFilter), which)
     group = ("label", *OF_THE_RUN, "classifier")
     counted = rows.group_by(group).agg(
         images=pl.len(),
+        stale=(pl.col("status") == STALE).sum(),
+        removed=(pl.col("status") == REMOVED).sum(),
         mean_probability=pl.col("probability").mean(),
         examples=pl.col("uri").top_k_by("probability", EXAMPLES),
     )
     by = (*OF_THE_RUN, "classifier", "label")
-    return counted.select("label", "images", "mean_probability", "examples", *group[1:]).sort(
-        "images", *by, descending=[True, *(False for _ in by)]
-    )
+    return counted.select(
+        "label", "images", "mean_probability", "examples", "stale", "removed", *group[1:]
+    ).sort("images", *by, descending=[True, *(False for _ in by)])
 
 
 TABLES = {table.__name__: table for table in (runs, labels, unsure, tags, failures, summary)}

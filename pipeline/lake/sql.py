@@ -8,7 +8,7 @@ import polars as pl
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
-from laketag.pipeline.lake.filters import RowFilter
+from laketag.pipeline.lake.filters import ImageFilter
 from laketag.pipeline.lake.queries import TABLES
 from laketag.pipeline.lake.query_errors import explain_sql, query_errors, read_tokens
 
@@ -16,7 +16,7 @@ UNKNOWN_NAME = re.compile(r"unable to find column|no column named|relation '.*' 
 
 
 def sql(
-    root: str, query: str, *, storage: StorageSettings | None = None, **which: Unpack[RowFilter]
+    root: str, query: str, *, storage: StorageSettings | None = None, **which: Unpack[ImageFilter]
 ) -> pl.LazyFrame:
     """The result of a SELECT over the tables runs, labels, unsure, tags, failures and summary, lazily.
 
@@ -25,7 +25,9 @@ def sql(
     """
 
     def open_tables(names: Collection[str]) -> dict[str, pl.LazyFrame]:
-        return {name: TABLES[name](root, storage=storage, **which) for name in names}
+        of_runs = {name: value for name, value in which.items() if name != "also_removed"}
+        filters = {name: of_runs if name == "runs" else which for name in names}
+        return {name: TABLES[name](root, storage=storage, **filters[name]) for name in names}
 
     words = [token.text.lower() for token in read_tokens(query)]
     first = next((word for word in words if word != "("), "")

@@ -15,7 +15,8 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.paths import Lake, open_lake
-from tests.lake.label_rows import label_row
+from laketag.pipeline.lake.snapshots import write_snapshot
+from tests.lake.label_rows import index_rows, label_row
 from tests.lake.run_rows import write_run
 from tests.lake.test_query_errors import WHILE_READING
 from tests.stores.store import Store
@@ -79,7 +80,7 @@ def test_printed_rows_are_sorted_by_uri_and_written_rows_are_as_stored(lake, tmp
         "1",
         "2",
         "3",
-        "3 rows, 1 of 18 columns (--columns all)",
+        "3 rows, 1 of 19 columns (--columns all)",
     ]
     assert ask("labels", *options, "--format", "csv") == "uri\ns3://b/1\ns3://b/2\ns3://b/3\n"
     assert (
@@ -107,6 +108,18 @@ def test_a_filter_that_names_what_does_not_exist_is_noticed_and_refused_if_stric
     with pytest.raises(InputError, match="has no class 'nonsense'; its classes: cat, dog, other"):
         ask(*arguments, "--strict")
     assert not Path("new.csv").exists()
+
+
+def test_the_status_is_printed_if_an_image_is_not_current_and_sql_has_removed_ones_on_request(lake):
+    options, sql = ("--root", lake.root), "SELECT count(*) AS images FROM labels"
+    assert "status" not in ask("labels", *options)
+    assert "stale" not in ask("summary", *options)
+    write_snapshot(lake, "photos", [index_rows("b", etag="v2")])
+    assert "stale" in ask("labels", *options)
+    assert "stale" in ask("summary", *options)
+    assert "removed" in ask("labels", *options, "--also-removed")
+    assert ask("sql", sql, *options, "--format", "csv") == "images\n1\n"
+    assert ask("sql", sql, *options, "--format", "csv", "--also-removed") == "images\n2\n"
 
 
 def test_the_label_is_not_repeated_among_the_tags_beside_it(lake):

@@ -1,4 +1,4 @@
-"""Which rows are current, and which class the index states for their images."""
+"""Which rows queries show, and what the newest index has for their images."""
 
 import polars as pl
 
@@ -17,24 +17,39 @@ def write_index(lake, ids, true_class=None, etag="v1"):
     return write_snapshot(lake, "photos", [rows]).name
 
 
-def test_images_that_are_gone_or_have_changed_are_history_in_every_query(lake):
+def statuses(frame: pl.LazyFrame) -> dict[str, str]:
+    return dict(frame.select("image_id", "status").collect().rows())
+
+
+def test_removed_images_are_shown_on_request_and_changed_ones_as_stale_in_every_query(lake):
     snapshot = write_index(lake, "abcde")
     rows = [label_row(name) for name in "abc"] + [label_row(name, failure="empty") for name in "de"]
     run_id = write_run(lake, 1, rows, snapshot=snapshot)
     changed = index_rows("ad").with_columns(etag=pl.lit("v1")), index_rows("b", etag="v2")
     write_snapshot(lake, "photos", [pl.concat(changed)])
-    images = {name: table(lake.root) for name, table in queries.TABLES.items() if name != "runs"}
-    assert images.pop("summary").select("images").collect().item() == 1
-    assert queries.summary(lake.root, history=True).select("images").collect().item() == 3
-    assert {name: found(frame.unique("image_id")) for name, frame in images.items()} == {
-        "labels": [("a", None)],
-        "unsure": [("a", None)],
-        "tags": [("a", None)],
-        "failures": [("d", None)],
+    labelled, failed = {"a": "current", "b": "stale"}, {"d": "current"}
+    images = {name: table for name, table in queries.TABLES.items() if name not in ("runs", "summary")}
+    assert {name: statuses(table(lake.root)) for name, table in images.items()} == {
+        "labels": labelled,
+        "unsure": labelled,
+        "tags": labelled,
+        "failures": failed,
     }
-    for which in ({"history": True}, {"run_id": run_id}):
-        assert [image for image, _ in found(queries.labels(lake.root, **which))] == ["a", "b", "c"]
-        assert [image for image, _ in found(queries.failures(lake.root, **which))] == ["d", "e"]
+    counts = pl.col("images", "stale", "removed")
+    assert queries.summary(lake.root).select(counts).collect().row(0) == (2, 1, 0)
+    assert queries.summary(lake.root, also_removed=True).select(counts).collect().row(0) == (3, 1, 1)
+    for which in ({"also_removed": True}, {"run_id": run_id}):
+        assert statuses(queries.labels(lake.root, **which)) == labelled | {"c": "removed"}
+        assert statuses(queries.failures(lake.root, **which)) == failed | {"e": "removed"}
+
+
+def test_a_stale_label_is_current_again_once_the_image_is_labelled_or_fails_in_its_new_version(lake):
+    write_run(lake, 1, [label_row("a"), label_row("b")])
+    write_index(lake, "ab", etag="v2")
+    assert statuses(queries.labels(lake.root)) == {"a": "stale", "b": "stale"}
+    write_run(lake, 2, [label_row("a", etag="v2"), label_row("b", etag="v2", failure="timeout")])
+    assert statuses(queries.labels(lake.root)) == {"a": "current"}
+    assert statuses(queries.failures(lake.root)) == {"b": "current"}
 
 
 def test_true_class_is_what_the_index_states(lake):
@@ -43,12 +58,13 @@ def test_true_class_is_what_the_index_states(lake):
     write_index(lake, "a", "cat")
     assert found(queries.labels(lake.root)) == [("a", "cat")]
     assert found(queries.labels(lake.root, run_id=first)) == [("a", "tiger"), ("b", "tiger")]
-    assert found(queries.labels(lake.root, history=True)) == [("a", "cat"), ("b", None)]
+    assert found(queries.labels(lake.root, also_removed=True)) == [("a", "cat"), ("b", None)]
 
 
 def test_without_an_index_every_row_is_current_and_has_no_true_class(lake):
     write_run(lake, 1, [label_row("a")])
     assert found(queries.labels(lake.root)) == [("a", None)]
+    assert statuses(queries.labels(lake.root)) == {"a": "current"}
 
 
 def test_stored_order_is_kept(lake):

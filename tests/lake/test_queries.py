@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake import queries
-from laketag.pipeline.lake.current_rows import FROM_RUN
+from laketag.pipeline.lake.current_rows import FROM_INDEX, FROM_RUN
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.sql import sql
 from laketag.schemas import Labels, Runs
@@ -128,7 +128,9 @@ def test_rows_are_filtered_by_class_probability_reason_and_time(lake):
 
 
 def test_an_unknown_filter_is_a_mistake_and_not_ignored(lake):
-    with pytest.raises(TypeError, match="no filter colection; choose from classifier, collection"):
+    with pytest.raises(
+        TypeError, match="no filter colection; choose from also_removed, classifier, collection"
+    ):
         queries.labels(lake.root, colection="photos")
     with pytest.raises(TypeError, match="no filter label"):
         queries.failures(lake.root, label="cat")
@@ -176,7 +178,7 @@ def test_columns_that_only_programs_compare_come_last(lake, name):
 def test_labels_and_failures_have_all_columns_of_the_contract(lake):
     write_run(lake, 1, [label_row("a")])
     columns = {*queries.labels(lake.root).collect_schema(), *queries.failures(lake.root).collect_schema()}
-    assert columns == {*Labels.column_names(), *FROM_RUN, "true_class"}
+    assert columns == {*Labels.column_names(), *FROM_RUN, *FROM_INDEX}
     assert set(queries.runs(lake.root).collect_schema()) == set(Runs.column_names())
 
 
