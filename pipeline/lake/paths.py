@@ -16,6 +16,7 @@ from typing import Literal, get_args
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import SettingsError
+from laketag.pipeline.lake.lake_format import check_format
 from laketag.pipeline.store.locations import expand_home
 from laketag.pipeline.store.roots import checked_root
 
@@ -62,6 +63,13 @@ class Lake:
 
 
 def open_lake(root: str, storage: StorageSettings) -> Lake:
+    """The lake at a root, as locate_lake finds it; an InputError if a later laketag has written it."""
+    lake = locate_lake(root, storage)
+    check_format(lake.root, storage)
+    return lake
+
+
+def locate_lake(root: str, storage: StorageSettings) -> Lake:
     """The lake at an ``s3://`` prefix or in a local folder, whose path may be relative to the current folder."""
     if not root.strip():
         raise SettingsError("root is empty; give the folder or the URL of the lake")

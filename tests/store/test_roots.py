@@ -7,7 +7,7 @@ import pytest
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import SettingsError
-from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.lake.paths import locate_lake, open_lake
 from laketag.pipeline.lake.tables import create_table, read_footer, read_table, write_table
 from laketag.pipeline.store.atomic_write import write_bytes
 from laketag.pipeline.store.files import read_json, remove_file
@@ -45,7 +45,7 @@ def test_a_root_that_some_client_cannot_name_is_refused(root: str, said: str) ->
 
 
 def test_hadoops_name_of_the_scheme_is_s3() -> None:
-    assert open_lake("s3a://bucket/lake/", StorageSettings()).root == "s3://bucket/lake"
+    assert locate_lake("s3a://bucket/lake/", StorageSettings()).root == "s3://bucket/lake"
 
 
 @pytest.mark.parametrize("name", NAMES)
