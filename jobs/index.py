@@ -25,6 +25,7 @@ CHANGES = {
     "new": "new",
     "changed": "changed",
     "edited": "with another class or URI",
+    "unseen": "named by the source, but not found any more",
     "gone": "gone",
 }
 """How the fields of laketag.pipeline.lake.snapshot_changes.Changes are shown."""
@@ -71,6 +72,12 @@ OPTIONS = SHARED | {
             show_default=False,
         ),
     ],
+    "accept_gone": Annotated[
+        bool,
+        typer.Option(
+            "--accept-gone", help="Write the index even if more images are gone than index.max_gone_fraction."
+        ),
+    ],
     "show_left_out": Annotated[bool, typer.Option("--show-left-out", help="List what is left out, and why.")],
     "parquet": Annotated[
         bool, typer.Option("--parquet", help="The source is a Parquet file or a folder of them.")
@@ -91,6 +98,7 @@ def index(
     class_from_folder: bool = False,
     exclude: Sequence[str] = (),
     by_content: bool | None = None,
+    accept_gone: bool = False,
     show_left_out: bool = False,
     parquet: bool = False,
     uri_column: str | None = None,
@@ -107,6 +115,8 @@ def index(
     The command label reads the newest snapshot; index again when images were added, removed or changed. Only names and
     versions are read, and first bytes where an extension does not tell (--by-content). Files that are no images, hidden
     ones, folders of systems (@eaDir, #recycle, __MACOSX and the like) and --exclude are left out and counted.
+    Images below folders that cannot be read now stay as they were in the last index, and if too many images would be
+    gone, nothing is written (--accept-gone).
     Of tables, the columns are found by their names: bytes (image, jpg, content …) before bucket and key, and these
     before URIs (uri, url, path …).
     """
@@ -150,6 +160,8 @@ def index(
         collection=collection,
         storage=read.source_storage,
         allowed_roots=read.fetch.allowed_roots,
+        max_gone_fraction=read.index.max_gone_fraction,
+        accept_gone=accept_gone,
     )
     screen.wait(f"reading {source}")
     summary = index_images(lake, request, partial(_show_left_out, screen) if show_left_out else None)
@@ -173,8 +185,12 @@ def show_summary(summary: "IndexSummary", screen: Screen) -> None:
     table.add_column(justify="right")
     table.add_row("images", f"{summary.images:,}", style="green")
     for change, images in vars(summary.changes).items():
-        if images or change != "edited":
+        if images or change not in ("edited", "unseen"):
             table.add_row(f"  {CHANGES[change]}", f"{images:,}")
+    if summary.carried:
+        table.add_row(
+            "  carried over, as they could not be looked at", f"{summary.carried:,}", style="yellow"
+        )
     if summary.with_class:
         table.add_row("  with a true class", f"{summary.with_class:,}")
     for reason, images in summary.unreadable.most_common():

@@ -168,6 +168,13 @@ class DecodeSettings(Section):
     """after that, images with more pixels are shrunk to this number"""
 
 
+class IndexSettings(Section):
+    """When an index of a source is refused."""
+
+    max_gone_fraction: float = Field(0.2, ge=0, le=1)
+    """write no index without --accept-gone if a larger fraction of at least 100 images would be gone from it; 1: never refuse"""
+
+
 class StoreSection(Section):
     """How a store is reached."""
 
@@ -292,6 +299,7 @@ class Settings(Section):
     attention: AttentionSettings = AttentionSettings()
     method: MethodSettings = MethodSettings()
     descriptions: DescriptionSettings = DescriptionSettings()
+    index: IndexSettings = IndexSettings()
     fetch: FetchSettings = FetchSettings()
     decode: DecodeSettings = DecodeSettings()
     storage: StorageSettings = StorageSettings()

@@ -13,9 +13,11 @@ from laketag.pipeline.images.findings import Findings, LeftOut, OnLeftOut
 from laketag.pipeline.images.index_uris import ImageAccess
 from laketag.pipeline.images.listing import image_id
 from laketag.pipeline.images.read_source import Source, read_source
+from laketag.pipeline.lake.carried_rows import carried_rows
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.snapshot_changes import Changes
 from laketag.pipeline.lake.snapshots import Snapshot, write_changes
+from laketag.pipeline.store.schemes import normalise_url
 
 ID_KEY_BYTES = 24
 """Ids are compared by this much of their hash, so that the set of those seen stays small."""
@@ -31,6 +33,10 @@ class IndexRequest:
     """How the store of the source and of its images is reached; unset: as that of the lake."""
     allowed_roots: tuple[str, ...] = ()
     """Where images may be read from; images elsewhere are indexed and counted as not readable."""
+    max_gone_fraction: float = 0.2
+    """Refuse an index from which a larger fraction of the images would be gone."""
+    accept_gone: bool = False
+    """Write the index, however many images are gone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +57,9 @@ class IndexSummary:
     left_out: Counter[str]
     """Files and rows that are not in the snapshot, by reason."""
     unreadable_folders: Sequence[str] = ()
+    carried: int = 0
+    """Images of the snapshot that were not looked at because they are at or below what could not be read; their rows are those
+    of the last index."""
     unmatched: Sequence[str] = ()
     """Globs of ``--exclude`` that matched no file or folder."""
 
@@ -65,14 +74,18 @@ def index_images(lake: Lake, request: IndexRequest, on_left_out: OnLeftOut | Non
     source = request.source
     # read: the source in, rows of the index out; a listing also tells the version of each image
     rows = read_source(source, ImageAccess(request.storage or lake.storage, request.allowed_roots), findings)
+    # carry over: more rows out; those of the last index that are below a folder that could not be read
+    rows = _with_carried(rows, lake, request, findings, counts)
     # check: the same rows out; refused if an id comes twice, or if there is nothing to label
     if source.kind in ("table", "list"):
         rows = _refuse_duplicates(rows, source.url)
     rows = _refuse_nothing(_counted(rows, counts), counts, source, findings)
     # name: the same rows out; classes are written as description files name them
     rows = map(_normalise_classes, rows)
-    # write: batches of rows in, the snapshot's files out; none if nothing has changed
-    written = write_changes(lake, request.collection, rows)
+    # write: batches of rows in, the snapshot's files out; none if nothing has changed, refused if too much is gone
+    written = write_changes(
+        lake, request.collection, rows, 1 if request.accept_gone else request.max_gone_fraction
+    )
     return IndexSummary(
         collection=request.collection,
         snapshot=written.snapshot,
@@ -85,7 +98,25 @@ def index_images(lake: Lake, request: IndexRequest, on_left_out: OnLeftOut | Non
         left_out=findings.left_out.files,
         unreadable_folders=findings.left_out.unreadable,
         unmatched=findings.left_out.unmatched,
+        carried=counts["carried"],
     )
+
+
+def _with_carried(
+    batches: Iterator[pl.DataFrame],
+    lake: Lake,
+    request: IndexRequest,
+    findings: Findings,
+    counts: Counter[str],
+) -> Iterator[pl.DataFrame]:
+    """The batches, then rows of the last index for all that the source could not look at."""
+    yield from batches
+    if request.source.kind == "folder":
+        top = normalise_url(request.source.url).rstrip("/")
+        unseen = [f"{top}/{path}" for path in findings.left_out.unseen]
+        for batch in carried_rows(lake, request.collection, unseen):
+            counts["carried"] += batch.height
+            yield batch
 
 
 def _counted(batches: Iterator[pl.DataFrame], counts: Counter[str]) -> Iterator[pl.DataFrame]:

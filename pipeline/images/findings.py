@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from laketag.pipeline.store.locations import UNREADABLE_FOLDER
+from laketag.pipeline.store.locations import UNREADABLE_FOLDER, UNSEEN
 
 OnLeftOut = Callable[[str, str], object]
 """Called with the path of a file or folder that is left out, and the reason."""
@@ -17,6 +17,8 @@ class LeftOut:
     tell: OnLeftOut | None = None
     files: Counter[str] = field(default_factory=Counter)  # by reason
     unreadable: list[str] = field(default_factory=list)  # folders
+    unseen: list[str] = field(default_factory=list)
+    """Folders (with a slash at their end), files and links that could not be looked at: their images may still exist."""
     unmatched: list[str] = field(default_factory=list)  # globs of --exclude
 
     def add(self, path: str, reason: str) -> None:
@@ -24,6 +26,8 @@ class LeftOut:
         self.files[reason] += 1
         if reason == UNREADABLE_FOLDER:
             self.unreadable.append(path)
+        if reason in UNSEEN:
+            self.unseen.append(path)
         if self.tell:
             self.tell(path, reason)
 

@@ -15,7 +15,7 @@ from laketag.pipeline.images.findings import LeftOut
 from laketag.pipeline.images.image_formats import IMAGE_EXTENSIONS, SNIFFED_BYTES, is_image
 from laketag.pipeline.store.background import map_in_background
 from laketag.pipeline.store.errors import store_errors
-from laketag.pipeline.store.locations import Listed, Skipped, parse_url
+from laketag.pipeline.store.locations import UNREADABLE_FILE, Listed, Skipped, is_text, parse_url
 from laketag.pipeline.store.schemes import list_below, normalise_url, read_start
 
 COLUMNS = {"uri": pl.String, "etag": pl.String, "size_bytes": pl.Int64, "path": pl.String}
@@ -79,7 +79,7 @@ class ImageListing:
                 continue
             elif reason := exclusions.reason(file.path):
                 self.left_out.add(file.path, reason)
-            elif any("\ud800" <= character <= "\udfff" for character in file.path):
+            elif not is_text(file.path):
                 self.left_out.add(file.path, "name is not UTF-8")
             elif _extension(file) in UNFINISHED_EXTENSIONS:
                 self.left_out.add(file.path, "download in progress")
@@ -98,7 +98,9 @@ class ImageListing:
         images = []
         for file in files:
             extension = _extension(file)
-            if is_image(starts.get(file, b""), extension):
+            if starts.get(file) == b"":  # it has bytes, but they could not be read
+                self.left_out.add(file.path, UNREADABLE_FILE)
+            elif is_image(starts.get(file, b""), extension):
                 images.append(file)
             else:
                 self.left_out.add(file.path, f".{extension}" if extension else "no extension")

@@ -7,10 +7,10 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from laketag.pipeline.config import StorageSettings
-from laketag.pipeline.errors import InputError
+from laketag.pipeline.errors import InputError, StorageError
 from laketag.pipeline.images.findings import LeftOut
 from laketag.pipeline.store.errors import store_errors
-from laketag.pipeline.store.locations import Listed, Location, Skipped, parse_url
+from laketag.pipeline.store.locations import UNSEEN, Listed, Location, Skipped, parse_url
 from laketag.pipeline.store.schemes import find_version, is_file, list_below, normalise_url
 
 PARQUET_EXTENSIONS = ("parquet", "pq", "parq")
@@ -57,7 +57,7 @@ def find_table_files(source: str, storage: StorageSettings, left_out: LeftOut) -
         if not found and not location.is_local:
             raise FileNotFoundError(location.url)
     _refuse_other_formats(location, (entry.path for entry in found))
-    files = _visible_tables(found, left_out)
+    files = _visible_tables(location, found, left_out)
     if not files:
         raise InputError(f"{location.url} holds no .parquet file; name one, or a folder of them")
     return [
@@ -70,12 +70,17 @@ def _reason(path: str) -> str | None:
     return "hidden" if _HIDDEN.search(path) else None
 
 
-def _visible_tables(found: list[Listed | Skipped], left_out: LeftOut) -> list[Listed]:
+def _visible_tables(folder: Location, found: list[Listed | Skipped], left_out: LeftOut) -> list[Listed]:
     """The Parquet files by their extension; if there are none, the files without any, as Hive and Athena name theirs."""
     tables: list[Listed] = []
     unnamed: list[Listed] = []
     for entry in found:
         extension = PurePosixPath(entry.path).suffix.lower().removeprefix(".")
+        if isinstance(entry, Skipped) and entry.reason in UNSEEN and not _reason(entry.path):
+            raise StorageError(
+                f"{folder.url}: {entry.path} cannot be read ({entry.reason}), and nothing tells which rows are in it; "
+                "make it readable, or move it out of the table"
+            )
         if isinstance(entry, Skipped):
             left_out.add(entry.path, entry.reason)
         elif reason := _reason(entry.path):

@@ -12,13 +12,16 @@ import polars as pl
 
 from laketag.pipeline.errors import InputError, LaketagError
 from laketag.pipeline.lake.paths import Lake, timestamp
-from laketag.pipeline.lake.snapshot_changes import Changes, count_changes
+from laketag.pipeline.lake.snapshot_changes import Changes, count_changes, name_gone
 from laketag.pipeline.lake.tables import scan_table, write_table
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
 from laketag.schemas import ImageIndex
 
 ROWS_PER_PART = 500_000
+FROM_IMAGES = 100
+"""Of a smaller collection any fraction may be gone."""
+NAMED_IMAGES = 3
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,25 @@ class Written:
     is_new: bool
 
 
-def write_changes(lake: Lake, collection: str, batches: Iterable[pl.DataFrame]) -> Written:
-    """The newest snapshot contains all batches (schemas.ImageIndex); none is written if the newest one does already."""
+def write_changes(
+    lake: Lake, collection: str, batches: Iterable[pl.DataFrame], max_gone_fraction: float = 1
+) -> Written:
+    """The newest snapshot contains all batches (schemas.ImageIndex); none is written if the newest one does already.
+
+    If a larger fraction of the images would be gone or unseen, nothing is written: InputError.
+    """
     begun = _begin(lake, collection, batches)
     old = find_snapshot(lake, collection)  # not before: batches may take hours, in which others finish theirs
     if old is None:
         return Written(_finish(begun), Changes(new=begun.rows), is_new=True)
-    with store_errors(begun.folder):
-        changes = count_changes(scan_snapshot(lake, old), begun.scan())
+    try:
+        changes = _count_allowed(lake, old, begun, max_gone_fraction)
+    except LaketagError:
+        _drop(begun)
+        raise
     if changes:
         return Written(_finish(begun), changes, is_new=True)
-    if begun.files:
-        remove_folder(begun.folder, lake.storage)
+    _drop(begun)
     return Written(old, changes, is_new=False)
 
 
@@ -128,6 +138,30 @@ def _begin(lake: Lake, collection: str, batches: Iterable[pl.DataFrame]) -> _Beg
             remove_folder(folder, lake.storage)
         raise
     return _Begun(lake, name, folder, tuple(files), last)
+
+
+def _count_allowed(lake: Lake, old: Snapshot, begun: _Begun, max_gone_fraction: float) -> Changes:
+    """The changes since the old snapshot, or an InputError if more images would be gone than may be."""
+    before, now = scan_snapshot(lake, old), begun.scan()
+    with store_errors(begun.folder):
+        changes = count_changes(before, now)
+        lost = changes.gone + changes.unseen
+        images = before.select(pl.len()).collect().item() if lost else 0
+        if images < FROM_IMAGES or lost <= max_gone_fraction * images:
+            return changes
+        names = ", ".join(name_gone(before, now, NAMED_IMAGES))
+    found = f" ({changes.unseen:,} of them named by the source, but not found)" if changes.unseen else ""
+    raise InputError(
+        f"{lost:,} of the {images:,} images of the newest index would be gone{found}, such as {names}, which is more than "
+        f"index.max_gone_fraction = {max_gone_fraction:g}; nothing was written. Check that the source is complete and that "
+        "its disks are mounted; if the images are gone for good, run the same command with --accept-gone"
+    )
+
+
+def _drop(begun: _Begun) -> None:
+    """Nothing is left of the snapshot."""
+    if begun.files:
+        remove_folder(begun.folder, begun.lake.storage)
 
 
 def _finish(begun: _Begun) -> Snapshot:

@@ -93,7 +93,11 @@ def _walk(
         path, inside = waiting.pop()
         try:
             entries = filesystem.ls(path, detail=True)
-        except PermissionError:
+        except (
+            PermissionError,
+            FileNotFoundError,
+            NotADirectoryError,
+        ):  # or vanished since its name was read
             if not inside:
                 raise
             yield [Skipped(inside, UNREADABLE_FOLDER)]

@@ -6,13 +6,20 @@ import shutil
 import stat
 from collections.abc import Iterator
 
-from laketag.pipeline.store.locations import UNREADABLE_FOLDER, LeaveOut, Listed, Location, Skipped
+from laketag.pipeline.store.locations import (
+    BROKEN_LINK,
+    UNREADABLE_FILE,
+    UNREADABLE_FOLDER,
+    LeaveOut,
+    Listed,
+    Location,
+    Skipped,
+)
 from laketag.pipeline.store.versions import UNKNOWN, Version, version_of_file
 
 PAGE_ROWS = 10_000
 NOT_READABLE = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
-BROKEN_LINK = (errno.ENOENT, errno.ELOOP)  # or removed since
-NOT_THERE = (*BROKEN_LINK, errno.ENOTDIR)
+NOT_THERE = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR)
 
 
 def find_file_version(location: Location) -> Version:
@@ -79,16 +86,14 @@ def _walk(top: str, leave_out: LeaveOut) -> Iterator[Listed | Skipped]:
             else:
                 above.append((iter(_entries(entry.path)), _identity(status)))
         except OSError as error:
-            if error.errno in NOT_READABLE:
-                yield (
-                    Skipped(f"{path}/", UNREADABLE_FOLDER)
-                    if is_folder
-                    else Skipped(path, "file not readable")
-                )
-            elif error.errno in BROKEN_LINK:
-                yield Skipped(path, "broken link")
-            else:  # a broken disk is no reason to forget images
+            if error.errno not in (*NOT_READABLE, *NOT_THERE):  # a broken disk tells nothing about images
                 raise
+            if is_folder:  # also one that has vanished since its name was read
+                yield Skipped(f"{path}/", UNREADABLE_FOLDER)
+            elif entry.is_symlink() and error.errno in NOT_THERE:
+                yield Skipped(path, BROKEN_LINK)
+            else:
+                yield Skipped(path, UNREADABLE_FILE)
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

@@ -65,9 +65,18 @@ class Skipped(NamedTuple):
 
 
 UNREADABLE_FOLDER = "folder not readable"
+UNREADABLE_FILE = "file not readable"
+BROKEN_LINK = "broken link"
+UNSEEN = (UNREADABLE_FOLDER, UNREADABLE_FILE, BROKEN_LINK)
+"""Reasons that tell nothing about whether the images at or below the path still exist."""
 
 LeaveOut = Callable[[str], str | None]
 """Says why a folder, by its relative path, is not entered; None if it is."""
+
+
+def is_text(path: str) -> bool:
+    """Whether the name is UTF-8, so that a table can hold it."""
+    return not any("\ud800" <= character <= "\udfff" for character in path)
 
 
 def hide_password(url: str) -> str:

@@ -40,6 +40,7 @@ def index(
     class_from_folder: bool = False,
     rules: ListingRules | None = None,
     roots: tuple[str, ...] = (),
+    accept_gone: bool = False,
     **columns: str,
 ) -> Indexed:
     """The source becomes a snapshot of the collection ``c`` of the lake."""
@@ -52,6 +53,8 @@ def index(
         columns=IndexColumns(**columns),
         class_from_folder=class_from_folder,
     )
-    summary = index_images(opened, IndexRequest(source=found, collection="c", allowed_roots=roots))
+    summary = index_images(
+        opened, IndexRequest(source=found, collection="c", allowed_roots=roots, accept_gone=accept_gone)
+    )
     rows = scan_snapshot(opened, summary.snapshot).sort("uri").collect()
     return Indexed(summary, rows, store)

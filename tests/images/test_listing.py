@@ -192,6 +192,16 @@ def test_an_unreadable_folder_is_left_out_by_its_name() -> None:
     assert left_out == {"locked/": "folder not readable"}
 
 
+def test_a_file_without_extension_that_may_not_be_read_is_not_taken_for_another_kind_of_file() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        put(folder, "1", "2")
+        folder.chmod(0o755)
+        (folder / "2").chmod(0)
+        with as_a_user_without_rights():
+            assert list_images(folder) == (["1"], {"2": "file not readable"})
+
+
 def test_circles_of_links_and_links_to_nowhere_are_left_out(tmp_path: Path) -> None:
     put(tmp_path, "a/1.jpg", "b/2.jpg")
     (tmp_path / "a/up").symlink_to(tmp_path)

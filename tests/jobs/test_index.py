@@ -111,6 +111,9 @@ def test_changes_and_images_that_cannot_be_read_are_counted() -> None:
     text = one_line(shown(changes=Changes(new=2, gone=1), unreadable=Counter({"no bytes": 7})))
     assert "new 2 changed 0 gone 1 cannot be read: no bytes 7" in text
     assert "nothing has changed" not in text
+    text = one_line(shown(changes=Changes(unseen=3), carried=5))
+    assert "changed 0 named by the source, but not found any more 3 gone 0" in text
+    assert "carried over, as they could not be looked at 5" in text
     text = one_line(shown(is_new=False))
     assert "collection c, snapshot T; nothing has changed, so no new one was written" in text
 

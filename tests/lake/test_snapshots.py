@@ -1,3 +1,4 @@
+import polars as pl
 import pytest
 
 import laketag.pipeline.lake.snapshots as snapshots
@@ -10,6 +11,7 @@ from laketag.pipeline.lake.snapshots import (
     write_changes,
     write_snapshot,
 )
+from laketag.pipeline.store.versions import UNKNOWN
 from tests.lake.label_rows import index_rows
 
 
@@ -91,3 +93,19 @@ def test_nothing_is_left_of_a_snapshot_whose_source_ends_in_an_error(lake, tmp_p
         write_changes(lake, "c", refused())
     assert find_snapshot(lake, "c") is None
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_a_snapshot_from_which_too_many_images_are_gone_is_refused_and_nothing_is_written(
+    lake, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(snapshots, "ROWS_PER_PART", 50)  # a bound, not behaviour
+    ids = [f"{number:03}" for number in range(100)]
+    first = write_changes(lake, "c", [index_rows(ids)])
+    lost = pl.concat([index_rows(ids[21:]), index_rows(ids[:1], etag=UNKNOWN)])
+    said = r"21 of the 100 images .* gone \(1 of them named by the source.*such as /images/000.png, .*--accept-gone"
+    with pytest.raises(InputError, match=said):
+        write_changes(lake, "c", [lost], 0.2)
+    assert find_snapshot(lake, "c") == first.snapshot
+    assert len(list((tmp_path / "index/collection=c").iterdir())) == 1
+    assert write_changes(lake, "c", [lost], 0.21).changes == Changes(gone=20, unseen=1)
+    assert write_changes(lake, "c", [], 0.2).changes == Changes(gone=80)  # of fewer than 100 images

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,20 @@ def test_a_folder_that_is_left_out_is_not_entered(tmp_path: Path) -> None:
     found = walk(tmp_path, lambda path: "unwanted" if path.endswith("no") else None)
     assert [file.path for file in found] == ["a/no/", "b/2", "no/"]
     assert found[0] == Skipped("a/no/", "unwanted")
+
+
+def test_what_vanishes_after_its_name_was_read_was_not_looked_at(tmp_path: Path) -> None:
+    put(tmp_path, "a/1", "b/2", "c")
+
+    def unmount(path: str) -> None:
+        if path == "a":
+            shutil.rmtree(tmp_path / "a")
+            (tmp_path / "c").unlink()
+
+    assert [file.path for file in walk(tmp_path, unmount) if isinstance(file, Listed)] == ["b/2"]
+    put(tmp_path, "a/1", "c")
+    skipped = [file for file in walk(tmp_path, unmount) if isinstance(file, Skipped)]
+    assert skipped == [Skipped("a/", "folder not readable"), Skipped("c", "file not readable")]
 
 
 def test_links_are_followed_but_no_circle_of_them(tmp_path: Path) -> None:
