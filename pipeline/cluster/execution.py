@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from laketag.pipeline.cluster.node_watch import NodeWatch
 from laketag.pipeline.cluster.resources import Resources
+from laketag.pipeline.cluster.work_stop import StopWatch, WorkStop
 from laketag.pipeline.config import RunSettings
 
 if TYPE_CHECKING:
@@ -27,18 +28,21 @@ DATA_PATIENCE_S = 20.0
 """How long to wait for all of them together; less than the time that a stopped job is given to end."""
 
 
-def bound_waiting(context: "DataContext", resources: Resources, settings: RunSettings) -> None:
+def bound_waiting(
+    context: "DataContext", resources: Resources, settings: RunSettings, stop: WorkStop
+) -> None:
     """The dataset's execution keeps its actors while there is work, and ends if what it waits for will not come.
 
-    On a cluster that adds nodes on demand it waits for them without limit.
+    On a cluster that adds nodes on demand it waits for them until the stop is due.
     """
+    callbacks: list[object] = [partial(StopWatch, stop)]
+    context.custom_execution_callback_classes = callbacks  # type: ignore[assignment]  # Ray Data only calls them
     context.autoscaling_config.actor_pool_util_downscaling_threshold = NO_DOWNSCALING
     if resources.autoscaling:
         context.execution_no_progress_timeout_s = NO_TIMEOUT
         return
     context.execution_no_progress_timeout_s = settings.stall_s
-    watch = partial(NodeWatch, resources.shape, resources.actors, settings.missing_nodes_s)
-    context.custom_execution_callback_classes = [watch]  # type: ignore[list-item]  # Ray Data only calls it
+    callbacks.append(partial(NodeWatch, resources.shape, resources.actors, settings.missing_nodes_s))
 
 
 @contextmanager

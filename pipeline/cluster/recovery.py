@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import Callable, Sized
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from laketag.pipeline.cluster.actor_shape import most_actors
@@ -12,6 +12,7 @@ from laketag.pipeline.cluster.ray_errors import is_loss, log_loss
 from laketag.pipeline.cluster.ray_runtime import RayRuntime
 from laketag.pipeline.cluster.resources import Resources, decide_resources
 from laketag.pipeline.cluster.shortfalls import describe_shortfalls
+from laketag.pipeline.cluster.work_stop import WorkStop
 from laketag.pipeline.config import RunSettings
 from laketag.pipeline.errors import ClusterError
 from laketag.pipeline.screen import Screen
@@ -30,6 +31,7 @@ class Recovery:
     runtime: RayRuntime
     settings: RunSettings
     screen: Screen
+    stop: WorkStop = field(default_factory=WorkStop)
 
     def run(
         self,
@@ -39,8 +41,8 @@ class Recovery:
     ) -> None:
         """Repeats the attempt until one ends without a loss; each works on what ``find_pending`` returns then.
 
-        Raises other errors at once, and a loss if that attempt finished no row. If nodes are missing (NodesLostError),
-        it waits for them instead.
+        Raises WorkStoppedError once the stop is due, other errors at once, and a loss if that attempt finished no row. If
+        nodes are missing (NodesLostError), it waits for them instead.
         """
         resources = decide_resources(self.runtime, self.settings, len(pending))
         self._print(self.runtime, resources)
@@ -77,6 +79,7 @@ class Recovery:
         """
         end = time.monotonic() + RETURN_PATIENCE_S
         while True:
+            self.stop.check()
             now = replace(self.runtime, nodes=living_nodes(), free=free_now())
             try:
                 return now, decide_resources(now, self._settings_again(now, before), planned)

@@ -3,7 +3,8 @@
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.ray_wait import say_ray_starts
 from laketag.pipeline.cluster.recovery import Recovery
 from laketag.pipeline.cluster.resources import Resources
+from laketag.pipeline.cluster.work_stop import WorkStop, WorkStoppedError
 from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.label_report import LabelReport, make_report
 from laketag.pipeline.flows.plan_run import (
@@ -60,6 +62,7 @@ class Labelling:
     settings: Settings
     lease: Lease
     screen: Screen
+    stop: WorkStop = field(default_factory=WorkStop)
 
 
 def label_images(
@@ -71,17 +74,24 @@ def label_images(
 ) -> LabelReport:
     """Every image of the newest index snapshot, or the sample asked for, has a row for this classifier in the label table.
 
-    An unfinished run of the same collection and classifier is finished first, with its own frozen plan. ``on_run`` gets
-    the progress of each run that is worked on, which shows how far it came, also after an error.
+    An unfinished run of the same collection and classifier is finished first, with its own frozen plan. Once the stop of
+    the request is due, what is done is published and the rest is left. ``on_run`` gets the progress of each run that is
+    worked on, which shows how far it came, also after an error.
     """
     named_address()  # refuses an impossible RAY_ADDRESS before anything is looked up or downloaded
     classifier = look_up_classifier(lake, request, settings, screen)
     collection, fingerprint = request.collection, classifier.fingerprint
     with hold_lease(lake, collection + run_suffix(collection, fingerprint), screen.say) as lease:
 
-        def finish(run: Run, unlabelled: pl.DataFrame) -> Published:
+        def finish(run: Run, unlabelled: pl.DataFrame) -> list[Published]:
             labelling = Labelling(
-                lake=lake, run=run, classifier=classifier, settings=settings, lease=lease, screen=screen
+                lake=lake,
+                run=run,
+                classifier=classifier,
+                settings=settings,
+                lease=lease,
+                screen=screen,
+                stop=request.stop,
             )
             progress = Progress(run.planned, screen.console, run.run_id)
             on_run(progress)
@@ -93,26 +103,34 @@ def label_images(
         remove_leftovers(lake, collection, fingerprint, finished)
         for unfinished, unlabelled in find_resumable(lake, request, fingerprint, finished, screen):
             screen.say(f"going on with run {unfinished.run_id}, planned {unfinished.started_at[:19]} UTC")
-            published.append(finish(unfinished, unlabelled))
+            published += finish(unfinished, unlabelled)
             resumed += unlabelled.height
         # plan: the rows of the index minus what finished runs have done, frozen in staging
         screen.wait("comparing the index with what is labelled")
         work = find_work(lake, request, fingerprint, resumed=resumed)
-        if not work.rows.is_empty():
+        left = work.pending
+        if not (work.rows.is_empty() or request.stop.is_due):
             # once only: what fails for a transient reason is for the next call
-            published.append(finish(plan_run(lake, work, classifier, settings), work.rows))
-        return make_report(lake, work, settings, published)
+            last = finish(plan_run(lake, work, classifier, settings), work.rows)
+            left = sum(one.run.left for one in last) if last else left
+            published += last
+        return make_report(lake, work, settings, published, left)
 
 
-def finish_run(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progress) -> Published:
-    """The planned run is labelled and published."""
+def finish_run(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progress) -> list[Published]:
+    """The planned run is labelled and published; once the stop is due, with the images that are done, if there are any.
+
+    Otherwise the run stays unfinished, with what is staged.
+    """
     # read → fetch → decode → label → write: see label_chain
     images_per_s = label_unlabelled(labelling, unlabelled, progress)
     # publish: one row for each planned image, out of the staged parts; one conditional write commits the run
     labelling.screen.wait("publishing")
-    published = publish(labelling.lake, labelling.run, labelling.lease, images_per_s)
-    progress.published = True
-    return published
+    published = publish(
+        labelling.lake, labelling.run, labelling.lease, images_per_s, cut=labelling.stop.is_due
+    )
+    progress.published = published is not None
+    return [published] if published else []
 
 
 def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resources) -> "Dataset":
@@ -180,14 +198,14 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
         )
     )
     chain.set_name(run.collection)  # Ray Data's metrics have it in their tag ``dataset``
-    bound_waiting(chain.context, resources, settings.run)
+    bound_waiting(chain.context, resources, settings.run, labelling.stop)
     return chain
 
 
 def label_unlabelled(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progress) -> float:
     """Every planned image without a label (the rows) is staged with a label or a failure; returns images/s.
 
-    If Ray loses workers or nodes for good, the chain begins again with what is left.
+    If Ray loses workers or nodes for good, the chain begins again with what is left. Once the stop is due, images are left.
     """
     lake, run, screen = labelling.lake, labelling.run, labelling.screen
     progress.begin(run.planned - unlabelled.height)
@@ -210,7 +228,10 @@ def label_unlabelled(labelling: Labelling, unlabelled: pl.DataFrame, progress: P
             metrics.count_labelled(unlabelled.height - rest.height)
             return rest
 
-        Recovery(runtime, labelling.settings.run, screen).run(unlabelled, attempt, find_rest)
+        with suppress(WorkStoppedError):
+            Recovery(runtime, labelling.settings.run, screen, labelling.stop).run(
+                unlabelled, attempt, find_rest
+            )
         return progress.mean_images_per_s or 0.0
 
 

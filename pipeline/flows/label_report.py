@@ -59,7 +59,7 @@ class LabelReport:
     failed_before: dict[str, int]
     """Images that are done but have no label, by reason; those that runs resumed by this call failed on are among them."""
     left: int
-    """Images without a label that were left for later, because of a limit."""
+    """Images without a label that were left for later, because of a limit or as the call stopped early."""
     rest: Estimate | None = None
     """How long those take, at the rate of this call."""
     runs: tuple[Published, ...] = ()
@@ -113,9 +113,10 @@ class LabelReport:
 
 
 def make_report(
-    lake: Lake, work: Work, settings: Settings, published: Sequence[Published] = ()
+    lake: Lake, work: Work, settings: Settings, published: Sequence[Published] = (), left: int | None = None
 ) -> LabelReport:
-    """The report after these runs were published and this work was found."""
+    """The report after these runs were published and this work was found; ``left``: images that still have no label."""
+    left = work.left if left is None else left
     runs = read_runs(lake, work.request.collection)
     of_set = runs.filter(pl.col("description_set") == work.request.description_set)
     others = of_set.filter(pl.col("classifier") != work.classifier)
@@ -129,8 +130,8 @@ def make_report(
         snapshot=work.snapshot,
         index_rows=work.index_rows,
         failed_before=work.failed,
-        left=work.left,
-        rest=Estimate(work.left, rates[-1], price) if work.left and rates else None,
+        left=left,
+        rest=Estimate(left, rates[-1], price) if left and rates else None,
         runs=tuple(published),
     )
 

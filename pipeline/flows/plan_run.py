@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
 from laketag.pipeline.classifier.choose_classifier import ChosenClassifier, choose_classifier
+from laketag.pipeline.cluster.work_stop import WorkStop
 from laketag.pipeline.config import Settings
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.paths import Lake, timestamp
@@ -46,6 +47,8 @@ class LabelRequest:
     """How many images to label; a random sample of what is pending."""
     fail_on_failures: bool = False
     """Whether a single failed image makes the exit code that of failed images."""
+    stop: WorkStop = field(default_factory=WorkStop, compare=False)
+    """From when on the call takes no more work, and publishes what is done."""
 
 
 @dataclass(frozen=True, kw_only=True)

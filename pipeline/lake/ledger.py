@@ -7,7 +7,7 @@ import polars as pl
 
 from laketag.pipeline.errors import LedgerError
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.staging import Run, scan_parts, scan_plan
+from laketag.pipeline.lake.staging import Run, scan_parts
 
 NAMED_ROWS = 5
 """How many of the wrong rows an error message names."""
@@ -31,10 +31,9 @@ def pick_outcomes(rows: pl.DataFrame) -> pl.DataFrame:
     return rows[newest_label_first.unique("image_id", keep="first", maintain_order=True)["index"]]
 
 
-def balance(lake: Lake, run: Run, parts: Sequence[str]) -> Ledger:
-    """The ledger of the run with these parts; a LedgerError naming rows if it does not balance."""
+def balance(lake: Lake, run: Run, plan: pl.DataFrame, parts: Sequence[str]) -> Ledger:
+    """The ledger of the run with this plan and these parts; a LedgerError naming rows if it does not balance."""
     keys = ["image_id", "etag"]
-    plan = scan_plan(lake, run.run_id).select(keys).collect()
     staged = scan_parts(lake, run.run_id, parts)
     outcomes = pick_outcomes(staged.select(*keys, "failure", "labelled_at").collect())
     missing = plan.join(outcomes, on=keys, how="anti")

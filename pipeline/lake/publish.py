@@ -16,7 +16,8 @@ from laketag.pipeline.lake.staging import Run, list_parts, scan_parts, scan_plan
 from laketag.pipeline.lake.tables import create_table, encode_table
 from laketag.pipeline.store.atomic_write import write_bytes
 from laketag.pipeline.store.errors import store_errors
-from laketag.pipeline.store.folders import remove_folder
+from laketag.pipeline.store.files import remove_file
+from laketag.pipeline.store.folders import list_files, remove_folder
 from laketag.pipeline.version import laketag_version
 from laketag.schemas import Labels, Runs
 
@@ -32,19 +33,30 @@ class Published:
     """Images done in a second; 0 if only the publication was left to do."""
 
 
-def publish(lake: Lake, run: Run, lease: Lease, images_per_s: float) -> Published:
+def publish(
+    lake: Lake, run: Run, lease: Lease, images_per_s: float, *, cut: bool = False
+) -> Published | None:
     """The run's rows are in the label table, sorted by image_id, and the run is committed.
 
     File names are deterministic, so a publication that was killed is repeated. The run exists for readers once its row
     is created, by one conditional write; until then nobody reads its files.
+
+    A run that is ``cut`` is published as one that planned only the images that are done, and left the others; None if there
+    are none, and it stays unfinished. Its frozen plan is as before until then: the next call may complete it instead.
     """
     lease.check()
     parts = list_parts(lake, run.run_id)  # once: a part staged later is neither counted nor published
     folder = lake.labels(run.collection, run.classifier, run.run_id)
     try:
         with store_errors(lake.root):
-            ledger = balance(lake, run, parts)
-            files = _write_files(lake, run, parts, lease)
+            plan = scan_plan(lake, run.run_id).select("image_id", "etag").collect()
+            if cut:
+                run, plan = _leave_undone(lake, run, plan, parts)
+                if plan.is_empty():
+                    return None
+            ledger = balance(lake, run, plan, parts)
+            files = _write_files(lake, run, plan["image_id"].sort(), parts, lease)
+            _remove_others(lake, run, files)
     except (StorageError, LedgerError):
         lease.check()  # a process that took the run over has published it and removed its staged parts
         raise
@@ -70,10 +82,25 @@ def publish(lake: Lake, run: Run, lease: Lease, images_per_s: float) -> Publishe
     return Published(run, ledger, folder, images_per_s)
 
 
-def _write_files(lake: Lake, run: Run, parts: Sequence[str], lease: Lease) -> list[str]:
-    """The rows of the parts are in label files of ``run.rows_per_file`` rows; returns the files' paths under the root."""
+def _leave_undone(lake: Lake, run: Run, plan: pl.DataFrame, parts: Sequence[str]) -> tuple[Run, pl.DataFrame]:
+    """The run as if it had planned only what the parts have an outcome of, and left the rest; and that plan."""
+    done = scan_parts(lake, run.run_id, parts).select(plan.columns).collect()
+    planned = plan.join(done, on=plan.columns, how="semi")
+    left = run.left + plan.height - planned.height
+    return dataclasses.replace(run, planned=planned.height, left=left), planned
+
+
+def _remove_others(lake: Lake, run: Run, files: Sequence[str]) -> None:
+    """The run's folder has these files only: a publication that was killed may have cut the plan at another image."""
     folder = lake.labels(run.collection, run.classifier, run.run_id)
-    ids = scan_plan(lake, run.run_id).select("image_id").sort("image_id").collect()["image_id"]
+    for url in list_files(folder, lake.storage):
+        if url.removeprefix(lake.root + "/") not in files:
+            remove_file(url, lake.storage)
+
+
+def _write_files(lake: Lake, run: Run, ids: pl.Series, parts: Sequence[str], lease: Lease) -> list[str]:
+    """The rows of the images (sorted) are in label files of ``run.rows_per_file`` rows; returns their paths under the root."""
+    folder = lake.labels(run.collection, run.classifier, run.run_id)
     count = math.ceil(len(ids) / run.rows_per_file)
     files = []
     for number in range(count):

@@ -3,7 +3,7 @@ import pytest
 from laketag.pipeline.errors import LedgerError
 from laketag.pipeline.lake.ledger import Ledger, balance
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.staging import list_parts, write_part
+from laketag.pipeline.lake.staging import list_parts, scan_plan, write_part
 from tests.lake.label_rows import label_frame, label_row
 from tests.lake.run_rows import freeze_run
 
@@ -12,7 +12,8 @@ def balance_rows(lake: Lake, planned: str, rows: list[dict[str, object]]) -> Led
     """The ledger of a run over the planned images that has staged these rows."""
     run = freeze_run(lake, planned)
     write_part(lake, run.run_id, label_frame(rows))
-    return balance(lake, run, list_parts(lake, run.run_id))
+    plan = scan_plan(lake, run.run_id).select("image_id", "etag").collect()
+    return balance(lake, run, plan, list_parts(lake, run.run_id))
 
 
 def test_failures_are_counted_by_reason(lake) -> None:

@@ -34,7 +34,9 @@ def stage(lake: Lake, ids: str) -> Run:
 
 def finish(lake: Lake, run: Run) -> Published:
     with hold_lease(lake, "x") as lease:
-        return publish(lake, run, lease, images_per_s=1.0)
+        published = publish(lake, run, lease, images_per_s=1.0)
+    assert published
+    return published
 
 
 class Disturbed(Lease):
@@ -53,7 +55,14 @@ class Disturbed(Lease):
 
 def finish_disturbed(lake: Lake, run: Run, check: int, happens: Callable[[], object]) -> Published:
     with hold_lease(lake, "x") as lease:
-        return publish(lake, run, Disturbed(lease, check, happens), images_per_s=1.0)
+        published = publish(lake, run, Disturbed(lease, check, happens), images_per_s=1.0)
+    assert published
+    return published
+
+
+def finish_cut(lake: Lake, run: Run) -> Published | None:
+    with hold_lease(lake, "x") as lease:
+        return publish(lake, run, lease, images_per_s=1.0, cut=True)
 
 
 def published_ids(lake: Lake) -> list[str]:
@@ -91,6 +100,35 @@ def test_a_run_that_another_process_committed_is_not_committed_twice(lake) -> No
     with pytest.raises(BusyError, match="finished by another process"):
         finish(lake, run)
     assert read_runs(lake).height == 1
+
+
+def test_a_run_that_is_cut_is_published_with_what_is_done_and_leaves_the_rest(lake) -> None:
+    run = freeze_run(lake, "abcd", RUN_ID, rows_per_file=1)
+    assert finish_cut(lake, run) is None  # nothing is done
+    write_part(lake, run.run_id, label_frame([label_row("a"), label_row("c", failure="timeout")]))
+    published = finish_cut(lake, run)
+    assert published
+    assert (published.run.planned, published.run.left) == (2, 2)
+    assert (published.ledger.labelled, published.ledger.failures) == (1, {"timeout": 1})
+    assert published_ids(lake) == ["a", "c"]
+    assert find_unfinished(lake, RUN.collection, RUN.classifier, read_runs(lake)["run_id"]) == []
+
+
+def test_a_cut_publication_that_was_killed_leaves_no_file_beside_those_of_the_whole_run(lake) -> None:
+    run = freeze_run(lake, "abcd", RUN_ID, rows_per_file=1)
+    write_part(lake, run.run_id, label_frame([label_row("b"), label_row("c")]))
+
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    with hold_lease(lake, "x") as lease, pytest.raises(KeyboardInterrupt):
+        publish(lake, run, Disturbed(lease, 4, die), images_per_s=1.0, cut=True)
+    assert published_ids(lake) == ["b", "c"]
+    (unfinished,) = find_unfinished(lake, RUN.collection, RUN.classifier, [])
+    assert unfinished == run  # the frozen plan is as before
+    write_part(lake, run.run_id, label_frame([label_row("a"), label_row("d")]))
+    finish(lake, unfinished)
+    assert published_ids(lake) == ["a", "b", "c", "d"]
 
 
 # the first check, those before each of the three files, and the last one

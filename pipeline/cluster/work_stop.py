@@ -1,0 +1,62 @@
+"""When a call takes no more work: from a deadline on, or once it is asked to stop."""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ray.data._internal.execution.streaming_executor import StreamingExecutor
+
+
+class WorkStoppedError(Exception):
+    """No more work is taken. What is staged is kept; whoever catches this decides what becomes of it."""
+
+
+@dataclass
+class WorkStop:
+    """Whether to take more work. Set ``asked`` from any thread or signal handler to stop at once."""
+
+    deadline_s: float | None = None
+    """A time of time.monotonic()."""
+    asked: bool = False
+
+    @classmethod
+    def after(cls, hours: float | None) -> "WorkStop":
+        """One whose deadline is so many hours from now; without a number it has none."""
+        return cls(None if hours is None else time.monotonic() + hours * 3600)
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> "WorkStop":
+        """The same one, as Ray Data copies the context that it is in."""
+        return self
+
+    @property
+    def is_due(self) -> bool:
+        """Whether no more work is to be taken."""
+        return self.asked or (self.deadline_s is not None and time.monotonic() >= self.deadline_s)
+
+    def check(self) -> None:
+        """More work may be taken; otherwise WorkStoppedError."""
+        if self.is_due:
+            raise WorkStoppedError
+
+
+class StopWatch:
+    """Callback of Ray Data (an ExecutionCallback): ends the execution once its stop is due.
+
+    It is called many times a second, also while no block comes. What tasks hold at that moment is done again by the next
+    call: at most a block of each task and label actor.
+    """
+
+    def __init__(self, stop: WorkStop) -> None:
+        self._stop = stop
+
+    def on_execution_step(self, _executor: "StreamingExecutor") -> None:
+        """Raises WorkStoppedError if the stop is due; the reader of the dataset gets it."""
+        self._stop.check()
+
+    def before_execution_starts(self, _executor: "StreamingExecutor") -> None:
+        """Ray Data calls this and the next two; there is nothing to do."""
+
+    def after_execution_succeeds(self, _executor: "StreamingExecutor") -> None: ...  # noqa: D102
+
+    def after_execution_fails(self, _executor: "StreamingExecutor", _error: Exception) -> None: ...  # noqa: D102
