@@ -29,6 +29,9 @@ class Runs(dy.Schema):
         dy.Struct({"reason": dy.String(), "images": dy.Int64(min=1)}),
         description="images without a label, by reason",
     )
+    forgotten = dy.Int64(
+        nullable=True, min=0, description="planned images whose rows were removed later, by laketag forget"
+    )
     files = dy.List(dy.String(), description="the run's label files, relative to the lake's root")
     settings = dy.String(description="settings that shaped the result, as JSON")
     models = dy.String(description="names and sha256 of the weights, as JSON")
@@ -43,8 +46,8 @@ class Runs(dy.Schema):
 
     @dy.rule()
     def ledger_balances(cls) -> pl.Expr:
-        """planned = labelled + failures; index = planned + already done + what --limit left for later runs."""
+        """planned = labelled + failures + forgotten; index = planned + already done + what --limit left for later runs."""
         failed = cls.failures.col.list.eval(pl.element().struct.field("images")).list.sum()
-        return (cls.planned.col == cls.labelled.col + failed) & (
+        return (cls.planned.col == cls.labelled.col + failed + cls.forgotten.col.fill_null(0)) & (
             cls.index_rows.col >= cls.planned.col + cls.already_done.col
         )

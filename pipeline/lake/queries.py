@@ -61,7 +61,17 @@ FAILURE_COLUMNS = (
     *IDS,
 )
 RUN_COLUMNS = (
-    *(*OF_THE_RUN, "method", "planned", "labelled", "failures", "images_per_s", "started_at", "finished_at"),
+    *(
+        *OF_THE_RUN,
+        "method",
+        "planned",
+        "labelled",
+        "failures",
+        "forgotten",
+        "images_per_s",
+        "started_at",
+        "finished_at",
+    ),
     *("index_rows", "already_done", "settings", "models", "files"),
     *("laketag_version", "snapshot", "description_version", "writer", "run_id", "classifier"),
 )
