@@ -158,7 +158,7 @@ class FetchSettings(Section):
 
 
 class DecodeSettings(Section):
-    """How bytes become pixels; part of the classifier's fingerprint."""
+    """How bytes become pixels."""
 
     max_pixels: int = Field(178_956_970, ge=1)
     """images with more pixels fail as too_many_pixels before they are decoded"""

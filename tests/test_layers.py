@@ -45,6 +45,8 @@ PYTHON_FILES = [*MODULES.values(), ROOT / "laketag" / "__init__.py", *sorted((RO
 BARE = ("laketag", "laketag.pipeline")
 """Packages that contain nothing but others."""
 TESTED_ELSEWHERE = {
+    "laketag.pipeline.classifier.deciding": "tests/classifier/test_fingerprint.py changes everything that it returns",
+    "laketag.pipeline.classifier.label_settings": "tests/classifier/test_fingerprint.py changes each setting",
     "laketag.pipeline.classifier.methods": "tests/classifier/test_classifier.py compares each method with a plain loop",
     "laketag.pipeline.classifier.views": "tests/classifier/test_classifier.py compares its batches with a plain loop",
     "laketag.pipeline.classifier.spec": "tests/end_to_end/test_lake.py loads in actors what it describes",

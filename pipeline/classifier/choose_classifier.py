@@ -34,7 +34,7 @@ class ChosenClassifier:
     models: dict[str, dict[str, str | None]]
     """Role → name and SHA-256 of the weights."""
     decided_by: dict[str, Any]
-    """What the fingerprint is made of, see laketag.pipeline.classifier.fingerprint.deciding."""
+    """What the fingerprint is made of, see laketag.pipeline.classifier.deciding."""
     pickled_spec: bytes
     """The ClassifierSpec; to unpickle it imports torch."""
 

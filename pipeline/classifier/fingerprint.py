@@ -2,86 +2,19 @@
 
 import hashlib
 import json
-from dataclasses import asdict
 from typing import Any
 
-from laketag.pipeline.classifier.attention import needs_attention
-from laketag.pipeline.config import LOCAL_DIR, MethodSettings, Settings
-from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
-from laketag.pipeline.models.architecture import local_folder
-from laketag.pipeline.models.attention_spec import AttentionSpec
-from laketag.pipeline.models.backbone_spec import BackboneSpec
-
-DECODE_REVISION = 2
-"""Raise it when the same bytes give other pixels: every image of every lake is labelled again."""
-LABEL_REVISION = 2
-"""Raise it when the same pixels give another label, or a column of the label table changes its meaning: every image of
-every lake is labelled again. A new column that may be null does not need it."""
+EARLIER_MAX_PIXELS = 178_956_970
+"""Earlier versions took ``decode.max_pixels`` for something that changes a label. Names still contain the default that it had
+then, so that images which were labelled with the default stay done."""
 
 
-def deciding(
-    backbone: BackboneSpec, attention: AttentionSpec | None, settings: Settings, descriptions: EmbeddedSet
-) -> dict[str, Any]:
-    """Everything that can change a label, and nothing else, as JSON can hold it.
+def classifier_fingerprint(decided_by: dict[str, Any], max_pixels: int = EARLIER_MAX_PIXELS) -> str:
+    """16 hex characters; two classifiers share them only if both give the same label to the same image.
 
-    The specs must be resolved. Settings that the method does not use are left out: ``clip`` is the same
-    with any attention model and any number of crops. Paths, devices and batch sizes are left out too.
+    ``decided_by`` is the result of laketag.pipeline.classifier.deciding. With ``max_pixels``: the name that earlier
+    versions gave to the same classifier while ``decode.max_pixels`` had this value.
     """
-    assert backbone.architecture is not None
-    return {
-        "backbone": {
-            "name": LOCAL_DIR if local_folder(backbone.settings) else backbone.settings.name,
-            "sha256": backbone.sha256,
-            "precision": backbone.settings.precision,
-            "architecture": backbone.architecture.model_config_json,
-            "preprocessing": asdict(backbone.architecture.preprocessing),
-        },
-        "attention": _attention_identity(attention),
-        "method": _used_settings(settings.method),
-        "decode": settings.decode.model_dump(mode="json"),
-        # queries name a set, so sets of equal content and different names must not share labels
-        "descriptions": f"{descriptions.name}/{descriptions.content_hash}",
-        "decode_revision": DECODE_REVISION,
-        "label_revision": LABEL_REVISION,
-    }
-
-
-def classifier_fingerprint(decided_by: dict[str, Any]) -> str:
-    """16 hex characters; two classifiers share them only if both give the same label to the same image."""
-    canonical = json.dumps(decided_by, sort_keys=True, separators=(",", ":"))
+    named_by = decided_by | {"decode": decided_by["decode"] | {"max_pixels": max_pixels}}
+    canonical = json.dumps(named_by, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(canonical.encode(), digest_size=8).hexdigest()
-
-
-def _used_settings(method: MethodSettings) -> dict[str, Any]:
-    """The method's settings that can change a label while its switches are as they are."""
-    settings = method.model_dump(mode="json")
-    if method.name == "clip":
-        return {name: settings[name] for name in ("name", "tags")}
-    unused = set()
-    if not method.soft_matching:
-        unused |= {"matching_temperature"}
-    if not method.feature_crops:
-        unused |= {"feature_block"}
-    if not needs_attention(method):
-        unused |= {
-            "crops",
-            "attended_patches",
-            "min_side_fraction",
-            "max_side_fraction",
-            "sampling_temperature",
-            "seed",
-        }
-    return {name: value for name, value in settings.items() if name not in unused}
-
-
-def _attention_identity(attention: AttentionSpec | None) -> dict[str, Any] | None:
-    """What identifies the attention model; None for a method without crops."""
-    if attention is None:
-        return None
-    if attention.is_backbone:
-        return {"name": "backbone"}
-    return {
-        "name": attention.settings.name,
-        "sha256": attention.sha256,
-        "preprocessing": asdict(attention.preprocessing()),
-    }

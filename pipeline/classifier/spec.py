@@ -8,7 +8,8 @@ import torch
 from laketag.pipeline.classifier.attention import needs_attention
 from laketag.pipeline.classifier.class_texts import ClassTexts
 from laketag.pipeline.classifier.classifier import Classifier
-from laketag.pipeline.classifier.fingerprint import classifier_fingerprint, deciding
+from laketag.pipeline.classifier.deciding import deciding
+from laketag.pipeline.classifier.fingerprint import classifier_fingerprint
 from laketag.pipeline.classifier.views import Encoders
 from laketag.pipeline.config import Settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet

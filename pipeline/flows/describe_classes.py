@@ -12,7 +12,7 @@ from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.ray_wait import say_ray_starts
 from laketag.pipeline.cluster.resources import Resources, decide_resources
 from laketag.pipeline.config import Settings
-from laketag.pipeline.descriptions.content_hash import hash_content
+from laketag.pipeline.descriptions.content_hash import hash_content, hash_with_all_settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.descriptions.lint import Description, lint, refuse_bare_classes
 from laketag.pipeline.descriptions.reading import ClassSentences
@@ -118,8 +118,9 @@ def describe_classes(
     from laketag.pipeline.models.backbone_spec import BackboneSpec  # torch takes seconds to import
 
     spec = BackboneSpec(settings.backbone, settings.storage).resolved()
-    content_hash = hash_content(descriptions, settings.descriptions, _text_tower(spec))
-    version = find_same_content(lake, set_name, content_hash)
+    content = (descriptions, settings.descriptions, _text_tower(spec))
+    content_hash = hash_content(*content)
+    version = find_same_content(lake, set_name, (content_hash, hash_with_all_settings(*content)))
     if is_new := version is None:
         # embed: the same rows out; what is not dropped has its embedding
         embedded = embed_descriptions(descriptions, spec, settings, screen)

@@ -11,6 +11,7 @@ import polars as pl
 from laketag.pipeline.classifier.choose_classifier import ChosenClassifier, choose_classifier
 from laketag.pipeline.cluster.work_stop import WorkStop
 from laketag.pipeline.config import Settings
+from laketag.pipeline.flows.classifier_name import name_as_in_lake
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.lake.plan import draw_sample, find_pending
@@ -79,7 +80,8 @@ def look_up_classifier(
     latest_snapshot(lake, request.collection)
     embedded_set = latest_embedded_set(lake, request.description_set)
     screen.wait("looking up the models")
-    return choose_classifier(settings, embedded_set)
+    classifier = choose_classifier(settings, embedded_set)
+    return name_as_in_lake(lake, request.collection, classifier, settings)
 
 
 def find_work(

@@ -4,6 +4,7 @@ A version is named ``TIME-HASH``: the newest sorts last, and equal content has a
 """
 
 import shlex
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -37,10 +38,10 @@ def new_version(content_hash: str) -> str:
     return f"{timestamp()}-{content_hash}"
 
 
-def find_same_content(lake: Lake, set_name: str, content_hash: str) -> str | None:
-    """The newest version of the set, if its content has this hash."""
+def find_same_content(lake: Lake, set_name: str, hashes: Collection[str]) -> str | None:
+    """The newest version of the set, if its content has one of these hashes."""
     newest = list_versions(lake, set_name)[-1:]
-    return next((version for version in newest if version.endswith(f"-{content_hash}")), None)
+    return next((version for version in newest if version.rpartition("-")[2] in hashes), None)
 
 
 def write_descriptions(lake: Lake, embedded: EmbeddedSet, rows: pl.DataFrame) -> None:

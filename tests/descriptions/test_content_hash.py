@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from laketag.pipeline.config import DescriptionSettings
-from laketag.pipeline.descriptions.content_hash import hash_content
+from laketag.pipeline.descriptions.content_hash import hash_content, hash_with_all_settings
 from laketag.pipeline.descriptions.lint import Description
 
 ROWS = [Description("cat", -1, "a cat"), Description("cat", 0, "It purrs."), Description("dog", -1, "a dog")]
@@ -18,10 +18,19 @@ def test_the_same_content_has_the_same_hash_of_16_hex_characters():
     assert int(first, 16) >= 0
 
 
-def test_the_batch_size_does_not_change_the_hash():
-    assert hash_content(ROWS, DescriptionSettings(batch_size=1), "m") == hash_content(
-        ROWS, DescriptionSettings(), "m"
-    )
+@pytest.mark.parametrize(
+    ("base", "more"),
+    [
+        ({}, {"batch_size": 1}),
+        ({}, {"drop_empty": False}),
+        ({"drop_near_duplicates": False}, {"near_duplicate_cosine": 0.5}),
+        ({}, {"closer_margin": 0.5}),
+    ],
+)
+def test_a_setting_that_decides_nothing_does_not_change_the_hash(base, more):
+    plain, changed = DescriptionSettings(**base), DescriptionSettings(**base, **more)
+    assert hash_content(ROWS, changed, "m") == hash_content(ROWS, plain, "m")
+    assert hash_with_all_settings(ROWS, plain, "m") == hash_content(ROWS, plain, "m")
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,9 @@ def test_the_newest_version_sorts_last_and_only_it_can_have_the_same_content(lak
     old, new = write_pets(lake, "f" * 16), write_pets(lake, "a" * 16)
     assert list_versions(lake, "pets") == [old.version, new.version]
     assert latest_embedded_set(lake, "pets") == new
-    assert find_same_content(lake, "pets", "a" * 16) == new.version
-    assert find_same_content(lake, "pets", "f" * 16) is None
-    assert find_same_content(lake, "none", "f" * 16) is None
+    assert find_same_content(lake, "pets", ["b" * 16, "a" * 16]) == new.version
+    assert find_same_content(lake, "pets", ["f" * 16]) is None
+    assert find_same_content(lake, "none", ["f" * 16]) is None
 
 
 def test_a_version_without_its_file_does_not_count(lake, tmp_path) -> None:
