@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NOT_HEAVY := not ceph and not cluster and not chaos
 
 .PHONY: help venv demo test check format lint types bench lock clean
 .DEFAULT_GOAL := help
@@ -24,13 +25,14 @@ demo: $(STAMP)  ## label a small generated lake and show the result
 	$(BIN)/laketag demo
 
 test: $(STAMP)  ## run the tests that need neither Ceph nor a Ray cluster and kill no process (some minutes)
-	$(BIN)/python -m pytest -m "not ceph and not cluster and not chaos"
+	$(BIN)/python -m pytest -m "$(NOT_HEAVY)" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)  ## check format, lint and types, and run all tests (about 20 minutes)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(MAKE) test
+	$(BIN)/python -m pytest -m "not ($(NOT_HEAVY))"
 
 format: $(STAMP)  ## format the code
 	$(BIN)/ruff format .
