@@ -11,7 +11,6 @@ from rich.table import Table
 
 from laketag.jobs.console import literal_console
 from laketag.jobs.options import SHARED
-from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
 
@@ -120,49 +119,27 @@ def index(
     Of tables, the columns are found by their names: bytes (image, jpg, content …) before bucket and key, and these
     before URIs (uri, url, path …).
     """
-    from laketag.pipeline.flows.index_images import IndexRequest, index_images
-    from laketag.pipeline.images.index_columns import IndexColumns
-    from laketag.pipeline.images.listing import ListingRules
-    from laketag.pipeline.images.read_source import Source
-    from laketag.pipeline.images.sources import find_kind
-    from laketag.pipeline.lake.paths import checked_name, open_lake
+    from laketag.pipeline.flows.index_images import index_images
+    from laketag.pipeline.flows.index_request import IndexOptions, make_request
+    from laketag.pipeline.lake.paths import open_lake
 
     read = read_settings(settings, override)
     lake = open_lake(root, read.storage)
-    checked_name(collection, "collection")
-    columns = IndexColumns(
-        uri=uri_column, id=id_column, etag=etag_column, true_class=class_column, image=image_column
-    )
-    kind = find_kind(source, read.source_storage, is_table=parquet)
-    if any(vars(columns).values()) and kind != "table":
-        raise SettingsError(
-            f"{source} is not a .parquet or .csv file, and only tables take the --…-column options; "
-            "add --parquet, or leave the options out"
-        )
-    if kind == "table" and class_from_folder:
-        raise SettingsError(
-            "--class-from-folder is for folders and lists of images; name the column of classes with --class-column "
-            "(folders NAME=VALUE of a table are columns too)"
-        )
-    if kind not in ("folder", "inventory") and (exclude or by_content is not None):
-        raise SettingsError(
-            "--exclude, --by-content and --by-extension are for folders of images and S3 Inventories; leave them out"
-        )
-    screen = Screen(literal_console(console))
-    request = IndexRequest(
-        source=Source(
-            url=source,
-            kind=kind,
-            rules=ListingRules(exclude=tuple(exclude), by_content=by_content),
-            columns=columns,
-            class_from_folder=class_from_folder,
-        ),
+    options = IndexOptions(
+        source=source,
         collection=collection,
-        storage=read.source_storage,
-        allowed_roots=read.fetch.allowed_roots,
-        max_gone_fraction=read.index.max_gone_fraction,
-        accept_gone=accept_gone,
+        class_from_folder=class_from_folder,
+        exclude=tuple(exclude),
+        by_content=by_content,
+        parquet=parquet,
+        uri_column=uri_column,
+        id_column=id_column,
+        etag_column=etag_column,
+        class_column=class_column,
+        image_column=image_column,
     )
+    request = make_request(options, read, accept_gone=accept_gone)
+    screen = Screen(literal_console(console))
     screen.wait(f"reading {source}")
     summary = index_images(lake, request, partial(_show_left_out, screen) if show_left_out else None)
     show_summary(summary, screen)

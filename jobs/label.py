@@ -10,7 +10,7 @@ from rich.console import Console
 
 from laketag.jobs.console import literal_console, open_console, write_out
 from laketag.jobs.label_summary import show_report, show_unfinished
-from laketag.jobs.options import SHARED, AsJson
+from laketag.jobs.options import SHARED, AsJson, MaxHours
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
@@ -38,6 +38,7 @@ OPTIONS = SHARED | {
             show_default=False,
         ),
     ],
+    "max_hours": MaxHours,
     "dry_run": Annotated[
         bool,
         typer.Option("--dry-run", help="Print how many images would be labelled and why; write nothing."),
@@ -56,6 +57,7 @@ def label(
     *,
     retry: Sequence[str] = (),
     limit: int | None = None,
+    max_hours: float | None = None,
     dry_run: bool = False,
     as_json: bool = False,
     fail_on_failures: bool = False,
@@ -77,6 +79,7 @@ def label(
     try:
         chosen = read_settings(settings, override)  # before the imports below, which take a second
 
+        from laketag.pipeline.cluster.work_stop import WorkStop
         from laketag.pipeline.flows.label_images import label_images
         from laketag.pipeline.flows.plan_run import LabelRequest
         from laketag.pipeline.flows.preview_run import preview_run
@@ -89,6 +92,7 @@ def label(
             retry=checked_reasons(retry),
             limit=checked_limit(limit),
             fail_on_failures=fail_on_failures,
+            stop=WorkStop.after(checked_hours(max_hours)),
         )
         if dry_run:
             report = preview_run(lake, request, chosen, screen)
@@ -124,3 +128,12 @@ def checked_limit(limit: int | None) -> int | None:
     if limit is not None and limit < 1:
         raise SettingsError(f"--limit {limit}: give a number of images from 1, or leave it out to label all")
     return limit
+
+
+def checked_hours(hours: float | None) -> float | None:
+    """The hours, if they are a time; else a SettingsError."""
+    if hours is not None and not 0 < hours < float("inf"):
+        raise SettingsError(
+            f"--max-hours {hours:g}: give a number of hours over 0, or leave it out to take all the time needed"
+        )
+    return hours

@@ -62,6 +62,15 @@ AsJson = Annotated[
         "--json", help="Print counts and exit code as one JSON object, and all else on standard error."
     ),
 ]
+MaxHours = Annotated[
+    float | None,
+    typer.Option(
+        "--max-hours",
+        metavar="H",
+        help="Take no more work after so many hours, and publish what is done.",
+        show_default=False,
+    ),
+]
 SHARED = {
     "root": Root,
     "collection": Collection,

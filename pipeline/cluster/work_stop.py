@@ -34,6 +34,12 @@ class WorkStop:
         """Whether no more work is to be taken."""
         return self.asked or (self.deadline_s is not None and time.monotonic() >= self.deadline_s)
 
+    def at_most(self, seconds: float) -> float:
+        """The seconds, or those that are left until the deadline if they are fewer."""
+        return (
+            seconds if self.deadline_s is None else max(0.0, min(seconds, self.deadline_s - time.monotonic()))
+        )
+
     def check(self) -> None:
         """More work may be taken; otherwise WorkStoppedError."""
         if self.is_due:

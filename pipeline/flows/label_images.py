@@ -30,7 +30,7 @@ from laketag.pipeline.flows.plan_run import (
     plan_run,
 )
 from laketag.pipeline.flows.stop_rule import stop_if_hopeless
-from laketag.pipeline.lake.lease import Lease, hold_lease
+from laketag.pipeline.lake.lease import Lease, LeaseTimes, hold_lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Published, publish
 from laketag.pipeline.lake.runs import read_runs
@@ -81,7 +81,8 @@ def label_images(
     named_address()  # refuses an impossible RAY_ADDRESS before anything is looked up or downloaded
     classifier = look_up_classifier(lake, request, settings, screen)
     collection, fingerprint = request.collection, classifier.fingerprint
-    with hold_lease(lake, collection + run_suffix(collection, fingerprint), screen.say) as lease:
+    times = LeaseTimes(wait_s=request.stop.at_most(request.wait_s))
+    with hold_lease(lake, collection + run_suffix(collection, fingerprint), screen.say, times) as lease:
 
         def finish(run: Run, unlabelled: pl.DataFrame) -> list[Published]:
             labelling = Labelling(

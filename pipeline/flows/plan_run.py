@@ -50,6 +50,8 @@ class LabelRequest:
     """Whether a single failed image makes the exit code that of failed images."""
     stop: WorkStop = field(default_factory=WorkStop, compare=False)
     """From when on the call takes no more work, and publishes what is done."""
+    wait_s: float = 0.0
+    """How long to wait for another process that labels the same images."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ class LeaseTimes:
     heartbeat_s: float = 10.0
     expires_after_s: float = 45.0
     settle_s: float = 1.0  # of several processes that take it over within this time, the last one holds it
+    wait_s: float = 0.0  # how long to wait for a holder that is alive
 
 
 DEFAULT_TIMES = LeaseTimes()
@@ -113,18 +114,24 @@ def _heartbeat(lease: Lease, heartbeat_s: float) -> Iterator[None]:
 def _acquire(lease: Lease, show: Callable[[str], None], times: LeaseTimes) -> None:
     storage = lease.lake.storage
     watched: dict[str, Any] | None = None
-    began_s = time.monotonic()
+    began_s = seen_s = time.monotonic()
+    waits = False
     while not create_bytes(lease.url, _content(lease.writer), storage):
         holder = read_json(lease.url, storage)
         if holder is None:  # released since
             continue
         who = f"process {holder['pid']} on {holder['host']}"
+        now_s = time.monotonic()
         if watched not in (None, holder):
-            raise BusyError(
-                f"{who} works on the same collection and classifier (lease {lease.url}, heartbeat {holder['beat']}); "
-                "wait until it is done, or stop it and run the same command again"
-            )
-        if _has_ended(holder) or time.monotonic() - began_s > times.expires_after_s:
+            if now_s - began_s >= times.wait_s:
+                raise BusyError(
+                    f"{who} works on the same collection and classifier (lease {lease.url}, heartbeat {holder['beat']}); "
+                    "wait until it is done, or stop it and run the same command again"
+                )
+            if not waits:
+                show(f"{who} is at work; waiting up to {times.wait_s / 60:g} min for its end")
+            waits, seen_s = True, now_s
+        if _has_ended(holder) or now_s - seen_s > times.expires_after_s:
             write_bytes(lease.url, _content(lease.writer), storage)
             time.sleep(times.settle_s)
             if lease.is_ours():

@@ -2,6 +2,7 @@ import json
 import multiprocessing
 import os
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,21 @@ def test_a_holder_that_is_alive_keeps_the_lease(lake) -> None:
     ):
         pass
     assert not held.lost.is_set()
+
+
+def test_a_process_that_waits_holds_the_lease_once_its_holder_is_done(lake) -> None:
+    with ExitStack() as holder:
+        holder.enter_context(hold_lease(lake, "x", times=LeaseTimes(heartbeat_s=0.1)))
+        said: list[str] = []
+
+        def show(sentence: str) -> None:
+            said.append(sentence)
+            if "waiting up to 1 min" in sentence:
+                holder.close()
+
+        with hold_lease(lake, "x", show, LeaseTimes(wait_s=60.0)) as held:
+            held.check()
+    assert len(said) == 2
 
 
 def test_different_names_do_not_disturb_each_other(lake) -> None:
