@@ -1,9 +1,6 @@
 """Writing one file so that readers find all of it or nothing, and of many writers that create it exactly one wins."""
 
-import os
-import tempfile
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,6 +8,7 @@ from typing import Any
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import StorageError
 from laketag.pipeline.store.errors import read_answer, store_errors
+from laketag.pipeline.store.placed_files import create, placed_file, replace
 from laketag.pipeline.store.schemes import is_remote, open_filesystem
 
 CONFLICT_ATTEMPTS = 5
@@ -23,7 +21,8 @@ def write_bytes(url: str, data: bytes, storage: StorageSettings) -> None:
         if is_remote(url):
             filesystem.pipe_file(path, data, chunksize=_one_put(data))
         else:
-            _place(data, path, os.replace)
+            with placed_file(Path(path), replace) as file:
+                file.write(data)
 
 
 def create_bytes(url: str, data: bytes, storage: StorageSettings) -> bool:
@@ -44,30 +43,11 @@ def create_bytes(url: str, data: bytes, storage: StorageSettings) -> bool:
 
 
 def _create_file(path: str, data: bytes) -> bool:
-    """Whether the file was created: a hard link fails where the name exists."""
-    with suppress(FileExistsError):
-        _place(data, path, os.link)
+    """Whether the file was created; not if the name exists."""
+    with suppress(FileExistsError), placed_file(Path(path), create) as file:
+        file.write(data)
         return True
     return False
-
-
-def _place(data: bytes, path: str, place: Callable[[str, str], None]) -> None:
-    """``place`` gives a complete temporary file its name; the temporary file is gone, also after an error.
-
-    The temporary name begins with a dot, so that no reader takes the file for a table.
-    """
-    folder = Path(path).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=folder)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        place(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def _create_object(filesystem: Any, path: str, data: bytes) -> bool:

@@ -1,15 +1,18 @@
 """What a store answered, as an error that names the URL and the fix."""
 
 import errno
+import platform
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from laketag.pipeline.errors import AccessError, LaketagError, StorageError
 from laketag.pipeline.store.locations import parse_url
 from laketag.pipeline.store.s3_access import no_credentials
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 OBJECT_STORES = ("s3", "gs", "az")
 """Whose clients are known; filesystems of other schemes raise errors of any library."""
 CLIENT_LIBRARIES = ("botocore", "aiobotocore", "s3fs", "obstore", "aiohttp", "fsspec")
@@ -59,12 +62,16 @@ def store_errors(url: str) -> Iterator[None]:
 
 def translate(url: str, error: BaseException) -> StorageError | None:
     """The StorageError that explains the error and names the URL, or None if it is no error of a store or disk."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
         return StorageError(
-            f"{url}: no space is left on the device; free some and run the same command again"
+            f"{url}: {describe_full_disk(error, url)}; free space there and run the same command again"
         )
     if not parse_url(url).is_local:
         return _translate_remote(url, error)
+    if isinstance(error, OSError) and error.errno == errno.EROFS:
+        return StorageError(
+            f"{url}: its filesystem is mounted read-only; mount it for writing, or name another folder"
+        )
     if isinstance(error, PermissionError):
         return StorageError(f"{url}: this user lacks the permission; change the rights of the file or folder")
     if isinstance(error, FileNotFoundError):
@@ -74,6 +81,18 @@ def translate(url: str, error: BaseException) -> StorageError | None:
             f"{url}: {error.strerror or error}; repair the disk or correct the path, and run the same command again"
         )
     return None
+
+
+def describe_full_disk(error: OSError, path: str) -> str:
+    """Which disk is full, or whose quota is used up: that of the file that the error names, or of the path."""
+    named = error.filename if isinstance(error.filename, str) else path
+    if not parse_url(named).is_local:
+        return f"no space is left on a disk of {platform.node()}"
+    disk = next(
+        place for place in (Path(named).absolute(), *Path(named).absolute().parents) if place.is_mount()
+    )
+    what = "this user's quota is used up on" if error.errno == errno.EDQUOT else "no space is left on"
+    return f"{what} the disk that is mounted at {disk} on {platform.node()}"
 
 
 def no_cloud_credentials(url: str, error: BaseException) -> AccessError | None:
