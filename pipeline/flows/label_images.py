@@ -23,6 +23,7 @@ from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.label_report import LabelReport, make_report
 from laketag.pipeline.flows.plan_run import (
     LabelRequest,
+    Resumed,
     find_resumable,
     find_unlabelled,
     find_work,
@@ -100,22 +101,24 @@ def label_images(
 
         published: list[Published] = []
         resumed = 0
-        finished = read_runs(lake, collection, fingerprint)["run_id"]
-        remove_leftovers(lake, collection, fingerprint, finished)
-        for unfinished, unlabelled in find_resumable(lake, request, fingerprint, finished, screen):
+        finished = read_runs(lake)
+        remove_leftovers(lake, collection, fingerprint, finished["run_id"])
+        for unfinished, unlabelled in find_resumable(lake, request, fingerprint, finished["run_id"], screen):
             screen.say(f"going on with run {unfinished.run_id}, planned {unfinished.started_at[:19]} UTC")
             published += finish(unfinished, unlabelled)
             resumed += unlabelled.height
         # plan: the rows of the index minus what finished runs have done, frozen in staging
         screen.wait("comparing the index with what is labelled")
-        work = find_work(lake, request, fingerprint, resumed=resumed)
+        finished = pl.concat([finished, *(run.row for run in published)])
+        work = find_work(lake, request, fingerprint, finished, Resumed(resumed))
         left = work.pending
         if not (work.rows.is_empty() or request.stop.is_due):
             # once only: what fails for a transient reason is for the next call
             last = finish(plan_run(lake, work, classifier, settings), work.rows)
             left = sum(one.run.left for one in last) if last else left
             published += last
-        return make_report(lake, work, settings, published, left)
+            finished = pl.concat([finished, *(run.row for run in last)])
+        return make_report(work, settings, finished, published, left)
 
 
 def finish_run(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progress) -> list[Published]:

@@ -10,9 +10,8 @@ import polars as pl
 from laketag.pipeline.config import Settings
 from laketag.pipeline.errors import ExitCode, describe_ending
 from laketag.pipeline.flows.plan_run import LabelRequest, Work
-from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Published
-from laketag.pipeline.lake.runs import current_runs, read_runs
+from laketag.pipeline.lake.runs import current_runs, select_runs_of
 from laketag.pipeline.progress.estimate import Estimate
 from laketag.pipeline.progress.progress import Progress
 
@@ -113,12 +112,19 @@ class LabelReport:
 
 
 def make_report(
-    lake: Lake, work: Work, settings: Settings, published: Sequence[Published] = (), left: int | None = None
+    work: Work,
+    settings: Settings,
+    finished: pl.DataFrame,
+    published: Sequence[Published] = (),
+    left: int | None = None,
 ) -> LabelReport:
-    """The report after these runs were published and this work was found; ``left``: images that still have no label."""
+    """The report after these runs were published and this work was found; ``finished`` are all runs, also the published ones.
+
+    ``left``: images that still have no label.
+    """
     left = work.left if left is None else left
-    runs = read_runs(lake, work.request.collection)
-    of_set = runs.filter(pl.col("description_set") == work.request.description_set)
+    of_collection = select_runs_of(finished, work.request.collection)
+    of_set = of_collection.filter(pl.col("description_set") == work.request.description_set)
     others = of_set.filter(pl.col("classifier") != work.classifier)
     rates = [one.images_per_s for one in published if one.images_per_s]
     price = settings.run.price_per_hour

@@ -15,6 +15,7 @@ from laketag.pipeline.flows.classifier_name import name_as_in_lake
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.lake.plan import draw_sample, find_pending
+from laketag.pipeline.lake.runs import select_runs_of
 from laketag.pipeline.lake.snapshots import latest_snapshot
 from laketag.pipeline.lake.staging import (
     Run,
@@ -75,6 +76,19 @@ class Work:
         return self.pending - self.rows.height
 
 
+@dataclass(frozen=True)
+class Resumed:
+    """What a call does before its new run: unfinished runs."""
+
+    images: int = 0
+    """How many images they had left, which count towards the limit."""
+    planned: pl.DataFrame | None = None
+    """Their plans (schemas.Plan), if they are not finished yet."""
+
+
+NOTHING_RESUMED = Resumed()
+
+
 def look_up_classifier(
     lake: Lake, request: LabelRequest, settings: Settings, screen: Screen
 ) -> ChosenClassifier:
@@ -90,20 +104,20 @@ def find_work(
     lake: Lake,
     request: LabelRequest,
     fingerprint: str,
-    *,
-    resumed: int = 0,
-    planned: pl.DataFrame | None = None,
+    finished: pl.DataFrame,
+    resumed: Resumed = NOTHING_RESUMED,
 ) -> Work:
-    """What is to do in the newest snapshot: the pending images that no other plan (rows of schemas.Plan) has.
+    """What is to do in the newest snapshot: the pending images that no other plan has.
 
-    ``resumed`` images, which runs of this call label first, count towards the limit.
+    ``finished`` are the lake's finished runs, or at least those of the collection and classifier.
     """
     snapshot = latest_snapshot(lake, request.collection)
-    pending = find_pending(lake, snapshot, request.collection, fingerprint, request.retry)
+    own = select_runs_of(finished, request.collection, fingerprint)
+    pending = find_pending(lake, snapshot, own, request.retry)
     rows = pending.rows
-    if planned is not None:
-        rows = rows.join(planned, on=["image_id", "etag"], how="anti", maintain_order="left")
-    limit = None if request.limit is None else max(0, request.limit - resumed)
+    if resumed.planned is not None:
+        rows = rows.join(resumed.planned, on=["image_id", "etag"], how="anti", maintain_order="left")
+    limit = None if request.limit is None else max(0, request.limit - resumed.images)
     return Work(
         request=request,
         classifier=fingerprint,

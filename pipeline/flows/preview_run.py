@@ -12,6 +12,7 @@ from laketag.pipeline.flows.label_report import LabelReport, Preview, make_repor
 from laketag.pipeline.flows.plan_run import (
     REVISIONS,
     LabelRequest,
+    Resumed,
     find_resumable,
     find_work,
     kept_settings,
@@ -47,13 +48,14 @@ def preview_run(lake: Lake, request: LabelRequest, settings: Settings, screen: S
     with store_errors(lake.root):
         planned = pl.concat(plans).collect() if plans else None
     left = {run.run_id: unlabelled.height for run, unlabelled in unfinished}
-    work = find_work(lake, request, classifier.fingerprint, resumed=sum(left.values()), planned=planned)
+    resumed = Resumed(sum(left.values()), planned)
+    work = find_work(lake, request, classifier.fingerprint, every, resumed)
     reasons = count_reasons(lake, work.rows, own, others)
     measured = pl.concat([of_method, own]).filter(
         pl.col("images_per_s") > 0
     )  # the last one is of this classifier, if any
     rates = measured.select("images_per_s", "run_id").rows()[-1:]
-    images = work.rows.height + sum(left.values())
+    images = work.rows.height + resumed.images
     preview = Preview(
         planned=work.rows.height,
         reasons={str(reason): images for reason, images in reasons.items()},
@@ -64,7 +66,7 @@ def preview_run(lake: Lake, request: LabelRequest, settings: Settings, screen: S
         estimate=Estimate(images, rates[0][0], settings.run.price_per_hour) if rates else None,
         rate_of=rates[0][1] if rates else None,
     )
-    return replace(make_report(lake, work, settings), preview=preview)
+    return replace(make_report(work, settings, every), preview=preview)
 
 
 def name_differences(

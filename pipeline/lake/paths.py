@@ -4,7 +4,7 @@
 image index    ``index/collection=C/snapshot=T/*.parquet``
 descriptions   ``descriptions/set=S/version=V/descriptions.parquet``
 labels         ``labels/collection=C/classifier=F/run=R/*.parquet``
-runs           ``runs/R.parquet``
+runs           ``runs/R.parquet``, ``runs/fold-NNNNNN.parquet``
 staging        ``staging/R/…``: the plan and unpublished parts of an unfinished run
 =============  =====================================================
 """
@@ -56,6 +56,10 @@ class Lake:
     def run(self, run_id: str) -> str:
         """The file of a finished run; until it exists, the run is not finished."""
         return self.path("runs", f"{run_id}.parquet")
+
+    def fold(self, number: int) -> str:
+        """The file that holds the rows of many finished runs; the fold with the highest number counts."""
+        return self.path("runs", f"fold-{number:06d}.parquet")
 
     def staging(self, run_id: str) -> str:
         """The folder of an unfinished run."""

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import polars as pl
 
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.runs import read_runs, scan_labels, scan_newest
+from laketag.pipeline.lake.runs import scan_labels, scan_newest
 from laketag.pipeline.lake.snapshots import Snapshot, scan_snapshot
 from laketag.pipeline.store.errors import store_errors
 from laketag.schemas import PERMANENT_FAILURES, Plan
@@ -32,17 +32,17 @@ class Pending:
     """The images of the index that are done but have no label, by reason, the most frequent first."""
 
 
-def find_pending(
-    lake: Lake, snapshot: Snapshot, collection: str, fingerprint: str, retry: Iterable[str] = ()
-) -> Pending:
-    """The rows of the snapshot that no finished run of this classifier has done in this version of the image.
+def find_pending(lake: Lake, snapshot: Snapshot, runs: pl.DataFrame, retry: Iterable[str] = ()) -> Pending:
+    """The rows of the snapshot that none of the runs has done in this version of the image.
+
+    The runs are all that have finished for the collection and classifier, in the order of read_runs.
 
     An image is done if its newest row has this etag and either a label or a permanent failure whose reason is not in
     ``retry``. Transient failures are always tried again.
     """
     final = set(PERMANENT_FAILURES) - set(retry)
     done = (
-        scan_newest(lake, read_runs(lake, collection, fingerprint))
+        scan_newest(lake, runs)
         .with_columns(pl.col("failure").cast(pl.String))
         .filter(pl.col("failure").is_null() | pl.col("failure").is_in(final))
         .select("image_id", "etag", "failure")

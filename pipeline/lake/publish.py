@@ -31,6 +31,8 @@ class Published:
     folder: str
     images_per_s: float
     """Images done in a second; 0 if only the publication was left to do."""
+    row: pl.DataFrame
+    """The run's row (schemas.Runs)."""
 
 
 def publish(
@@ -71,15 +73,14 @@ def publish(
         "writer": lease.writer,
         "laketag_version": laketag_version(),
     }
+    rows = pl.DataFrame([row], schema=Runs.create_empty().schema)
     lease.check()
-    if not create_table(
-        pl.DataFrame([row], schema=Runs.create_empty().schema), lake.run(run.run_id), Runs, lake.storage
-    ):
+    if not create_table(rows, lake.run(run.run_id), Runs, lake.storage):
         raise BusyError(
             f"run {run.run_id} was finished by another process; its labels are complete, nothing is left to do"
         )
     remove_folder(lake.staging(run.run_id), lake.storage)
-    return Published(run, ledger, folder, images_per_s)
+    return Published(run, ledger, folder, images_per_s, rows)
 
 
 def _leave_undone(lake: Lake, run: Run, plan: pl.DataFrame, parts: Sequence[str]) -> tuple[Run, pl.DataFrame]:

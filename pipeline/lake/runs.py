@@ -1,30 +1,101 @@
-"""Finished runs, and the label files that they published."""
+"""Finished runs, and the label files that they published.
+
+A run commits itself as ``runs/R.parquet``. ``runs/fold-NNNNNN.parquet`` holds the rows of many runs
+(laketag.pipeline.lake.run_folds). The fold with the highest number counts, and beside it the files of runs that are
+not in it; a file of a run that is in it is about to be removed.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import polars as pl
 
+from laketag.pipeline.errors import StorageError
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.tables import read_table, scan_table
+from laketag.pipeline.lake.tables import decode_table, scan_table
+from laketag.pipeline.store.files import read_files
 from laketag.pipeline.store.folders import list_files
 from laketag.schemas import Labels, Runs
+
+FOLD = re.compile(r"fold-(\d+)\.parquet")
+LISTINGS = 5
+"""How often the runs are listed anew because a fold has removed files since."""
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """The finished runs and the files that they were read from."""
+
+    rows: pl.DataFrame
+    """schemas.Runs, in the order in which the runs finished."""
+    fold: int
+    """The number of the fold that was read; 0 if there was none."""
+    files: tuple[str, ...]
+    """All files of the table, also those of older folds and of runs that are in the fold."""
 
 
 def read_runs(lake: Lake, collection: str | None = None, fingerprint: str | None = None) -> pl.DataFrame:
     """The finished runs (schemas.Runs) of the collection and of the classifier with this fingerprint, or of all.
 
-    They are in the order in which they finished.
+    They are in the order in which they finished. A command reads them once: one listing, one read of the fold, and one
+    of each run that finished after it was written.
     """
-    files = list_files(lake.path("runs"), lake.storage)
-    runs = read_table(files, Runs, lake.storage) if files else Runs.create_empty()
+    return select_runs_of(read_run_table(lake).rows, collection, fingerprint)
+
+
+def select_runs_of(
+    runs: pl.DataFrame, collection: str | None = None, fingerprint: str | None = None
+) -> pl.DataFrame:
+    """Those of the runs that are of the collection and of the classifier with this fingerprint, in the same order."""
     if collection is not None:
         runs = runs.filter(pl.col("collection") == collection)
     if fingerprint is not None:
         runs = runs.filter(pl.col("classifier") == fingerprint)
-    return runs.sort("finished_at", "run_id")
+    return runs
+
+
+def read_run_table(lake: Lake) -> RunTable:
+    """All finished runs, and what rewrite_runs has to know about their files."""
+    for _ in range(LISTINGS):
+        files = list_files(lake.path("runs"), lake.storage)
+        folds = {int(found[1]): url for url in files if (found := FOLD.fullmatch(_name(url)))}
+        number = max(folds, default=0)
+        singles = [url for url in files if not FOLD.fullmatch(_name(url))]
+        try:
+            folded = _read(lake, [folds[number]] if number else [])
+            known = set(folded["run_id"])
+            others = _read(lake, [url for url in singles if _run_id(url) not in known])
+        except FileNotFoundError:
+            continue
+        rows = pl.concat([folded, others]).sort("finished_at", "run_id")
+        return RunTable(rows, number, tuple(files))
+    raise StorageError(
+        f"{lake.path('runs')}: its files were removed {LISTINGS} times while they were read; "
+        "run the same command again"
+    )
+
+
+def _read(lake: Lake, urls: Sequence[str]) -> pl.DataFrame:
+    if not urls:
+        return Runs.create_empty()
+    return decode_table(read_files(urls, lake.storage), Runs, urls)
+
+
+def _name(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
+def _run_id(url: str) -> str:
+    return PurePosixPath(_name(url)).stem
 
 
 def label_files(lake: Lake, runs: pl.DataFrame) -> list[str]:
-    """URLs of the label files that these runs published."""
-    return [f"{lake.root}/{file}" for file in runs["files"].explode().drop_nulls()]
+    """URLs of the label files that hold the rows of these runs, each once; some may hold rows of other runs, too."""
+    return [
+        f"{lake.root}/{file}" for file in runs["files"].explode().drop_nulls().unique(maintain_order=True)
+    ]
 
 
 def scan_newest(lake: Lake, runs: pl.DataFrame) -> pl.LazyFrame:
@@ -59,4 +130,13 @@ def current_runs(runs: pl.DataFrame) -> pl.DataFrame:
 def scan_labels(lake: Lake, runs: pl.DataFrame) -> pl.LazyFrame:
     """All rows that these runs published (schemas.Labels), lazily, including rows that later runs replaced."""
     files = label_files(lake, runs)
-    return scan_table(files, Labels, lake.storage) if files else Labels.create_empty(lazy=True)
+    if not files:
+        return Labels.create_empty(lazy=True)
+    rows = scan_table(files, Labels, lake.storage)
+    if all(f"/run={run_id}/" in file for run_id, files in _files_of(runs) for file in files):
+        return rows
+    return rows.filter(pl.col("run_id").is_in(runs["run_id"].to_list()))  # compacted files are shared
+
+
+def _files_of(runs: pl.DataFrame) -> list[tuple[str, list[str]]]:
+    return runs.select("run_id", "files").rows()

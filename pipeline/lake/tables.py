@@ -72,6 +72,23 @@ def read_table(urls: str | Sequence[str], schema: type[dy.Schema], storage: Stor
     files = [urls] if isinstance(urls, str) else list(urls)
     with store_errors(files[0]):
         rows = scan_table(files, schema, storage).collect()
+    return _validated(rows, schema, files)
+
+
+def decode_table(data: Sequence[bytes], schema: type[dy.Schema], urls: Sequence[str]) -> pl.DataFrame:
+    """All rows of the files with these contents, which were read from these URLs; an InputError if they break the contract."""
+    tables = []
+    for content, url in zip(data, urls, strict=True):
+        try:
+            tables.append(_scan(content, url, schema, None).collect())
+        except pl.exceptions.PolarsError as error:
+            raise InputError(
+                f"{url}: is no Parquet file of laketag ({' '.join(str(error).split())[:150]}); remove it or restore it"
+            ) from error
+    return _validated(pl.concat(tables), schema, urls)
+
+
+def _validated(rows: pl.DataFrame, schema: type[dy.Schema], files: Sequence[str]) -> pl.DataFrame:
     try:
         return schema.validate(rows, cast=True)
     except dy.exc.ValidationError as error:
@@ -89,23 +106,30 @@ def scan_table(urls: Sequence[str], schema: type[dy.Schema], storage: StorageSet
     Columns get the contract's dtypes, but values are not checked: each was checked when it was written. The files are
     listed one by one because polars fails on a folder that contains anything but Parquet.
     """
+    with store_errors(urls[0]):
+        return _scan(list(urls), urls[0], schema, polars_options(urls[0], storage))
+
+
+def _scan(
+    sources: list[str] | bytes, url: str, schema: type[dy.Schema], options: dict[str, str] | None
+) -> pl.LazyFrame:
+    """All rows of these files, or of the file with this content, which errors call by the URL, with the columns and dtypes of the contract."""
     scan = partial(
         pl.scan_parquet,
-        list(urls),
-        storage_options=polars_options(urls[0], storage),
+        sources,
+        storage_options=options,
         glob=False,
         hive_partitioning=False,
         credential_provider=None,
         missing_columns="insert",
         extra_columns="ignore",
     )
-    with store_errors(urls[0]):
-        found = scan().collect_schema()
+    found = scan().collect_schema()
     wanted = schema.create_empty().schema
     columns = schema.columns()
     if missing := [name for name in wanted if name not in found and not columns[name].nullable]:
         raise InputError(
-            f"{urls[0]}: is no table of {schema.__name__}, it lacks {', '.join(missing)}; "
+            f"{url}: is no table of {schema.__name__}, it lacks {', '.join(missing)}; "
             "write it with this version of laketag"
         )
     stored = {name: found[name] if name in found else _as_stored(dtype) for name, dtype in wanted.items()}

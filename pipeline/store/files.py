@@ -1,6 +1,8 @@
-"""Reading and removing single small files of our own; laketag.pipeline.store.atomic_write writes them."""
+"""Reading and removing small files of our own; laketag.pipeline.store.atomic_write writes them."""
 
 import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -8,6 +10,8 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import StorageError
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.schemes import open_filesystem
+
+READS_AT_ONCE = 16
 
 
 def read_json(url: str, storage: StorageSettings) -> dict[str, Any] | None:
@@ -26,6 +30,24 @@ def read_json(url: str, storage: StorageSettings) -> dict[str, Any] | None:
             "remove it and run the same command again"
         ) from None
     return content
+
+
+def read_files(urls: Sequence[str], storage: StorageSettings) -> list[bytes]:
+    """The whole content of each file, by one request for each; a FileNotFoundError if one is gone."""
+
+    def read(url: str) -> bytes:
+        filesystem, path = open_filesystem(url, storage)
+        with store_errors(url):
+            try:
+                return bytes(filesystem.cat_file(path))
+            except FileNotFoundError as error:
+                gone = error
+        raise gone  # outside, where it stays what it is
+
+    if len(urls) <= 1:
+        return [read(url) for url in urls]
+    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+        return list(pool.map(read, urls))
 
 
 def remove_file(url: str, storage: StorageSettings) -> None:

@@ -22,6 +22,7 @@ from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.publish import publish
+from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.staging import Run, scan_plan, write_part
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
@@ -75,7 +76,9 @@ def measure(folder: Path, images: str, root: str, model: Path, env: dict[str, st
     describe_classes(lake, "s", DescriptionFile(str(folder / "classes.txt")), settings, QUIET)
     request = LabelRequest(collection="c", description_set="s")
     classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
-    planned = plan_run(lake, find_work(lake, request, classifier.fingerprint), classifier, settings)
+    planned = plan_run(
+        lake, find_work(lake, request, classifier.fingerprint, read_runs(lake)), classifier, settings
+    )
     pretend_to_label(lake, planned)
     label_images(lake, request, settings, QUIET)  # imports and clients are warm after it
     began = time.perf_counter()

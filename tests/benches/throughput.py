@@ -28,6 +28,7 @@ from laketag.pipeline.images.read_source import Source
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake, open_lake
+from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.staging import Run, scan_plan
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
@@ -74,7 +75,7 @@ def run() -> None:
                 describe_classes(lake, "s", DescriptionFile(str(classes)), settings, QUIET)
                 classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
                 request = LabelRequest(collection="c", description_set="s")
-                work = find_work(lake, request, classifier.fingerprint)
+                work = find_work(lake, request, classifier.fingerprint, read_runs(lake))
                 planned = plan_run(lake, work, classifier, settings)
                 with hold_lease(lake, "bench") as lease:
                     flow = measure_flow(

@@ -18,6 +18,7 @@ from laketag.pipeline.flows.plan_run import LabelRequest, find_unlabelled, find_
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
 
@@ -29,7 +30,9 @@ def main(root: str, settings_file: str) -> None:
     lake = open_lake(root, settings.storage)
     classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
     request = LabelRequest(collection="c", description_set="s")
-    run = plan_run(lake, find_work(lake, request, classifier.fingerprint), classifier, settings)
+    run = plan_run(
+        lake, find_work(lake, request, classifier.fingerprint, read_runs(lake)), classifier, settings
+    )
     with ray_runtime() as runtime, hold_lease(lake, "test") as lease:
         cuda = decide_resources(runtime, settings.run, run.planned)
         assert cuda.gpus_per_actor == 1

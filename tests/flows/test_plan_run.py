@@ -10,11 +10,13 @@ from laketag.pipeline.config import BackboneSettings, Settings, StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.flows.plan_run import (
     LabelRequest,
+    Resumed,
     find_resumable,
     find_work,
     look_up_classifier,
 )
 from laketag.pipeline.lake.paths import Lake, open_lake
+from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.snapshots import write_snapshot
 from laketag.pipeline.lake.staging import run_suffix, write_part
 from laketag.pipeline.screen import Screen
@@ -47,7 +49,7 @@ def test_an_unknown_collection_or_set_is_refused_before_models_are_looked_up(lak
 
 def work_ids(lake: Lake, limit: int | None, resumed: int = 0) -> list[str]:
     request = LabelRequest(collection=RUN.collection, description_set=RUN.description_set, limit=limit)
-    work = find_work(lake, request, RUN.classifier, resumed=resumed)
+    work = find_work(lake, request, RUN.classifier, read_runs(lake), Resumed(resumed))
     assert work.rows.height + work.left == work.pending
     return work.rows["image_id"].to_list()
 

@@ -20,6 +20,7 @@ from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.publish import publish
+from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.staging import scan_plan, write_part
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
@@ -74,7 +75,9 @@ def test_old_labels_stay_current_until_the_new_run_is_published(
 
     old = current()
     request = LabelRequest(collection="drawings", description_set="drawings")
-    run = plan_run(lake, find_work(lake, request, classifier.fingerprint), classifier, SETTINGS)
+    run = plan_run(
+        lake, find_work(lake, request, classifier.fingerprint, read_runs(lake)), classifier, SETTINGS
+    )
     plan = scan_plan(lake, run.run_id).collect()
     rows = [label_row(name, run_id=run.run_id) for name in plan["image_id"]]
     write_part(lake, run.run_id, label_frame(rows).with_columns(plan["etag"]))
@@ -93,7 +96,9 @@ def test_an_unfinished_run_comes_first_and_counts_towards_the_limit(
     lake: Lake, classifier: ChosenClassifier
 ) -> None:
     request = LabelRequest(collection="drawings", description_set="drawings", limit=4)
-    run = plan_run(lake, find_work(lake, request, classifier.fingerprint), classifier, SETTINGS)
+    run = plan_run(
+        lake, find_work(lake, request, classifier.fingerprint, read_runs(lake)), classifier, SETTINGS
+    )
     for limit, planned, left in ((None, 10, 0), (4, 0, 10), (6, 2, 8)):
         report = preview(lake, limit)
         assert report.preview is not None

@@ -12,6 +12,7 @@ from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.flows.plan_run import LabelRequest, find_work, plan_run
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.settings_file import read_settings
 from tests.end_to_end.command_line import Outcome, one_line, run_laketag
 from tests.end_to_end.lakes import index_named, label, put_all, put_described
@@ -65,7 +66,9 @@ def test_a_sample_is_resumed_then_the_rest_is_labelled_and_a_run_without_a_label
         LabelRequest(collection="c", description_set="s", limit=2),
     )
     classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
-    run = plan_run(lake, find_work(lake, request, classifier.fingerprint), classifier, settings)
+    run = plan_run(
+        lake, find_work(lake, request, classifier.fingerprint, read_runs(lake)), classifier, settings
+    )
     command = (*label(root), "--settings", str(tiny_settings), "--json")
 
     done = run_laketag(*command, "--limit", "2")

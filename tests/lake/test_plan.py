@@ -18,7 +18,7 @@ SAMPLE = ["02", "24", "29", "33", "36"]
 def find(lake: Lake, rows: pl.DataFrame, *retry: str, classifier: str = RUN.classifier) -> Pending:
     """What a run over an index with these rows has to do."""
     snapshot = write_snapshot(lake, RUN.collection, [rows])
-    return find_pending(lake, snapshot, RUN.collection, classifier, retry)
+    return find_pending(lake, snapshot, read_runs(lake, RUN.collection, classifier), retry)
 
 
 def pending(lake: Lake, rows: pl.DataFrame, *retry: str) -> str:

@@ -1,0 +1,46 @@
+"""Rewriting the table of runs: compact, clean and forget commit through this one function.
+
+Killed at any moment, a rewrite leaves either the rows of before or those of after. Runs that finish meanwhile stay.
+"""
+
+import polars as pl
+
+from laketag.pipeline.errors import BusyError
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.runs import RunTable
+from laketag.pipeline.lake.tables import create_table
+from laketag.pipeline.store.files import remove_file
+from laketag.schemas import Runs
+
+
+def rewrite_runs(lake: Lake, before: RunTable, after: pl.DataFrame) -> None:
+    """The table of runs has the rows ``after`` instead of ``before.rows``, by one conditional write of a fold.
+
+    ``before`` is what read_run_table returned; ``after`` are its rows (schemas.Runs), changed or without some of them.
+    If another process has rewritten the table since, nothing is changed and BusyError is raised: read it and try again.
+
+    Write the label files that ``after`` names before, and remove those that only ``before`` names afterwards. What
+    readers in flight may still need is left to ``clean``.
+    """
+    number = before.fold + 1
+    if before.rows.join(after, on="run_id", how="anti").height:
+        # a run that is left out would come back with its own file, so first no run has a file of its own
+        _create_fold(lake, number, before.rows)
+        _remove(lake, before.files)
+        before = RunTable(before.rows, number, (lake.fold(number),))
+        number += 1
+    _create_fold(lake, number, after)
+    _remove(lake, before.files)
+
+
+def _create_fold(lake: Lake, number: int, rows: pl.DataFrame) -> None:
+    if not create_table(rows.sort("finished_at", "run_id"), lake.fold(number), Runs, lake.storage):
+        raise BusyError(
+            f"{lake.fold(number)} was written by another process, which compacts, cleans or forgets; "
+            "run the same command again when it is done"
+        )
+
+
+def _remove(lake: Lake, files: tuple[str, ...]) -> None:
+    for url in files:
+        remove_file(url, lake.storage)
