@@ -113,7 +113,7 @@ def scan_table(urls: Sequence[str], schema: type[dy.Schema], storage: StorageSet
 def _scan(
     sources: list[str] | bytes, url: str, schema: type[dy.Schema], options: dict[str, str] | None
 ) -> pl.LazyFrame:
-    """All rows of these files, or of the file with this content, which errors call by the URL, with the columns and dtypes of the contract."""
+    """All rows of these files, or of the file with this content, as the contract has them; errors name the URL."""
     scan = partial(
         pl.scan_parquet,
         sources,
