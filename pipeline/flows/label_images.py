@@ -80,7 +80,7 @@ def label_images(
     worked on, which shows how far it came, also after an error.
     """
     named_address()  # refuses an impossible RAY_ADDRESS before anything is looked up or downloaded
-    classifier = look_up_classifier(lake, request, settings, screen)
+    classifier = look_up_classifier(lake, request, settings, screen, read_runs(lake))
     collection, fingerprint = request.collection, classifier.fingerprint
     times = LeaseTimes(wait_s=request.stop.at_most(request.wait_s))
     with hold_lease(lake, collection + run_suffix(collection, fingerprint), screen.say, times) as lease:
@@ -101,7 +101,9 @@ def label_images(
 
         published: list[Published] = []
         resumed = 0
-        finished = read_runs(lake)
+        finished = read_runs(
+            lake
+        )  # again: another process may have finished runs before this one had the lease
         remove_leftovers(lake, collection, fingerprint, finished["run_id"])
         for unfinished, unlabelled in find_resumable(lake, request, fingerprint, finished["run_id"], screen):
             screen.say(f"going on with run {unfinished.run_id}, planned {unfinished.started_at[:19]} UTC")

@@ -90,14 +90,14 @@ NOTHING_RESUMED = Resumed()
 
 
 def look_up_classifier(
-    lake: Lake, request: LabelRequest, settings: Settings, screen: Screen
+    lake: Lake, request: LabelRequest, settings: Settings, screen: Screen, finished: pl.DataFrame
 ) -> ChosenClassifier:
     """The classifier of the request; an InputError before models are looked up if there is no such collection or set."""
     latest_snapshot(lake, request.collection)
     embedded_set = latest_embedded_set(lake, request.description_set)
     screen.wait("looking up the models")
     classifier = choose_classifier(settings, embedded_set)
-    return name_as_in_lake(lake, request.collection, classifier, settings)
+    return name_as_in_lake(lake, request.collection, classifier, settings, finished)
 
 
 def find_work(

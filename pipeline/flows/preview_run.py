@@ -34,9 +34,9 @@ NO_MODEL: dict[str, str | None] = {"name": None, "sha256": None}
 
 def preview_run(lake: Lake, request: LabelRequest, settings: Settings, screen: Screen) -> LabelReport:
     """The report of what label_images would do and why."""
-    classifier = look_up_classifier(lake, request, settings, screen)
-    screen.wait("comparing the index with what is labelled")
     every = read_runs(lake)
+    classifier = look_up_classifier(lake, request, settings, screen, every)
+    screen.wait("comparing the index with what is labelled")
     of_method = every.filter(pl.col("method") == classifier.method)
     of_collection = every.filter(pl.col("collection") == request.collection)
     of_set = of_collection.filter(pl.col("description_set") == request.description_set)

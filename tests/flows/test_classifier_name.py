@@ -13,6 +13,7 @@ from laketag.pipeline.flows.classifier_name import name_as_in_lake
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.plan import find_pending
+from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.snapshots import latest_snapshot, write_snapshot
 from laketag.pipeline.lake.staging import freeze_plan, run_suffix
 from laketag.schemas import Plan
@@ -45,11 +46,12 @@ def write_earlier_run(lake: Lake, number: int, images: str, max_pixels: int) -> 
 
 def name_now(lake: Lake, max_pixels: int) -> str:
     settings = Settings(decode=DecodeSettings(max_pixels=max_pixels))
-    return name_as_in_lake(lake, RUN.collection, CLASSIFIER, settings).fingerprint
+    return name_as_in_lake(lake, RUN.collection, CLASSIFIER, settings, read_runs(lake)).fingerprint
 
 
 def pending(lake: Lake, name: str) -> list[str]:
-    found = find_pending(lake, latest_snapshot(lake, RUN.collection), RUN.collection, name)
+    runs = read_runs(lake, RUN.collection, name)
+    found = find_pending(lake, latest_snapshot(lake, RUN.collection), runs)
     return found.rows["image_id"].to_list()
 
 

@@ -35,7 +35,9 @@ NO_MODEL = Settings(backbone=BackboneSettings(pretrained="local-dir:/nowhere"))
 
 def look_up(lake: Lake, collection: str, set_name: str) -> None:
     screen = Screen(Console(file=io.StringIO()))
-    look_up_classifier(lake, LabelRequest(collection=collection, description_set=set_name), NO_MODEL, screen)
+    look_up_classifier(
+        lake, LabelRequest(collection=collection, description_set=set_name), NO_MODEL, screen, read_runs(lake)
+    )
 
 
 def test_an_unknown_collection_or_set_is_refused_before_models_are_looked_up(lake: Lake) -> None:
