@@ -33,6 +33,16 @@ class Runs(dy.Schema):
         nullable=True, min=0, description="planned images whose rows were removed later, by laketag forget"
     )
     files = dy.List(dy.String(), description="the run's label files, relative to the lake's root")
+    file_rows = dy.List(
+        dy.Int64(min=0, nullable=True),
+        nullable=True,
+        description="the rows in each of the files, of all runs that share it; null: of laketag 0.1.0",
+    )
+    file_sha256 = dy.List(
+        dy.String(nullable=True),
+        nullable=True,
+        description="the SHA-256 of each of the files in hex; null: of laketag 0.1.0",
+    )
     settings = dy.String(description="settings that shaped the result, as JSON")
     models = dy.String(description="names and sha256 of the weights, as JSON")
     started_at = dy.Datetime(time_unit="us", time_zone="UTC", description="when the plan was frozen, UTC")

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 import polars as pl
 
 from laketag.pipeline.errors import BusyError, LedgerError, StorageError
+from laketag.pipeline.lake.label_files import LabelFile, file_columns, store_label_file
 from laketag.pipeline.lake.lease import Lease
 from laketag.pipeline.lake.ledger import Ledger, balance, pick_outcomes
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.staging import Run, list_parts, scan_parts, scan_plan
 from laketag.pipeline.lake.tables import create_table, encode_table
-from laketag.pipeline.store.atomic_write import write_bytes
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.files import remove_file
 from laketag.pipeline.store.folders import list_files, remove_folder
@@ -58,7 +58,7 @@ def publish(
                     return None
             ledger = balance(lake, run, plan, parts)
             files = _write_files(lake, run, plan["image_id"].sort(), parts, lease)
-            _remove_others(lake, run, files)
+            _remove_others(lake, run, [file.path for file in files])
     except (StorageError, LedgerError):
         lease.check()  # a process that took the run over has published it and removed its staged parts
         raise
@@ -67,7 +67,7 @@ def publish(
         "started_at": datetime.fromisoformat(run.started_at),
         "labelled": ledger.labelled,
         "failures": [{"reason": reason, "images": images} for reason, images in ledger.failures.items()],
-        "files": files,
+        **file_columns(files),
         "finished_at": datetime.now(UTC),
         "images_per_s": images_per_s,
         "writer": lease.writer,
@@ -99,8 +99,8 @@ def _remove_others(lake: Lake, run: Run, files: Sequence[str]) -> None:
             remove_file(url, lake.storage)
 
 
-def _write_files(lake: Lake, run: Run, ids: pl.Series, parts: Sequence[str], lease: Lease) -> list[str]:
-    """The rows of the images (sorted) are in label files of ``run.rows_per_file`` rows; returns their paths under the root."""
+def _write_files(lake: Lake, run: Run, ids: pl.Series, parts: Sequence[str], lease: Lease) -> list[LabelFile]:
+    """The rows of the images (sorted) are in label files of ``run.rows_per_file`` rows."""
     folder = lake.labels(run.collection, run.classifier, run.run_id)
     count = math.ceil(len(ids) / run.rows_per_file)
     files = []
@@ -109,9 +109,9 @@ def _write_files(lake: Lake, run: Run, ids: pl.Series, parts: Sequence[str], lea
         rows = scan_parts(lake, run.run_id, parts).filter(
             pl.col("image_id").is_between(pl.lit(wanted[0]), pl.lit(wanted[-1]))
         )
-        data = encode_table(pick_outcomes(rows.collect()), Labels)  # checked when they were staged
+        picked = pick_outcomes(rows.collect())  # checked when they were staged
+        data = encode_table(picked, Labels)
         lease.check()
         url = f"{folder}/part-{number:05d}-of-{count:05d}.parquet"
-        write_bytes(url, data, lake.storage)
-        files.append(url.removeprefix(lake.root + "/"))
+        files.append(store_label_file(lake, url, data, picked.height))
     return files
