@@ -25,7 +25,7 @@ OPTIONS = SHARED | {
         typer.Option(
             "--retry",
             metavar="REASON",
-            help="Also retry images that failed for this reason, such as too_large or forbidden; may be repeated.",
+            help="Also retry images that failed for this reason, such as forbidden, and would not be retried; may be repeated.",
             show_default=False,
         ),
     ],
@@ -112,13 +112,12 @@ def label(
 
 
 def checked_reasons(reasons: Sequence[str]) -> Sequence[str]:
-    """The reasons, if all are permanent failures; else a SettingsError."""
-    from laketag.schemas import PERMANENT_FAILURES, TRANSIENT_FAILURES
+    """The reasons, if images can fail for all of them; else a SettingsError."""
+    from laketag.schemas import FAILURES
 
-    if unknown := [reason for reason in reasons if reason not in PERMANENT_FAILURES]:
+    if unknown := [reason for reason in reasons if reason not in FAILURES]:
         raise SettingsError(
-            f"--retry {unknown[0]}: not a permanent failure; choose one of {', '.join(PERMANENT_FAILURES)} "
-            f"({', '.join(TRANSIENT_FAILURES)} are retried automatically)"
+            f"--retry {unknown[0]}: no reason for which an image fails; choose one of {', '.join(FAILURES)}"
         )
     return reasons
 

@@ -37,6 +37,13 @@ def show_report(report: "LabelReport", root: str, screen: Screen) -> None:
             f"laketag query failures --root {shlex.quote(root)} --run-id {report.runs[-1].run.run_id}",
             "bold red",
         )
+    if report.given_up:
+        reasons = " ".join(f"--retry {reason}" for reason in report.given_up)
+        screen.say(
+            f"{sum(report.given_up.values()):,} images failed again and again over several runs ({_counts(report.given_up)}) "
+            f"and need {reasons} to be tried once more; see why with: laketag query failures --root {shlex.quote(root)}",
+            "yellow",
+        )
     if report.preview:
         return
     if report.labelled_last not in (None, report.classifier):

@@ -125,6 +125,8 @@ class FetchSettings(Section):
     """an object that takes longer, retries included, fails as timeout; row groups of embedded images get more"""
     attempts: int = Field(5, ge=1, le=100)
     """maximum number of attempts per object; only transient errors are retried"""
+    attempts_over_runs: int = Field(25, ge=1)
+    """an image that transient errors have failed in this many attempts, counted over runs, is retried with --retry only"""
     backoff_s: float = Field(0.2, ge=0)
     """mean wait before the first retry; doubles with each further one, with jitter"""
     max_backoff_s: float = Field(10.0, ge=0)

@@ -52,6 +52,16 @@ class Labels(dy.Schema):
     failure = dy.Enum(FAILURES, nullable=True, description="why there is no label")
     failure_detail = dy.String(nullable=True, description="what exactly went wrong, in words")
     attempts = dy.Int32(min=0, description="how often this run asked the store for the image")
+    earlier_attempts = dy.Int32(
+        nullable=True,
+        min=0,
+        description="how often earlier runs asked the store for this version in vain, if any did",
+    )
+    failure_depended_on = dy.String(
+        nullable=True,
+        description="the limit that the image exceeded, the formats that were read or the roots that were allowed; null for "
+        "failures that depend on none of them",
+    )
     run_id = dy.String(min_length=1, description="the run that wrote the row")
     labelled_at = dy.Datetime(time_unit="us", time_zone="UTC", description="when the row was made, UTC")
 

@@ -42,11 +42,13 @@ CHANGES_LABELS: Final[dict[str, dict[str, bool]]] = {
         "limit_per_class": True,
         "batch_size": False,
     },
+    "index": {"max_gone_fraction": False},
     "fetch": {  # whether an image is read, never what is in it
         "concurrency": False,
         "max_bytes": False,
         "deadline_s": False,
         "attempts": False,
+        "attempts_over_runs": False,
         "backoff_s": False,
         "max_backoff_s": False,
         "allowed_roots": False,

@@ -23,7 +23,7 @@ from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.label_report import LabelReport, make_report
 from laketag.pipeline.flows.plan_run import (
     LabelRequest,
-    Resumed,
+    OtherRuns,
     find_resumable,
     find_unlabelled,
     find_work,
@@ -112,7 +112,8 @@ def label_images(
         # plan: the rows of the index minus what finished runs have done, frozen in staging
         screen.wait("comparing the index with what is labelled")
         finished = pl.concat([finished, *(run.row for run in published)])
-        work = find_work(lake, request, fingerprint, finished, Resumed(resumed))
+        others = OtherRuns(finished, resumed)
+        work = find_work(lake, request, fingerprint, settings, others)
         left = work.pending
         if not (work.rows.is_empty() or request.stop.is_due):
             # once only: what fails for a transient reason is for the next call
@@ -196,7 +197,7 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
         )
         # write: a block of label rows in, a row for each outcome out (the receipt of the staged part); milliseconds
         .map_batches(
-            partial(write_labels, lake=lake, run_id=run.run_id),
+            partial(write_labels, lake=lake, run_id=run.run_id, fetch=settings.fetch, decode=settings.decode),
             batch_format="pyarrow",
             batch_size=None,
             num_cpus=WRITE_CPUS,

@@ -14,6 +14,7 @@ from laketag.pipeline.lake.publish import Published
 from laketag.pipeline.lake.runs import current_runs, select_runs_of
 from laketag.pipeline.progress.estimate import Estimate
 from laketag.pipeline.progress.progress import Progress
+from laketag.schemas import TRANSIENT_FAILURES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,15 @@ class LabelReport:
     """What a call would do; only of a dry run, which publishes no run."""
 
     @property
+    def given_up(self) -> dict[str, int]:
+        """Images of failed_before whose reason is transient: they failed too often and need --retry, by reason."""
+        return {
+            reason: self.failed_before[reason]
+            for reason in self.failed_before
+            if reason in TRANSIENT_FAILURES
+        }
+
+    @property
     def planned(self) -> int:
         """Images that the runs had to do."""
         return sum(published.run.planned for published in self.runs)
@@ -101,6 +111,7 @@ class LabelReport:
             "snapshot": self.snapshot,
             "index_rows": self.index_rows,
             "failed_before": self.failed_before,
+            "given_up": self.given_up,
             "planned": self.planned,
             "labelled": self.labelled,
             "failures": self.failures,

@@ -12,9 +12,11 @@ from laketag.pipeline.classifier.choose_classifier import ChosenClassifier, choo
 from laketag.pipeline.cluster.work_stop import WorkStop
 from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.classifier_name import name_as_in_lake
+from laketag.pipeline.images.failure_dependencies import failure_dependencies
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.lake.plan import draw_sample, find_pending
+from laketag.pipeline.lake.retries import RetryRules
 from laketag.pipeline.lake.runs import select_runs_of
 from laketag.pipeline.lake.snapshots import latest_snapshot
 from laketag.pipeline.lake.staging import (
@@ -44,7 +46,7 @@ class LabelRequest:
     collection: str
     description_set: str
     retry: Sequence[str] = ()
-    """Reasons of permanent failures; images that failed for one of them are tried again."""
+    """Reasons of failures; images that failed for one of them are tried again in any case."""
     limit: int | None = None
     """How many images to label; a random sample of what is pending."""
     fail_on_failures: bool = False
@@ -77,16 +79,15 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Resumed:
-    """What a call does before its new run: unfinished runs."""
+class OtherRuns:
+    """What other runs have done, and what those do that a call finishes before its new run."""
 
-    images: int = 0
-    """How many images they had left, which count towards the limit."""
+    finished: pl.DataFrame
+    """schemas.Runs: the lake's finished runs, or at least those of the collection and classifier."""
+    resumed: int = 0
+    """How many images the unfinished runs had left, which count towards the limit."""
     planned: pl.DataFrame | None = None
-    """Their plans (schemas.Plan), if they are not finished yet."""
-
-
-NOTHING_RESUMED = Resumed()
+    """The plans (schemas.Plan) of the unfinished runs, if they are not finished yet."""
 
 
 def look_up_classifier(
@@ -100,24 +101,30 @@ def look_up_classifier(
     return name_as_in_lake(lake, request.collection, classifier, settings, finished)
 
 
+def retry_rules(request: LabelRequest, settings: Settings) -> RetryRules:
+    """Which failed images a run of the request tries again."""
+    return RetryRules(
+        wanted=frozenset(request.retry),
+        attempts_over_runs=settings.fetch.attempts_over_runs,
+        depends_on=failure_dependencies(settings.fetch, settings.decode),
+    )
+
+
 def find_work(
     lake: Lake,
     request: LabelRequest,
     fingerprint: str,
-    finished: pl.DataFrame,
-    resumed: Resumed = NOTHING_RESUMED,
+    settings: Settings,
+    others: OtherRuns,
 ) -> Work:
-    """What is to do in the newest snapshot: the pending images that no other plan has.
-
-    ``finished`` are the lake's finished runs, or at least those of the collection and classifier.
-    """
+    """What is to do in the newest snapshot: the pending images that no other plan has."""
     snapshot = latest_snapshot(lake, request.collection)
-    own = select_runs_of(finished, request.collection, fingerprint)
-    pending = find_pending(lake, snapshot, own, request.retry)
+    own = select_runs_of(others.finished, request.collection, fingerprint)
+    pending = find_pending(lake, snapshot, own, retry_rules(request, settings))
     rows = pending.rows
-    if resumed.planned is not None:
-        rows = rows.join(resumed.planned, on=["image_id", "etag"], how="anti", maintain_order="left")
-    limit = None if request.limit is None else max(0, request.limit - resumed.images)
+    if others.planned is not None:
+        rows = rows.join(others.planned, on=["image_id", "etag"], how="anti", maintain_order="left")
+    limit = None if request.limit is None else max(0, request.limit - others.resumed)
     return Work(
         request=request,
         classifier=fingerprint,

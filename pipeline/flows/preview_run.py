@@ -12,7 +12,7 @@ from laketag.pipeline.flows.label_report import LabelReport, Preview, make_repor
 from laketag.pipeline.flows.plan_run import (
     REVISIONS,
     LabelRequest,
-    Resumed,
+    OtherRuns,
     find_resumable,
     find_work,
     kept_settings,
@@ -48,14 +48,14 @@ def preview_run(lake: Lake, request: LabelRequest, settings: Settings, screen: S
     with store_errors(lake.root):
         planned = pl.concat(plans).collect() if plans else None
     left = {run.run_id: unlabelled.height for run, unlabelled in unfinished}
-    resumed = Resumed(sum(left.values()), planned)
-    work = find_work(lake, request, classifier.fingerprint, every, resumed)
+    other_runs = OtherRuns(every, sum(left.values()), planned)
+    work = find_work(lake, request, classifier.fingerprint, settings, other_runs)
     reasons = count_reasons(lake, work.rows, own, others)
     measured = pl.concat([of_method, own]).filter(
         pl.col("images_per_s") > 0
     )  # the last one is of this classifier, if any
     rates = measured.select("images_per_s", "run_id").rows()[-1:]
-    images = work.rows.height + resumed.images
+    images = work.rows.height + other_runs.resumed
     preview = Preview(
         planned=work.rows.height,
         reasons={str(reason): images for reason, images in reasons.items()},

@@ -6,6 +6,9 @@ from PIL import ImageFile
 
 from laketag.pipeline.images.image_failure import ImageFailure
 
+DECODERS = {"pillow_heif": ("heic", "heif", "hif"), "pylibjxl": ("jxl",)}
+"""The package that decodes files with these extensions."""
+
 
 def open_heif(file: BinaryIO) -> ImageFile.ImageFile:
     """The primary picture of a HEIC or HEIF file, turned upright by its decoder."""

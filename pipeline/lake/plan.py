@@ -2,20 +2,21 @@
 
 import hashlib
 import heapq
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import polars as pl
 
 from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.retries import RetryRules
 from laketag.pipeline.lake.runs import scan_labels, scan_newest
 from laketag.pipeline.lake.snapshots import Snapshot, scan_snapshot
 from laketag.pipeline.store.errors import store_errors
-from laketag.schemas import PERMANENT_FAILURES, Plan
+from laketag.schemas import Plan
 
 SAMPLE_KEY = b"laketag sample 1"
 """Keys the order in which images are drawn for a sample. Never change it: a larger sample would not hold a smaller one."""
+AUTOMATIC_RETRIES = RetryRules()
 Reason = Literal["new", "changed", "tried again", "other classifier"]
 """Why an image is pending: it was never labelled with the set; its version is another one; it failed; or other weights,
 settings, descriptions or another revision of laketag labelled it."""
@@ -32,24 +33,28 @@ class Pending:
     """The images of the index that are done but have no label, by reason, the most frequent first."""
 
 
-def find_pending(lake: Lake, snapshot: Snapshot, runs: pl.DataFrame, retry: Iterable[str] = ()) -> Pending:
+def find_pending(
+    lake: Lake, snapshot: Snapshot, runs: pl.DataFrame, rules: RetryRules = AUTOMATIC_RETRIES
+) -> Pending:
     """The rows of the snapshot that none of the runs has done in this version of the image.
 
     The runs are all that have finished for the collection and classifier, in the order of read_runs.
 
-    An image is done if its newest row has this etag and either a label or a permanent failure whose reason is not in
-    ``retry``. Transient failures are always tried again.
+    An image is done if its newest row has this etag and either a label or a failure that the rules do not try again.
     """
-    final = set(PERMANENT_FAILURES) - set(retry)
-    done = (
-        scan_newest(lake, runs)
-        .with_columns(pl.col("failure").cast(pl.String))
-        .filter(pl.col("failure").is_null() | pl.col("failure").is_in(final))
-        .select("image_id", "etag", "failure")
+    newest = scan_newest(lake, runs)
+    key = ["image_id", "etag"]
+    has_label = pl.col("failure").is_null()
+    done = newest.filter(has_label | rules.is_final()).select(*key, pl.col("failure").cast(pl.String))
+    again = newest.filter(~has_label & ~rules.is_final()).select(
+        *key, earlier_attempts=rules.earlier_attempts()
     )
     index = scan_snapshot(lake, snapshot)
-    key = ["image_id", "etag"]
-    rows = index.join(done, on=key, how="anti", maintain_order="left").select(Plan.column_names())
+    rows = (
+        index.join(done, on=key, how="anti", maintain_order="left")
+        .join(again, on=key, how="left", maintain_order="left")
+        .select(Plan.column_names())
+    )
     failed = (
         done.filter(pl.col("failure").is_not_null())
         .join(index, on=key, how="semi")

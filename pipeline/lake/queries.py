@@ -58,6 +58,8 @@ FAILURE_COLUMNS = (
     *OF_THE_RUN,
     "labelled_at",
     "attempts",
+    "earlier_attempts",
+    "failure_depended_on",
     *IDS,
 )
 RUN_COLUMNS = (

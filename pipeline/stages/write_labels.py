@@ -3,14 +3,22 @@
 import polars as pl
 import pyarrow as pa
 
+from laketag.pipeline.config import DecodeSettings, FetchSettings
+from laketag.pipeline.images.failure_dependencies import failure_dependencies
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.staging import write_part
 from laketag.schemas import LABELLED
 
 
-def write_labels(batch: pa.Table, *, lake: Lake, run_id: str) -> pa.Table:
-    """The rows are staged; the receipt has one row for each outcome: images, bytes read, retries of the fetch."""
-    rows = pl.DataFrame(batch)
+def write_labels(
+    batch: pa.Table, *, lake: Lake, run_id: str, fetch: FetchSettings, decode: DecodeSettings
+) -> pa.Table:
+    """The rows are staged, failures with what they depended on (laketag.pipeline.images.failure_dependencies).
+
+    The receipt has one row for each outcome: images, bytes read, retries of the fetch.
+    """
+    depended_on = pl.col("failure").replace_strict(failure_dependencies(fetch, decode), default=None)
+    rows = pl.DataFrame(batch).with_columns(failure_depended_on=depended_on)
     write_part(lake, run_id, rows.drop("fetched_bytes"))
     receipt = rows.group_by(outcome=pl.col("failure").fill_null(LABELLED)).agg(
         images=pl.len(),

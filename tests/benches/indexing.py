@@ -16,7 +16,7 @@ from laketag.pipeline.classifier.choose_classifier import choose_classifier
 from laketag.pipeline.flows.describe_classes import describe_classes
 from laketag.pipeline.flows.index_images import IndexRequest, index_images
 from laketag.pipeline.flows.label_images import label_images
-from laketag.pipeline.flows.plan_run import LabelRequest, find_work, plan_run
+from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, find_work, plan_run
 from laketag.pipeline.images.read_source import Source
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.lease import hold_lease
@@ -77,7 +77,10 @@ def measure(folder: Path, images: str, root: str, model: Path, env: dict[str, st
     request = LabelRequest(collection="c", description_set="s")
     classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
     planned = plan_run(
-        lake, find_work(lake, request, classifier.fingerprint, read_runs(lake)), classifier, settings
+        lake,
+        find_work(lake, request, classifier.fingerprint, settings, OtherRuns(read_runs(lake))),
+        classifier,
+        settings,
     )
     pretend_to_label(lake, planned)
     label_images(lake, request, settings, QUIET)  # imports and clients are warm after it
@@ -104,6 +107,8 @@ def pretend_to_label(lake: Lake, planned: Run) -> None:
         failure=pl.lit(None, pl.String),
         failure_detail=pl.lit(None, pl.String),
         attempts=pl.lit(1),
+        earlier_attempts=pl.lit(None, pl.Int32),
+        failure_depended_on=pl.lit(None, pl.String),
         run_id=pl.lit(planned.run_id),
         labelled_at=pl.lit(datetime.now(UTC)),
     )

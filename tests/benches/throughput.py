@@ -23,7 +23,7 @@ from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.describe_classes import describe_classes
 from laketag.pipeline.flows.index_images import IndexRequest, index_images
 from laketag.pipeline.flows.label_images import Labelling, label_chain
-from laketag.pipeline.flows.plan_run import LabelRequest, find_work, plan_run
+from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, find_work, plan_run
 from laketag.pipeline.images.read_source import Source
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.lease import hold_lease
@@ -75,7 +75,7 @@ def run() -> None:
                 describe_classes(lake, "s", DescriptionFile(str(classes)), settings, QUIET)
                 classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
                 request = LabelRequest(collection="c", description_set="s")
-                work = find_work(lake, request, classifier.fingerprint, read_runs(lake))
+                work = find_work(lake, request, classifier.fingerprint, settings, OtherRuns(read_runs(lake)))
                 planned = plan_run(lake, work, classifier, settings)
                 with hold_lease(lake, "bench") as lease:
                     flow = measure_flow(

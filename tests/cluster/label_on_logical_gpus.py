@@ -14,7 +14,7 @@ from laketag.pipeline.cluster.label_actors import CLASS
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.resources import decide_resources
 from laketag.pipeline.flows.label_images import Labelling, label_chain
-from laketag.pipeline.flows.plan_run import LabelRequest, find_unlabelled, find_work, plan_run
+from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, find_unlabelled, find_work, plan_run
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import open_lake
@@ -31,7 +31,10 @@ def main(root: str, settings_file: str) -> None:
     classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
     request = LabelRequest(collection="c", description_set="s")
     run = plan_run(
-        lake, find_work(lake, request, classifier.fingerprint, read_runs(lake)), classifier, settings
+        lake,
+        find_work(lake, request, classifier.fingerprint, settings, OtherRuns(read_runs(lake))),
+        classifier,
+        settings,
     )
     with ray_runtime() as runtime, hold_lease(lake, "test") as lease:
         cuda = decide_resources(runtime, settings.run, run.planned)

@@ -16,8 +16,7 @@ from laketag.pipeline.lake.plan import find_pending
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.snapshots import latest_snapshot, write_snapshot
 from laketag.pipeline.lake.staging import freeze_plan, run_suffix
-from laketag.schemas import Plan
-from tests.lake.label_rows import index_rows, label_row
+from tests.lake.label_rows import index_rows, label_row, plan_rows
 from tests.lake.run_rows import RUN, write_run
 
 DECIDED_BY = {"method": {"name": "clip"}, "decode": {"short_side_px": 512}}
@@ -91,6 +90,6 @@ def test_an_unfinished_run_with_the_limit_of_today_is_resumed(lake: Lake) -> Non
     name = earlier_name(1000)
     run_id = f"20260101T000000.000000Z{run_suffix(RUN.collection, name)}"
     run = replace(RUN, run_id=run_id, classifier=name, planned=3, index_rows=3)
-    freeze_plan(lake, run, index_rows("abc").select(Plan.column_names()))
+    freeze_plan(lake, run, plan_rows("abc"))
     assert name_now(lake, 1000) == name
     assert name_now(lake, 2000) == TODAY

@@ -10,7 +10,7 @@ from laketag.pipeline.config import BackboneSettings, Settings, StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.flows.plan_run import (
     LabelRequest,
-    Resumed,
+    OtherRuns,
     find_resumable,
     find_work,
     look_up_classifier,
@@ -51,7 +51,8 @@ def test_an_unknown_collection_or_set_is_refused_before_models_are_looked_up(lak
 
 def work_ids(lake: Lake, limit: int | None, resumed: int = 0) -> list[str]:
     request = LabelRequest(collection=RUN.collection, description_set=RUN.description_set, limit=limit)
-    work = find_work(lake, request, RUN.classifier, read_runs(lake), Resumed(resumed))
+    others = OtherRuns(read_runs(lake), resumed)
+    work = find_work(lake, request, RUN.classifier, Settings(), others)
     assert work.rows.height + work.left == work.pending
     return work.rows["image_id"].to_list()
 

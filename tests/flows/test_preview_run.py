@@ -13,7 +13,7 @@ from rich.console import Console
 from laketag.pipeline.classifier.choose_classifier import ChosenClassifier, choose_classifier
 from laketag.pipeline.config import Settings, StorageSettings
 from laketag.pipeline.flows.label_report import LabelReport
-from laketag.pipeline.flows.plan_run import LabelRequest, find_work, kept_settings, plan_run
+from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, find_work, kept_settings, plan_run
 from laketag.pipeline.flows.preview_run import name_differences, preview_run
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.description_versions import latest_embedded_set
@@ -76,7 +76,10 @@ def test_old_labels_stay_current_until_the_new_run_is_published(
     old = current()
     request = LabelRequest(collection="drawings", description_set="drawings")
     run = plan_run(
-        lake, find_work(lake, request, classifier.fingerprint, read_runs(lake)), classifier, SETTINGS
+        lake,
+        find_work(lake, request, classifier.fingerprint, SETTINGS, OtherRuns(read_runs(lake))),
+        classifier,
+        SETTINGS,
     )
     plan = scan_plan(lake, run.run_id).collect()
     rows = [label_row(name, run_id=run.run_id) for name in plan["image_id"]]
@@ -97,7 +100,10 @@ def test_an_unfinished_run_comes_first_and_counts_towards_the_limit(
 ) -> None:
     request = LabelRequest(collection="drawings", description_set="drawings", limit=4)
     run = plan_run(
-        lake, find_work(lake, request, classifier.fingerprint, read_runs(lake)), classifier, SETTINGS
+        lake,
+        find_work(lake, request, classifier.fingerprint, SETTINGS, OtherRuns(read_runs(lake))),
+        classifier,
+        SETTINGS,
     )
     for limit, planned, left in ((None, 10, 0), (4, 0, 10), (6, 2, 8)):
         report = preview(lake, limit)

@@ -9,25 +9,22 @@ import pytest
 from laketag.jobs.label import checked_limit, checked_reasons
 from laketag.pipeline.classifier.choose_classifier import choose_classifier
 from laketag.pipeline.errors import SettingsError
-from laketag.pipeline.flows.plan_run import LabelRequest, find_work, plan_run
+from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, find_work, plan_run
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.settings_file import read_settings
+from laketag.schemas import FAILURES
 from tests.end_to_end.command_line import Outcome, one_line, run_laketag
 from tests.end_to_end.lakes import index_named, label, put_all, put_described
 from tests.end_to_end.pictures import encoded, picture
 from tests.stores.store import folder_store
 
 
-def test_permanent_failures_can_be_retried() -> None:
-    assert checked_reasons(["too_large", "forbidden"]) == ["too_large", "forbidden"]
-
-
-@pytest.mark.parametrize("reason", ["timeout", "trunkated"])
-def test_other_reasons_are_refused_with_the_permanent_ones(reason: str) -> None:
-    with pytest.raises(SettingsError, match=rf"--retry {reason}: .* choose one of not_found, forbidden"):
-        checked_reasons(["too_large", reason])
+def test_every_failure_can_be_retried_and_other_reasons_are_refused() -> None:
+    assert checked_reasons(FAILURES) == FAILURES
+    with pytest.raises(SettingsError, match=r"--retry trunkated: .* choose one of not_found, forbidden"):
+        checked_reasons(["too_large", "trunkated"])
 
 
 def test_a_limit_is_at_least_one_image() -> None:
@@ -67,7 +64,10 @@ def test_a_sample_is_resumed_then_the_rest_is_labelled_and_a_run_without_a_label
     )
     classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
     run = plan_run(
-        lake, find_work(lake, request, classifier.fingerprint, read_runs(lake)), classifier, settings
+        lake,
+        find_work(lake, request, classifier.fingerprint, settings, OtherRuns(read_runs(lake))),
+        classifier,
+        settings,
     )
     command = (*label(root), "--settings", str(tiny_settings), "--json")
 

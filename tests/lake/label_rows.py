@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from laketag.schemas import ImageIndex, Labels
+from laketag.schemas import ImageIndex, Labels, Plan
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -13,6 +13,12 @@ def index_rows(ids: str | list[str], etag: str = "v1") -> pl.DataFrame:
     """One row of schemas.ImageIndex for each id, or for each letter."""
     rows = [(image_id, f"/images/{image_id}.png", etag, 10, None) for image_id in ids]
     return pl.DataFrame(rows, schema=ImageIndex.create_empty().schema, orient="row")
+
+
+def plan_rows(ids: str | list[str]) -> pl.DataFrame:
+    """One row of schemas.Plan for each id, or for each letter."""
+    rows = index_rows(ids).with_columns(earlier_attempts=pl.lit(None, pl.Int32))
+    return rows.select(Plan.column_names())
 
 
 def label_row(

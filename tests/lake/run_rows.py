@@ -9,8 +9,8 @@ import polars as pl
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.staging import Run, freeze_plan
 from laketag.pipeline.lake.tables import create_table, write_table
-from laketag.schemas import Labels, Plan, Runs
-from tests.lake.label_rows import EPOCH, index_rows, label_frame
+from laketag.schemas import Labels, Runs
+from tests.lake.label_rows import EPOCH, label_frame, plan_rows
 
 RUN = Run(
     run_id="20260101T000000.000000Z-f00d",
@@ -34,7 +34,7 @@ RUN = Run(
 def freeze_run(lake: Lake, ids: str | list[str], run_id: str = RUN.run_id, rows_per_file: int = 100) -> Run:
     """A run over images with these ids is frozen in staging."""
     run = replace(RUN, run_id=run_id, index_rows=len(ids), planned=len(ids), rows_per_file=rows_per_file)
-    freeze_plan(lake, run, index_rows(ids).select(Plan.column_names()))
+    freeze_plan(lake, run, plan_rows(ids))
     return run
 
 

@@ -6,6 +6,7 @@ import pytest
 from laketag.pipeline.errors import StorageError
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.plan import Pending, count_reasons, draw_sample, find_pending
+from laketag.pipeline.lake.retries import RetryRules
 from laketag.pipeline.lake.runs import label_files, read_runs
 from laketag.pipeline.lake.snapshots import write_snapshot
 from laketag.schemas import FAILURES, PERMANENT_FAILURES, Plan
@@ -18,7 +19,8 @@ SAMPLE = ["02", "24", "29", "33", "36"]
 def find(lake: Lake, rows: pl.DataFrame, *retry: str, classifier: str = RUN.classifier) -> Pending:
     """What a run over an index with these rows has to do."""
     snapshot = write_snapshot(lake, RUN.collection, [rows])
-    return find_pending(lake, snapshot, read_runs(lake, RUN.collection, classifier), retry)
+    rules = RetryRules(wanted=frozenset(retry))
+    return find_pending(lake, snapshot, read_runs(lake, RUN.collection, classifier), rules)
 
 
 def pending(lake: Lake, rows: pl.DataFrame, *retry: str) -> str:

@@ -3,11 +3,12 @@ import pyarrow as pa
 import pytest
 from dataframely.exc import ValidationError
 
-from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.config import DecodeSettings, FetchSettings, StorageSettings
+from laketag.pipeline.images.failure_dependencies import readable_extensions
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.staging import list_parts, scan_parts
 from laketag.pipeline.stages.write_labels import write_labels
-from laketag.schemas import label_arrow_schema
+from laketag.schemas import FAILURES, label_arrow_schema
 from tests.lake.label_rows import label_row
 
 
@@ -22,10 +23,23 @@ def batch(*rows: dict[str, object]) -> pa.Table:
     return pa.Table.from_pylist([row | {"fetched_bytes": 10} for row in rows], schema)
 
 
+def write(rows: pa.Table, lake: Lake) -> pa.Table:
+    fetch = FetchSettings(max_bytes=100, allowed_roots=("/b", "/a"))
+    return write_labels(rows, lake=lake, run_id="r", fetch=fetch, decode=DecodeSettings(max_pixels=200))
+
+
+def test_failures_are_staged_with_what_they_depended_on(lake) -> None:
+    write(batch(label_row("l"), *(label_row(reason, failure=reason) for reason in FAILURES)), lake)
+    rows = scan_parts(lake, "r").filter(pl.col("failure_depended_on").is_not_null()).collect()
+    found = dict(rows.select("image_id", "failure_depended_on").iter_rows())
+    assert found.pop("unsupported").split() == readable_extensions()
+    assert found == {"too_large": "100", "too_many_pixels": "200", "outside_policy": '["/a", "/b"]'}
+
+
 def test_rows_are_staged_and_the_receipt_counts_them_by_outcome(lake) -> None:
     failed = label_row("c", failure="timeout") | {"attempts": 4}
     rows = batch(label_row("a"), label_row("b") | {"attempts": 0}, failed)
-    receipt = pl.DataFrame(write_labels(rows, lake=lake, run_id="r")).sort("outcome")
+    receipt = pl.DataFrame(write(rows, lake)).sort("outcome")
     assert receipt.rows() == [("labelled", 2, 20, 0), ("timeout", 1, 10, 3)]
     assert receipt.columns == ["outcome", "images", "fetched_bytes", "retries"]
     assert scan_parts(lake, "r").sort("image_id").collect()["image_id"].to_list() == ["a", "b", "c"]
@@ -34,5 +48,5 @@ def test_rows_are_staged_and_the_receipt_counts_them_by_outcome(lake) -> None:
 def test_a_row_that_breaks_the_contract_is_not_staged(lake) -> None:
     neither = label_row("a") | {"label": None}
     with pytest.raises(ValidationError, match="labelled_or_failed"):
-        write_labels(batch(neither), lake=lake, run_id="r")
+        write(batch(neither), lake)
     assert list_parts(lake, "r") == []
