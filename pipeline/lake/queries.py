@@ -74,7 +74,7 @@ RUN_COLUMNS = (
         "started_at",
         "finished_at",
     ),
-    *("index_rows", "already_done", "settings", "models", "files"),
+    *("index_rows", "already_done", "settings", "models", "files", "file_rows", "file_sha256"),
     *("laketag_version", "snapshot", "description_version", "writer", "run_id", "classifier"),
 )
 
