@@ -12,6 +12,7 @@ from laketag.pipeline.cluster.node_watch import NodeWatch
 from laketag.pipeline.cluster.resources import Resources
 from laketag.pipeline.cluster.work_stop import StopWatch, WorkStop
 from laketag.pipeline.config import RunSettings
+from laketag.pipeline.store.background import first_done, in_background
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,20 +47,39 @@ def bound_waiting(
 
 
 @contextmanager
-def open_blocks(dataset: "Dataset") -> Iterator[Iterator["pa.Table"]]:
+def open_blocks(dataset: "Dataset", stop: WorkStop | None = None) -> Iterator[Iterator["pa.Table"]]:
     """The dataset's blocks as they come; on leaving, also early, no thread of Ray Data uses Ray any more.
 
     A thread of Ray Data that calls Ray after ray.shutdown() ends the whole process with exit code 1 and no message.
+    With the stop that the dataset is bound to, a KeyboardInterrupt asks for it, and is raised once it has ended the execution.
     """
     blocks = dataset.iter_batches(batch_format="pyarrow", batch_size=None, prefetch_batches=0)
     running = cast("Generator[pa.Table, None, None]", iter(blocks))
     try:
-        yield running
+        yield running if stop is None else _until_stopped(running, stop)
     finally:
         try:
             running.close()  # ends the execution now, not when the garbage collector finds it
         finally:
             _join_data_threads()
+
+
+def _until_stopped(running: Iterator["pa.Table"], stop: WorkStop) -> Iterator["pa.Table"]:
+    """The same blocks, and after an interrupt those that were finished; read in other threads, which no signal interrupts."""
+    end = object()
+    interrupt: KeyboardInterrupt | None = None
+    while True:
+        future = in_background(lambda: next(running, end))
+        while not future.done():
+            try:
+                first_done([future])
+            except KeyboardInterrupt as signal:
+                interrupt, stop.asked = signal, True
+        if interrupt and (future.exception() or future.result() is end):
+            raise interrupt
+        if (block := future.result()) is end:
+            return
+        yield cast("pa.Table", block)
 
 
 def _join_data_threads() -> None:

@@ -6,11 +6,16 @@ a lost process as one of a dozen classes. The command line shows one sentence; t
 
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from laketag.pipeline.cluster.nodes import NodesLostError
-from laketag.pipeline.errors import ClusterError, LaketagError
+from laketag.pipeline.cluster.ray_files import ray_folder
+from laketag.pipeline.errors import ClusterError, LaketagError, StorageError
+from laketag.pipeline.store.errors import DISK_FULL, describe_full_disk
+
+ADVICE = "\nFailed to "
+"""Begins what Ray Data 2.60 appends to the message of an error in a stage: how often it has tried, and its own settings."""
 
 
 @contextmanager
@@ -31,8 +36,13 @@ def translate(error: BaseException, log_file: Path) -> LaketagError:
 
     known = next((inner for inner in chain(error) if _is_ours(inner)), None)
     if isinstance(known, LaketagError):
+        known.args = (str(known).partition(ADVICE)[0],)
         return known
     _append_trace(error, log_file)
+    if full := _describe_full_disk(error):
+        return StorageError(
+            f"{full}; free space there, and run the same command again. Ray's own log: {log_file}"
+        )
     if any(isinstance(inner, ExecutionTimeoutError) for inner in chain(error)):
         return ClusterError(
             "no block was finished for run.stall_s: label actors wait for nodes or for resources that other jobs hold, or one "
@@ -106,8 +116,23 @@ def _describe_loss(error: BaseException) -> str:
     return f"Ray lost a worker or a node and could not make up for it ({_last_line(error)})"
 
 
+def _describe_full_disk(error: BaseException) -> str | None:
+    """Which disk was full, if one was: that to which Ray spills blocks, or that of a file in the error."""
+    from ray.exceptions import ObjectStoreFullError, OutOfDiskError
+
+    for inner in chain(error):
+        if isinstance(inner, (OutOfDiskError, ObjectStoreFullError)):
+            return (
+                "Ray has no room for blocks on a node: its memory for them is full, and so is the disk to which it spills them, "
+                f"in {ray_folder()} or in the folder that RAY_TMPDIR or `ray start --temp-dir` names there"
+            )
+        if isinstance(inner, OSError) and inner.errno in DISK_FULL:
+            return describe_full_disk(inner, str(ray_folder()))
+    return None
+
+
 def _append_trace(error: BaseException, log_file: Path) -> None:
-    with log_file.open("a", encoding="utf-8") as log:
+    with suppress(OSError), log_file.open("a", encoding="utf-8") as log:  # its disk may be full
         log.write("".join(traceback.format_exception(error)))
 
 

@@ -80,5 +80,6 @@ def _native_stderr_in_file() -> Iterator[None]:
 @functools.cache
 def _file_handler() -> logging.Handler:
     handler = logging.FileHandler(ray_log_file(), encoding="utf-8", delay=True)
+    handler.handleError = lambda record: None  # type: ignore[method-assign]  # noqa: ARG005  # its disk is full; else it prints a trace
     handler.setFormatter(logging.Formatter(LOG_FORMAT))
     return handler

@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from ray.data._internal.execution.streaming_executor import StreamingExecutor
 
 
+DRAIN_S = 3.0
+"""How long a stop waits for blocks that are labelled to be staged; less than a signal leaves to a command."""
+
+
 class WorkStoppedError(Exception):
     """No more work is taken. What is staged is kept; whoever catches this decides what becomes of it."""
 
@@ -47,18 +51,28 @@ class WorkStop:
 
 
 class StopWatch:
-    """Callback of Ray Data (an ExecutionCallback): ends the execution once its stop is due.
+    """Callback of Ray Data (an ExecutionCallback): ends the execution once its stop is due and what is finished is written.
 
-    It is called many times a second, also while no block comes. What tasks hold at that moment is done again by the next
-    call: at most a block of each task and label actor.
+    It is called many times a second, also while no block comes. What the last stage but one has returned by then goes
+    through the last one, for DRAIN_S at most. What tasks hold at that moment is done again by the next call: at most a block
+    of each task and label actor.
     """
 
     def __init__(self, stop: WorkStop) -> None:
         self._stop = stop
+        self._blocks = 0
+        self._end_s: float | None = None
 
-    def on_execution_step(self, _executor: "StreamingExecutor") -> None:
-        """Raises WorkStoppedError if the stop is due; the reader of the dataset gets it."""
-        self._stop.check()
+    def on_execution_step(self, executor: "StreamingExecutor") -> None:
+        """Raises WorkStoppedError if the stop is due and the last stage has done its part; the reader of the dataset gets it."""
+        if not self._stop.is_due:
+            return
+        *_, finished, written = executor._topology or {}  # no public way to a stage's counters
+        if self._end_s is None:
+            self._end_s = time.monotonic() + DRAIN_S
+            self._blocks = finished.metrics.num_task_outputs_generated
+        if written.metrics.num_task_inputs_processed >= self._blocks or time.monotonic() >= self._end_s:
+            raise WorkStoppedError
 
     def before_execution_starts(self, _executor: "StreamingExecutor") -> None:
         """Ray Data calls this and the next two; there is nothing to do."""

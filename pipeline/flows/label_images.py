@@ -246,7 +246,7 @@ def run_chain(labelling: Labelling, chain: "Dataset", progress: Progress, metric
     """The chain has run. Shows progress meanwhile, and stops the run if most images fail."""
     run, limits = labelling.run, labelling.settings.run
     is_current = run.snapshot == latest_snapshot(labelling.lake, run.collection).name
-    with progress, open_blocks(chain) as blocks:
+    with progress, open_blocks(chain, labelling.stop) as blocks:
         for block in blocks:
             outcomes: Counter[str] = Counter()
             for receipt in block.to_pylist():

@@ -1,12 +1,22 @@
 """What fails inside Ray comes out as one sentence."""
 
+import errno
 import pickle
 from pathlib import Path
 
 import pytest
-from ray.exceptions import ActorDiedError, NodeDiedError, RayTaskError, WorkerCrashedError
+from ray.data._internal.util import _annotate_exception_with_retry_context
+from ray.exceptions import (
+    ActorDiedError,
+    NodeDiedError,
+    ObjectStoreFullError,
+    OutOfDiskError,
+    RayTaskError,
+    WorkerCrashedError,
+)
 
 from laketag.pipeline.cluster.ray_errors import is_loss, ray_errors, translate
+from laketag.pipeline.cluster.ray_files import ray_folder
 from laketag.pipeline.errors import ClusterError, LaketagError, ModelError, StorageError
 
 
@@ -27,6 +37,30 @@ def test_a_laketag_error_of_a_task_comes_out_as_itself(tmp_path: Path, kind: typ
     assert str(caught.value) == "no GPU; get one"
     assert caught.value.exit_code == kind.exit_code
     assert not log.exists()
+
+
+def test_what_ray_data_appends_to_a_message_is_not_shown(tmp_path: Path) -> None:
+    error = StorageError("the disk is full; free space")
+    error = _annotate_exception_with_retry_context(
+        error, description="apply UDF", attempts=1, max_attempts=1, total_backoff_s=0.0, exception_str=""
+    )
+    assert str(translate(from_a_task(error), tmp_path / "ray.log")) == "the disk is full; free space"
+
+
+@pytest.mark.parametrize(
+    ("error", "disk"),
+    [
+        (OutOfDiskError("full"), f"in {ray_folder()}"),
+        (ObjectStoreFullError("full"), f"in {ray_folder()}"),
+        (OSError(errno.ENOSPC, "No space left on device", "/tmp/x"), "the disk that is mounted at /"),
+    ],
+    ids=["spill", "memory", "file"],
+)
+def test_a_full_disk_is_named_with_what_to_free(tmp_path: Path, error: Exception, disk: str) -> None:
+    said = translate(from_a_task(error), tmp_path / "full" / "ray.log")  # which cannot be written either
+    assert isinstance(said, StorageError)
+    assert disk in str(said)
+    assert "free space there" in str(said)
 
 
 def test_another_error_is_one_sentence_and_its_trace_is_in_the_log(tmp_path: Path) -> None:
