@@ -49,6 +49,18 @@ class Store:
         filesystem, path = open_filesystem(self.url(key), self.storage)
         return bytes(filesystem.cat_file(path))
 
+    def list(self, prefix: str) -> list[str]:
+        """The keys that begin so, with the bucket before them; of an object store."""
+        filesystem, path = open_filesystem(self.root, self.storage)
+        listed = filesystem.call_s3  # by the store's own call: s3fs remembers listings
+        pages, token = [], {}
+        while True:
+            page = listed("list_objects_v2", Bucket=path, Prefix=prefix, **token)
+            pages += [f"{path}/{entry['Key']}" for entry in page.get("Contents", [])]
+            if "NextContinuationToken" not in page:
+                return pages
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+
     def delete(self, key: str) -> None:
         """The object or file does not exist any more."""
         filesystem, path = open_filesystem(self.url(key), self.storage)
