@@ -14,7 +14,7 @@ import polars as pl
 from tests.chaos.comparison import transient_rows
 from tests.chaos.drivers import Driver, Drivers
 from tests.cluster.ray_cluster import RayCluster, serve_ray
-from tests.end_to_end.command_line import wait_until
+from tests.end_to_end.command_line import PROJECT, wait_until
 from tests.end_to_end.pictures import BROKEN, GOOD, encoded, picture
 from tests.models.tiny import save_local_dir
 from tests.stores.ceph_gateway import serve_ceph
@@ -175,7 +175,9 @@ def make_bed(stores: tuple[str, ...]) -> Iterator[Bed]:
             made[name] = new_bucket(name, running.enter_context(serving))
             proxies[name] = running.enter_context(serve_faults(made[name].env["AWS_ENDPOINT_URL"]))
         cache = {"LAKETAG_CACHE": str(folder / "cache")}
-        cluster = running.enter_context(serve_ray(credentials_env() | cache, workers=NODES))
+        cluster = running.enter_context(
+            serve_ray(credentials_env() | cache | {"PYTHONPATH": str(PROJECT)}, workers=NODES)
+        )
         ray = {"RAY_ADDRESS": f"127.0.0.1:{cluster.gcs_port}", **cluster.submitter_env}
         drivers = running.enter_context(Drivers(folder, credentials_env() | cache | ray))
         yield Bed(folder, made, proxies, cluster, drivers)
