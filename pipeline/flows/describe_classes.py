@@ -133,7 +133,7 @@ def describe_classes(
         # keep: one row more for each class without a kept text, its label prompt
         rows = keep_label_prompts(rows)
         # write: one file, a new version of the set
-        version = new_version(content_hash)
+        version = new_version(lake, set_name, content_hash)
         made = EmbeddedSet(
             name=set_name,
             version=version,

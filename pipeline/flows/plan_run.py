@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
@@ -71,6 +71,8 @@ class Work:
     """schemas.Plan: the pending images, or the sample of them that was asked for."""
     failed: dict[str, int]
     """Images of the index that are done but have no label, by reason."""
+    finished_last: datetime | None = None
+    """When the last run of the collection finished, by the clock of the machine that finished it."""
 
     @property
     def left(self) -> int:
@@ -133,6 +135,9 @@ def find_work(
         pending=rows.height,
         rows=draw_sample(rows, limit),
         failed=pending.failed,
+        finished_last=cast(
+            "datetime | None", finished.filter(collection=request.collection)["finished_at"].max()
+        ),
     )
 
 
@@ -154,7 +159,7 @@ def plan_run(lake: Lake, work: Work, classifier: ChosenClassifier, settings: Set
         rows_per_file=settings.run.rows_per_file,
         settings=json.dumps(kept_settings(settings, classifier)),
         models=json.dumps(classifier.models),
-        started_at=datetime.now(UTC).isoformat(),
+        started_at=max(datetime.now(UTC), work.finished_last or datetime.min.replace(tzinfo=UTC)).isoformat(),
     )
     freeze_plan(lake, run, work.rows)
     return run

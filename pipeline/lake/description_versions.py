@@ -33,9 +33,10 @@ def list_versions(lake: Lake, set_name: str) -> list[str]:
     return sorted(url.split("/")[-2].removeprefix("version=") for url in files if url.endswith(f"/{FILE}"))
 
 
-def new_version(content_hash: str) -> str:
-    """The name of a version that is written now."""
-    return f"{timestamp()}-{content_hash}"
+def new_version(lake: Lake, set_name: str, content_hash: str) -> str:
+    """The name of a version of the set that is written now: the newest."""
+    earlier = list_versions(lake, set_name)
+    return f"{timestamp(after=earlier[-1] if earlier else '')}-{content_hash}"
 
 
 def find_same_content(lake: Lake, set_name: str, hashes: Collection[str]) -> str | None:

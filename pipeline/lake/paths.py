@@ -11,7 +11,7 @@ staging        ``staging/R/…``: the plan and unpublished parts of an unfinishe
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
 from laketag.pipeline.config import StorageSettings
@@ -28,6 +28,9 @@ HALF_A_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)")
 """As ``s3:/bucket``, which would be a folder named ``s3:``."""
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """Names of collections and description sets, which become parts of paths."""
+
+TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
+TIMESTAMP = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,14 @@ def checked_name(name: str, what: str) -> str:
     return name
 
 
-def timestamp() -> str:
-    """The time now, UTC, with microseconds, as a name: later names sort after earlier ones."""
-    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+def timestamp(after: str = "") -> str:
+    """The time now, UTC, with microseconds, as a name: later names sort after earlier ones.
+
+    It sorts after the name ``after``, too, which a machine whose clock is ahead of this one's may have given.
+    """
+    now = datetime.now(UTC)
+    if known := TIMESTAMP.match(after):
+        now = max(
+            now, datetime.strptime(known[0], TIME_FORMAT).replace(tzinfo=UTC) + timedelta(microseconds=1)
+        )
+    return now.strftime(TIME_FORMAT)

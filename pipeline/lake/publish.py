@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
@@ -62,13 +62,14 @@ def publish(
     except (StorageError, LedgerError):
         lease.check()  # a process that took the run over has published it and removed its staged parts
         raise
+    started_at = datetime.fromisoformat(run.started_at)
     row = {
         **dataclasses.asdict(run),  # also rows_per_file and left, which are no columns
-        "started_at": datetime.fromisoformat(run.started_at),
+        "started_at": started_at,
         "labelled": ledger.labelled,
         "failures": [{"reason": reason, "images": images} for reason, images in ledger.failures.items()],
         **file_columns(files),
-        "finished_at": datetime.now(UTC),
+        "finished_at": max(datetime.now(UTC), started_at + timedelta(microseconds=1)),  # clocks differ
         "images_per_s": images_per_s,
         "writer": lease.writer,
         "laketag_version": laketag_version(),

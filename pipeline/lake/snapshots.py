@@ -122,7 +122,8 @@ class _Begun:
 
 def _begin(lake: Lake, collection: str, batches: Iterable[pl.DataFrame]) -> _Begun:
     """All parts but the last are written; none is left of them if the batches end in an error of the source."""
-    name = timestamp()
+    earlier = list_folders(lake.index_snapshots(collection), lake.storage)
+    name = timestamp(after=earlier[-1].removeprefix("snapshot=") if earlier else "")
     folder = f"{lake.index_snapshots(collection)}/snapshot={name}"
     files: list[str] = []
     parts = _parts(batches)

@@ -33,7 +33,7 @@ def write_pets(lake: Lake, content_hash: str, set_name: str = "pets") -> Embedde
     """The texts are a new version of the set."""
     made = EmbeddedSet(
         name=set_name,
-        version=new_version(content_hash),
+        version=new_version(lake, set_name, content_hash),
         backbone="tiny",
         backbone_sha256="0" * 64,
         label_prompt="a {}",
