@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dataframely as dy
@@ -10,13 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import laketag
 from laketag.pipeline.classifier.choose_classifier import choose_classifier
 from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.flows.index_images import IndexSummary
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.description_versions import latest_embedded_set, read_descriptions_table
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.plan import find_pending
-from laketag.pipeline.lake.runs import read_runs
+from laketag.pipeline.lake.runs import read_runs, scan_labels
 from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot
 from laketag.pipeline.lake.sql import sql
 from laketag.pipeline.lake.tables import encode_table, read_footer, read_table
@@ -73,6 +76,42 @@ def test_rows_whose_first_tag_is_another_class_are_still_read(tmp_path: Path) ->
     assert labels.height == 13
     tags = queries.tags(str(root)).filter(pl.col("rank") == 1).collect()
     assert (tags.join(labels, on="image_id")["label"] != labels["label"]).any()
+
+
+@pytest.mark.usefixtures("joined_ray")
+def test_it_is_indexed_labelled_and_queried_further(tmp_path: Path) -> None:
+    """Its images are labelled by today's classifier, beside its own rows, and what a limit had refused once it is raised."""
+    root, begun = str(tmp_path / "lake"), datetime.now(UTC)
+    shutil.copytree(ROOT, root)
+    shutil.copytree(HERE / "images", tmp_path / "images")
+    model = f'backbone.pretrained="local-dir:{MODEL}"'
+
+    def index() -> IndexSummary:
+        return laketag.index(str(tmp_path / "images"), root, "drawings", class_from_folder=True)
+
+    def label(*override: str) -> dict[str, int]:
+        settings = HERE / "settings.toml"
+        report = laketag.label(root, "drawings", "drawings", settings=settings, override=[model, *override])
+        return {"labelled": report.labelled, **report.failures}
+
+    assert index().images == 14
+    largest = sorted(path.stat().st_size for path in (tmp_path / "images").rglob("*.*"))[-3]
+    small = [f"fetch.max_bytes={largest}", "decode.max_pixels=1000000"]
+    assert label(*small) == {"labelled": 11, "too_large": 2, "truncated": 1}
+    assert queries.labels(root).collect().height == 11
+    assert queries.runs(root).collect()["labelled"].to_list() == [12, 2, 11]
+
+    (tmp_path / "images" / "key" / "easy-0007.png").unlink()
+    assert index().images == 13
+    assert label(*small) == {"labelled": 0}
+    assert label() == {"labelled": 2}, "the limit is raised, and decode.max_pixels is no other classifier"
+    assert queries.failures(root).collect()["failure"].to_list() == ["truncated"]
+    lake = open_lake(root, StorageSettings())
+    rows = scan_labels(lake, read_runs(lake)).filter(pl.col("labelled_at") > pl.lit(begun)).collect()
+    refused = rows.filter(pl.col("failure").cast(pl.String) == "too_large")
+    assert refused.select("failure_depended_on", "earlier_attempts").rows() == [(str(largest), None)] * 2
+    again = rows.filter(pl.col("earlier_attempts").is_not_null())
+    assert again.select("label", "earlier_attempts").drop_nulls().height == 2
 
 
 @pytest.mark.parametrize(
