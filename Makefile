@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NOT_HEAVY := not ceph and not cluster and not chaos
 
-.PHONY: help venv demo test check format lint types bench lock clean
+.PHONY: help venv demo test check chaos format lint types bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -33,6 +33,9 @@ check: $(STAMP)  ## check format, lint and types, and run all tests (about 20 mi
 	$(BIN)/mypy
 	$(MAKE) test
 	$(BIN)/python -m pytest -m "not ($(NOT_HEAVY))"
+
+chaos: $(STAMP)  ## kill and disturb ROUNDS runs from FIRST_SEED on, a line of RESULTS for each (half a minute each)
+	$(BIN)/python -m tests.chaos --rounds $(or $(ROUNDS),10) --first-seed $(or $(FIRST_SEED),1) --results $(or $(RESULTS),chaos.jsonl)
 
 format: $(STAMP)  ## format the code
 	$(BIN)/ruff format .
