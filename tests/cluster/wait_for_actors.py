@@ -1,6 +1,7 @@
 """A command whose label actors can never be placed: ``python -m tests.cluster.wait_for_actors``."""
 
 import os
+from functools import partial
 
 import pyarrow as pa
 import ray.data
@@ -9,6 +10,7 @@ from ray.data import ActorPoolStrategy
 from laketag.jobs.stop_signals import stop_signals
 from laketag.pipeline.cluster.execution import NO_TIMEOUT, open_blocks
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
+from laketag.pipeline.cluster.work_stop import StopWatch, WorkStop
 
 
 class NeverPlaced:
@@ -27,7 +29,9 @@ def main() -> None:
                 placed_nowhere = ActorPoolStrategy(size=2)
                 chain = ray.data.range(8).map_batches(NeverPlaced, num_cpus=64, compute=placed_nowhere)
                 chain.context.execution_no_progress_timeout_s = NO_TIMEOUT
-                with open_blocks(chain) as blocks:
+                work = WorkStop()
+                chain.context.custom_execution_callback_classes = [partial(StopWatch, work)]
+                with open_blocks(chain, work) as blocks:
                     os.write(1, b"waits\n")
                     list(blocks)
         except KeyboardInterrupt:
