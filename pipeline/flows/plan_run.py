@@ -136,7 +136,7 @@ def find_work(
         rows=draw_sample(rows, limit),
         failed=pending.failed,
         finished_last=cast(
-            "datetime | None", finished.filter(collection=request.collection)["finished_at"].max()
+            "datetime | None", others.finished.filter(collection=request.collection)["finished_at"].max()
         ),
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
 from laketag.pipeline.config import Settings
-from laketag.pipeline.flows.plan_run import LabelRequest, find_work, plan_run
+from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, find_work, plan_run
 from laketag.pipeline.lake.description_versions import description_url, latest_embedded_set
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import timestamp
@@ -57,13 +57,18 @@ def test_a_row_replaces_the_failure_of_a_run_that_finished_tomorrow(lake) -> Non
     write_snapshot(lake, RUN.collection, [index_rows("a")])
     write_run(lake, 1, [label_row("a", failure="timeout")], finished=AHEAD)
     request = LabelRequest(collection=RUN.collection, description_set=RUN.description_set)
-    run = plan_run(lake, find_work(lake, request, RUN.classifier, read_runs(lake)), CLASSIFIER, Settings())
+    run = plan_run(
+        lake,
+        find_work(lake, request, RUN.classifier, Settings(), OtherRuns(read_runs(lake))),
+        CLASSIFIER,
+        Settings(),
+    )
     write_part(lake, run.run_id, label_frame([label_row("a", run_id=run.run_id)]))
     with hold_lease(lake, "x") as lease:
         publish(lake, run, lease, images_per_s=1.0)
     assert read_runs(lake)["run_id"].to_list()[-1] == run.run_id
     assert scan_newest(lake, read_runs(lake)).collect()["label"].null_count() == 0
-    assert find_work(lake, request, RUN.classifier, read_runs(lake)).rows.is_empty()
+    assert find_work(lake, request, RUN.classifier, Settings(), OtherRuns(read_runs(lake))).rows.is_empty()
 
 
 def test_a_run_that_was_planned_by_a_clock_ahead_finishes_after_it_was_planned(lake) -> None:
