@@ -7,18 +7,31 @@
     laketag.label("lake", "photos", "things")
     laketag.labels("lake", collection="photos").collect()
 
-``index``, ``describe`` and ``label`` do what the commands of these names do and take their arguments; they return what
-the commands print. They are quiet unless they get a ``rich.console.Console`` as ``console``. ``runs``, ``labels``,
+``index``, ``describe``, ``label`` and ``forget`` do what the commands of these names do and take their arguments; they
+return what the commands print. They are quiet unless they get a ``rich.console.Console`` as ``console``. ``runs``, ``labels``,
 ``unsure``, ``tags``, ``failures``, ``summary`` and ``sql`` return Polars LazyFrames over the finished runs of a lake.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__all__ = ["describe", "failures", "index", "label", "labels", "runs", "sql", "summary", "tags", "unsure"]
+__all__ = [
+    "describe",
+    "failures",
+    "forget",
+    "index",
+    "label",
+    "labels",
+    "runs",
+    "sql",
+    "summary",
+    "tags",
+    "unsure",
+]
 
 if TYPE_CHECKING:
     from laketag.jobs.describe import describe
+    from laketag.jobs.forget import forget
     from laketag.jobs.index import index
     from laketag.jobs.label import label
     from laketag.pipeline.lake.queries import failures, labels, runs, summary, tags, unsure
@@ -29,7 +42,7 @@ else:
 
     def __getattr__(name: str) -> object:
         """Import a name when it is first used: ``import laketag`` alone loads neither Polars nor Ray nor Torch."""
-        if name in ("index", "describe", "label"):
+        if name in ("index", "describe", "label", "forget"):
             value = getattr(import_module(f"laketag.jobs.{name}"), name)
         elif name in __all__:
             module = "sql" if name == "sql" else "queries"

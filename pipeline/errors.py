@@ -6,7 +6,7 @@ LaketagError
 ├── ModelError        fix the model: wrong name, wrong checksum, an architecture that the method cannot use
 ├── StorageError      fix the store: no such bucket, unreachable, disk full
 │   └── AccessError   fix the credentials: none were found, or the store refuses them
-├── BusyError         another process labels the same images: wait until it has finished
+├── BusyError         another process labels the same images or rewrites tables: wait until it has finished
 ├── StoppedError      the run stopped itself: too many images fail for one reason
 ├── LedgerError       rows are missing or doubled: a bug in laketag; nothing was published
 └── ClusterError      fix the cluster: unreachable, too small, another version of Ray
@@ -40,7 +40,7 @@ class ExitCode(IntEnum):
     INPUT = 2, "the input, the settings or the command line is wrong"
     MODEL = 3, "the model cannot be loaded or used"
     STORE = 4, "the store or the credentials failed", True
-    BUSY = 5, "another process labels the same images", True
+    BUSY = 5, "another process labels the same images, or rewrites tables of the lake", True
     STOPPED = 6, "the run stopped itself: too many images fail for one reason", True
     LEDGER = 7, "rows are missing or doubled; nothing was published"
     CLUSTER = 8, "the cluster cannot be reached or cannot run the job", True
@@ -84,7 +84,7 @@ class AccessError(StorageError):
 
 
 class BusyError(LaketagError):
-    """Another process holds the lease on the same collection and classifier."""
+    """Another process holds the lease on the same collection and classifier, or on the whole lake."""
 
     exit_code = ExitCode.BUSY
 

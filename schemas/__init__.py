@@ -8,6 +8,7 @@ from laketag.schemas.failures import (
     Failure,
     PermanentFailure,
 )
+from laketag.schemas.forgotten import Forgotten
 from laketag.schemas.image_index import ImageIndex
 from laketag.schemas.labels import LABELLED, Labels, label_arrow_schema
 from laketag.schemas.plan import Plan
@@ -23,6 +24,7 @@ __all__ = [
     "Descriptions",
     "DropReason",
     "Failure",
+    "Forgotten",
     "ImageIndex",
     "Labels",
     "PermanentFailure",

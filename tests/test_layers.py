@@ -74,6 +74,7 @@ TESTED_ELSEWHERE = {
     "laketag.jobs.options": "declarations without logic; tests/end_to_end/test_lake.py types them",
     "laketag.schemas.descriptions": "a contract; tests/flows/test_describe_classes.py writes by it",
     "laketag.schemas.failures": "the closed list; tests/jobs/test_label.py and every test of a reason read it",
+    "laketag.schemas.forgotten": "a contract; tests/lake/test_forgotten.py writes by it",
     "laketag.schemas.image_index": "a contract; tests/lake/test_snapshots.py writes by it",
     "laketag.schemas.plan": "a contract; tests/lake/test_plan.py writes by it",
     "laketag.demo.colours": "tests/demo/test_scenes.py draws with it",

@@ -8,15 +8,16 @@ import polars as pl
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.descriptions.unicode_text import normalise_text
-from laketag.pipeline.errors import InputError
+from laketag.pipeline.errors import BusyError, InputError
 from laketag.pipeline.images.findings import Findings, LeftOut, OnLeftOut
 from laketag.pipeline.images.index_uris import ImageAccess
 from laketag.pipeline.images.listing import image_id
 from laketag.pipeline.images.read_source import Source, read_source
 from laketag.pipeline.lake.carried_rows import carried_rows
+from laketag.pipeline.lake.forgotten import ForgottenImages, read_forgotten
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.snapshot_changes import Changes
-from laketag.pipeline.lake.snapshots import Snapshot, write_changes
+from laketag.pipeline.lake.snapshots import Snapshot, remove_snapshot, write_changes
 from laketag.pipeline.store.schemes import normalise_url
 
 ID_KEY_BYTES = 24
@@ -76,6 +77,9 @@ def index_images(lake: Lake, request: IndexRequest, on_left_out: OnLeftOut | Non
     rows = read_source(source, ImageAccess(request.storage or lake.storage, request.allowed_roots), findings)
     # carry over: more rows out; those of the last index that are below a folder that could not be read
     rows = _with_carried(rows, lake, request, findings, counts)
+    # forget: fewer rows out; those of images that laketag forget has removed are left out
+    forgotten = read_forgotten(lake)
+    rows = _without_forgotten(rows, forgotten, request.collection, findings.left_out)
     # check: the same rows out; refused if an id comes twice, or if there is nothing to label
     if source.kind in ("table", "list"):
         rows = _refuse_duplicates(rows, source.url)
@@ -86,6 +90,11 @@ def index_images(lake: Lake, request: IndexRequest, on_left_out: OnLeftOut | Non
     written = write_changes(
         lake, request.collection, rows, 1 if request.accept_gone else request.max_gone_fraction
     )
+    if written.is_new and forgotten != read_forgotten(lake):
+        remove_snapshot(lake, request.collection, written.snapshot)
+        raise BusyError(
+            f"laketag forget has removed images of {lake.root} meanwhile, and no index was written; run the same command again"
+        )
     return IndexSummary(
         collection=request.collection,
         snapshot=written.snapshot,
@@ -117,6 +126,16 @@ def _with_carried(
         for batch in carried_rows(lake, request.collection, unseen):
             counts["carried"] += batch.height
             yield batch
+
+
+def _without_forgotten(
+    batches: Iterator[pl.DataFrame], forgotten: ForgottenImages, collection: str, left_out: LeftOut
+) -> Iterator[pl.DataFrame]:
+    for batch in batches:
+        is_forgotten = forgotten.find_in(batch, collection)
+        for uri in batch["uri"].filter(is_forgotten):
+            left_out.add(uri, "forgotten")
+        yield batch.filter(~is_forgotten)
 
 
 def _counted(batches: Iterator[pl.DataFrame], counts: Counter[str]) -> Iterator[pl.DataFrame]:

@@ -15,7 +15,7 @@ from laketag.pipeline.images.image_locations import locate
 from laketag.pipeline.store.background import map_in_background
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.local_files import why_unseen
-from laketag.pipeline.store.locations import ALIASES, LOCAL, Location, hide_password, parse_url
+from laketag.pipeline.store.locations import ALIASES, LOCAL, Location, expand_home, hide_password, parse_url
 from laketag.pipeline.store.schemes import find_version, is_remote
 from laketag.pipeline.store.versions import UNKNOWN
 
@@ -51,6 +51,13 @@ def absolute_uri(uri: str, file: Location) -> str:
         return str(Path(os.path.normpath(PurePosixPath(file.key).parent / uri)))
     found = _object_beside(file, uri)
     return found.url if found else uri
+
+
+def absolute_prefix(prefix: str) -> str:
+    """The beginning of absolute URIs that the prefix means; a relative path is relative to the current folder."""
+    if _SCHEME.fullmatch(prefix) or prefix.startswith("/"):
+        return absolute_uri(prefix, parse_url("/"))
+    return str(expand_home(prefix)) + ("/" if prefix.endswith("/") else "")
 
 
 def why_unreadable(uri: str, allowed_roots: tuple[str, ...]) -> str | None:

@@ -5,6 +5,7 @@ from itertools import islice
 
 import polars as pl
 
+from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.images.findings import Findings
 from laketag.pipeline.images.index_uris import ImageAccess, absolute_uri, find_versions
@@ -22,11 +23,17 @@ def read_path_list(source: str, access: ImageAccess, findings: Findings) -> Iter
 
     Relative paths are relative to the folder of the list. An InputError names the first line that is not UTF-8.
     """
+    uris = (uri for _, uri in read_names(source, access.storage))
+    while batch := list(islice(uris, BATCH_LINES)):
+        yield look_up_images(batch, access, findings)
+
+
+def read_names(source: str, storage: StorageSettings) -> Iterator[tuple[str, str]]:
+    """The lines of a list that are not empty, each as it is and as an absolute URI."""
     file = parse_url(normalise_url(source))
-    with store_errors(file.url), open_file(file.url, access.storage) as opened:
-        uris = (absolute_uri(line, file) for line in _read_lines(opened, file.url))
-        while batch := list(islice(uris, BATCH_LINES)):
-            yield look_up_images(batch, access, findings)
+    with store_errors(file.url), open_file(file.url, storage) as opened:
+        for line in _read_lines(opened, file.url):
+            yield line, absolute_uri(line, file)
 
 
 def look_up_images(uris: list[str], access: ImageAccess, findings: Findings) -> pl.DataFrame:

@@ -3,6 +3,9 @@
 The lease is a file under staging. Its holder rewrites it at every heartbeat. Another process takes it over after watching
 it stay unchanged until it expires, or at once if the holder ran on this machine and has ended.
 
+A lease on the whole lake is for rewriting tables: whoever holds it holds every other lease, too, and a process that gets one
+of these afterwards waits for it or ends with BusyError.
+
 The lease saves double work: without it, two processes would plan two runs over the same images. What keeps one run from
 being published twice is the conditional PUT that commits it.
 """
@@ -14,7 +17,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,8 +26,11 @@ from laketag.pipeline.errors import BusyError, LaketagError
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
 from laketag.pipeline.store.files import read_json, remove_file
+from laketag.pipeline.store.folders import list_files
 
 POLL_S = 1.0
+WHOLE_LAKE = "lake"
+"""The name of the lease on the whole lake; those of runs have a hash at their end."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,36 @@ def hold_lease(
 
     ``show`` is called with a sentence before the holder is watched.
     """
-    lease = Lease(lake.path("staging", "leases", f"{name}.json"), uuid.uuid4().hex, lake)
+    with _hold(lake, name, show, times) as lease:
+        if read_json(_url(lake, WHOLE_LAKE), lake.storage) is not None:
+            with _hold(lake, WHOLE_LAKE, show, times):  # BusyError, unless its holder ends
+                pass
+        yield lease
+
+
+@contextmanager
+def hold_whole_lake(
+    lake: Lake,
+    show: Callable[[str], None] = lambda _message: None,
+    times: LeaseTimes = DEFAULT_TIMES,
+) -> Iterator[Lease]:
+    """This process holds all leases of the lake; BusyError if one of their holders is alive."""
+    with ExitStack() as stack:
+        lease = stack.enter_context(_hold(lake, WHOLE_LAKE, show, times))
+        for url in list_files(lake.path("staging", "leases"), lake.storage, ".json"):
+            name = url.rpartition("/")[2].removesuffix(".json")
+            if name != WHOLE_LAKE:
+                stack.enter_context(_hold(lake, name, show, times))
+        yield lease
+
+
+def _url(lake: Lake, name: str) -> str:
+    return lake.path("staging", "leases", f"{name}.json")
+
+
+@contextmanager
+def _hold(lake: Lake, name: str, show: Callable[[str], None], times: LeaseTimes) -> Iterator[Lease]:
+    lease = Lease(_url(lake, name), uuid.uuid4().hex, lake)
     _acquire(lease, show, times)
     try:
         with _heartbeat(lease, times.heartbeat_s):
@@ -125,7 +160,7 @@ def _acquire(lease: Lease, show: Callable[[str], None], times: LeaseTimes) -> No
         if watched not in (None, holder):
             if now_s - began_s >= times.wait_s:
                 raise BusyError(
-                    f"{who} works on the same collection and classifier (lease {lease.url}, heartbeat {holder['beat']}); "
+                    f"{who} {_what(lease)} (lease {lease.url}, heartbeat {holder['beat']}); "
                     "wait until it is done, or stop it and run the same command again"
                 )
             if not waits:
@@ -142,6 +177,13 @@ def _acquire(lease: Lease, show: Callable[[str], None], times: LeaseTimes) -> No
             )
         watched = holder
         time.sleep(POLL_S)
+
+
+def _what(lease: Lease) -> str:
+    """What its holder does."""
+    if lease.url == _url(lease.lake, WHOLE_LAKE):
+        return "rewrites tables of this lake"
+    return "works on the same collection and classifier"
 
 
 def _keep_beating(lease: Lease, stop: threading.Event, heartbeat_s: float) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 from laketag.pipeline.errors import InputError, LaketagError
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.lake.snapshot_changes import Changes, count_changes, name_gone
-from laketag.pipeline.lake.tables import scan_table, write_table
+from laketag.pipeline.lake.tables import read_footer, scan_table, write_table
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
 from laketag.schemas import ImageIndex
@@ -22,6 +22,8 @@ ROWS_PER_PART = 500_000
 FROM_IMAGES = 100
 """Of a smaller collection any fraction may be gone."""
 NAMED_IMAGES = 3
+FORGOTTEN_ROWS = "forgotten"
+"""The entry in the footer of a part that counts the rows which laketag forget has removed from it."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,16 @@ def open_snapshot(lake: Lake, collection: str, name: str) -> Snapshot | None:
 def scan_snapshot(lake: Lake, snapshot: Snapshot) -> pl.LazyFrame:
     """The rows of a snapshot (schemas.ImageIndex), lazily."""
     return scan_table(snapshot.files, ImageIndex, lake.storage)
+
+
+def count_forgotten(lake: Lake, snapshot: Snapshot) -> int:
+    """How many rows the snapshot has lost since it was written, because their images were forgotten."""
+    return sum(int(read_footer(url, lake.storage).get(FORGOTTEN_ROWS, 0)) for url in snapshot.files)
+
+
+def remove_snapshot(lake: Lake, collection: str, snapshot: Snapshot) -> None:
+    """The snapshot does not exist any more."""
+    remove_folder(f"{lake.index_snapshots(collection)}/snapshot={snapshot.name}", lake.storage)
 
 
 @dataclass(frozen=True)

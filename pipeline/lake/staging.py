@@ -21,6 +21,8 @@ from laketag.pipeline.store.folders import list_files, list_folders, remove_fold
 from laketag.schemas import Labels, Plan
 
 PLAN_ROWS_PER_FILE = 100_000
+PAUSED = "paused.json"
+"""Takes the place of ``run.json`` while laketag forget removes rows of the plan and the parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,12 @@ def _read_staged(lake: Lake, collection: str, fingerprint: str) -> dict[str, Any
         for run_id in folders
         if run_id.endswith(suffix)
     }
+
+
+def read_frozen(lake: Lake, run_id: str, *, is_paused: bool = True) -> dict[str, Any] | None:
+    """The ``run.json`` of the staging folder, or what it was before it was paused; None if there is none."""
+    paused = read_json(f"{lake.staging(run_id)}/{PAUSED}", lake.storage) if is_paused else None
+    return paused or read_json(f"{lake.staging(run_id)}/run.json", lake.storage)
 
 
 def run_suffix(collection: str, fingerprint: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from laketag.pipeline.errors import BusyError, StorageError
-from laketag.pipeline.lake.lease import LeaseTimes, hold_lease
+from laketag.pipeline.lake.lease import LeaseTimes, hold_lease, hold_whole_lake
 from laketag.pipeline.lake.paths import Lake
 
 
@@ -77,6 +77,28 @@ def test_different_names_do_not_disturb_each_other(lake) -> None:
     with hold_lease(lake, "x") as one, hold_lease(lake, "y") as other:
         one.check()
         other.check()
+
+
+def test_whoever_holds_the_whole_lake_is_alone(lake) -> None:
+    fast = LeaseTimes(heartbeat_s=0.1)
+    with (
+        hold_lease(lake, "x", times=fast) as held,
+        pytest.raises(BusyError, match="works on the same"),
+        hold_whole_lake(lake),
+    ):
+        pass
+    with (
+        hold_whole_lake(lake, times=fast) as whole,
+        pytest.raises(BusyError, match="rewrites tables of this lake"),
+        hold_lease(lake, "x"),
+    ):
+        pass
+    assert not held.lost.is_set()
+    assert not whole.lost.is_set()
+    file = write_dead_holder(lake)
+    with hold_whole_lake(lake, times=fast), pytest.raises(BusyError), hold_lease(lake, "x"):
+        pass
+    assert not file.exists()
 
 
 def test_a_holder_that_died_on_this_machine_is_replaced_without_watching_it(lake) -> None:

@@ -1,0 +1,165 @@
+"""Removing the rows of forgotten images from every table of a lake.
+
+The caller holds the whole lake. Each step may be killed and repeated: it depends only on what the tables hold and on which
+images are forgotten. Files of the index and of staging are replaced in place. Label files get successors, one conditional
+write makes the runs name these, and then the old ones are removed: a run never names a file that is missing, and
+afterwards no file has a row of a forgotten image.
+"""
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+import polars as pl
+
+from laketag.pipeline.lake.forgotten import ForgottenImages
+from laketag.pipeline.lake.image_files import NAMES, ImageFile, image_files, staged_files
+from laketag.pipeline.lake.lease import Lease
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.run_folds import rewrite_runs
+from laketag.pipeline.lake.runs import read_run_table
+from laketag.pipeline.lake.snapshots import FORGOTTEN_ROWS
+from laketag.pipeline.lake.staging import PAUSED, read_frozen, scan_plan
+from laketag.pipeline.lake.tables import encode_table, read_footer, scan_table
+from laketag.pipeline.store.atomic_write import write_bytes
+from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.files import remove_file
+from laketag.pipeline.store.folders import list_folders, remove_folder
+from laketag.schemas import LABELLED, Labels
+
+
+@dataclass(frozen=True)
+class Successor:
+    """The label file that takes the place of another one."""
+
+    file: str
+    rows: int
+    sha256: str
+
+
+@dataclass
+class Sweep:
+    """A walk through all tables, and how many rows it has removed from each."""
+
+    lake: Lake
+    forgotten: ForgottenImages
+    lease: Lease
+    removed: Counter[str] = field(default_factory=Counter)
+
+    def remove_rows(self) -> None:
+        """No table has a row of a forgotten image, and every run row counts those that it has lost."""
+        for run_id in list_folders(self.lake.path("staging"), self.lake.storage):
+            if run_id != "leases":
+                self._clear_staged(run_id)
+        for file in image_files(self.lake, "index"):
+            if split := self._split(file):
+                kept, gone = split
+                lost = int(read_footer(file.url, self.lake.storage).get(FORGOTTEN_ROWS, 0)) + gone.height
+                self._replace(file, kept, {FORGOTTEN_ROWS: str(lost)})
+                self.removed["index"] += gone.height
+        self._clear_labels()
+
+    def _split(self, file: ImageFile) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+        """The rows that the file keeps, and those that it loses; None if it loses none. The lease is still held."""
+        with store_errors(file.url):
+            stored = scan_table([file.url], file.schema, self.lake.storage)
+            is_gone = self.forgotten.find_in(stored.select(NAMES).collect(), file.collection)
+            if not is_gone.any():
+                return None
+            rows = stored.collect()
+        self.lease.check()
+        return rows.filter(~is_gone), rows.filter(is_gone)
+
+    def _replace(self, file: ImageFile, kept: pl.DataFrame, footer: Mapping[str, str] | None = None) -> None:
+        """The file holds the kept rows, which were checked when they were written."""
+        write_bytes(file.url, encode_table(kept, file.schema, footer), self.lake.storage)
+
+    def _clear_staged(self, run_id: str) -> None:
+        """The run was never to label the images. While its files change, it counts as a plan that was never frozen."""
+        folder, storage = self.lake.staging(run_id), self.lake.storage
+        frozen, paused = f"{folder}/run.json", f"{folder}/{PAUSED}"
+        run = read_frozen(self.lake, run_id)
+        if run is None:  # never frozen: no process will use it
+            remove_folder(folder, storage)
+            return
+        for file in staged_files(self.lake, run_id):
+            if split := self._split(file):
+                write_bytes(paused, json.dumps(run, indent=1).encode(), storage)
+                remove_file(frozen, storage)
+                kept, gone = split
+                self.removed["staging"] += gone.height
+                if kept.is_empty():
+                    remove_file(file.url, storage)
+                else:
+                    self._replace(file, kept)
+        if run == read_frozen(self.lake, run_id, is_paused=False):
+            return
+        with store_errors(folder):
+            planned = scan_plan(self.lake, run_id).select(pl.len()).collect().item()
+        if not planned:
+            remove_folder(folder, storage)
+            return
+        lost = run["planned"] - planned
+        changed = run | {"planned": planned, "index_rows": run["index_rows"] - lost}
+        write_bytes(frozen, json.dumps(changed, indent=1).encode(), storage)
+        remove_file(paused, storage)
+
+    def _clear_labels(self) -> None:
+        table = read_run_table(self.lake)
+        named = set(table.rows["files"].explode().drop_nulls())
+        successors: dict[str, Successor | None] = {}
+        lost: dict[str, Counter[str]] = defaultdict(Counter)  # of each run, by outcome
+        for file in image_files(self.lake, "labels"):
+            if split := self._split(file):
+                kept, gone = split
+                self.removed["labels"] += gone.height
+                path = file.url.removeprefix(f"{self.lake.root}/")
+                if path not in named:  # a publication or another rewriting that was killed left it
+                    remove_file(file.url, self.lake.storage)
+                    continue
+                successors[path] = self._write_successor(path, kept, gone.height)
+                for run_id, failure in gone.select("run_id", "failure").iter_rows():
+                    lost[run_id][failure or LABELLED] += 1
+        if successors:
+            rows = [
+                _without(row, successors, lost[row["run_id"]]) for row in table.rows.iter_rows(named=True)
+            ]
+            self.lease.check()
+            rewrite_runs(self.lake, table, pl.DataFrame(rows, schema=table.rows.schema))
+        for path in successors:
+            remove_file(f"{self.lake.root}/{path}", self.lake.storage)
+
+    def _write_successor(self, path: str, kept: pl.DataFrame, lost: int) -> Successor | None:
+        """A file of the same run with the rows that are kept, whose name a repetition gives again; None without rows."""
+        if kept.is_empty():
+            return None
+        name = PurePosixPath(path)
+        successor = str(name.with_name(f"{name.stem}-without-{lost}{name.suffix}"))
+        data = encode_table(kept, Labels)
+        write_bytes(f"{self.lake.root}/{successor}", data, self.lake.storage)
+        return Successor(successor, kept.height, hashlib.sha256(data).hexdigest())
+
+
+def _without(
+    run: dict[str, Any], successors: Mapping[str, Successor | None], lost: Counter[str]
+) -> dict[str, Any]:
+    """The row of a run (schemas.Runs) after it has lost these outcomes, with the successors of its files."""
+    known = [run.get(column) or [None] * len(run["files"]) for column in ("file_rows", "file_sha256")]
+    files = [Successor(*entry) for entry in zip(run["files"], *known, strict=True)]
+    kept = [found for file in files if (found := successors.get(file.file, file)) is not None]
+    failures = {entry["reason"]: entry["images"] - lost[entry["reason"]] for entry in run["failures"]}
+    changed = {
+        "labelled": run["labelled"] - lost[LABELLED],
+        "failures": [{"reason": reason, "images": images} for reason, images in failures.items() if images],
+        "forgotten": (run["forgotten"] or 0) + lost.total(),
+        "files": [file.file for file in kept],
+        "file_rows": [file.rows for file in kept],
+        "file_sha256": [file.sha256 for file in kept],
+    }
+    return run | {
+        name: value for name, value in changed.items() if run.get(name) is not None or name == "forgotten"
+    }

@@ -1,0 +1,100 @@
+"""Forgetting images of a lake: what indexes, queries and unfinished runs have afterwards."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.errors import BusyError
+from laketag.pipeline.flows.forget_images import ForgetRequest, find_named, forget_images, unforget_images
+from laketag.pipeline.flows.index_images import IndexRequest, index_images
+from laketag.pipeline.images.read_source import Source
+from laketag.pipeline.lake import queries
+from laketag.pipeline.lake.lease import LeaseTimes, hold_lease
+from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.lake.snapshots import find_snapshot, write_snapshot
+from tests.flows.indexed import index
+from tests.lake.label_rows import index_rows, label_row
+from tests.lake.named_images import named_images
+from tests.lake.run_rows import write_run
+from tests.stores.store import Store
+
+
+def put(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+
+
+def names(indexed) -> list[str]:
+    return [Path(uri).name for uri in indexed.rows["uri"]]
+
+
+def test_forgotten_images_are_in_no_later_index_until_they_are_unforgotten(tmp_path: Path) -> None:
+    images, lake = tmp_path / "images", open_lake(str(tmp_path / "lake"), StorageSettings())
+    put(images, "jane/1.jpg", "jane/2.jpg", "janet/3.jpg", "4.jpg", "5.jpg")
+    index(images, tmp_path / "lake")
+    by_prefix = ForgetRequest(prefix=f"{images}/jane/")
+    by_list = ForgetRequest(names={f"{images}/{name}.jpg": f"{name}.jpg" for name in (5, 6)})
+    assert find_named(lake, by_prefix).found.images == {"c": 2}
+    assert not (tmp_path / "lake/forgotten").exists()
+    report = forget_images(lake, by_prefix, print)
+    assert (report.found.images, report.removed) == ({"c": 2}, {"index": 2})
+    assert forget_images(lake, by_list, print).found.unknown == 1
+    put(images, "6.jpg")
+    again = index(images, tmp_path / "lake")
+    assert names(again) == ["4.jpg", "3.jpg"]
+    assert (again.summary.is_new, again.summary.left_out) == (False, {"forgotten": 4})
+    assert forget_images(lake, by_prefix, print).removed == {}
+    assert unforget_images(lake, ForgetRequest(prefix=f"{images}/jane"), print) == 0
+    assert unforget_images(lake, by_prefix, print) == 2
+    assert unforget_images(lake, ForgetRequest(names={f"{images}/6.jpg": "6.jpg"}), print) == 1
+    assert names(index(images, tmp_path / "lake")) == ["4.jpg", "6.jpg", "1.jpg", "2.jpg", "3.jpg"]
+
+
+def test_an_index_that_was_reading_while_images_were_forgotten_is_not_written(tmp_path: Path) -> None:
+    images, lake = tmp_path / "images", open_lake(str(tmp_path / "lake"), StorageSettings())
+    put(images, "1.jpg", "2.jpg")
+    index(images, tmp_path / "lake")
+    put(images, "3.jpg", "notes.txt")
+    request = IndexRequest(source=Source(url=str(images)), collection="c")
+    forget = ForgetRequest(prefix=f"{images}/1")
+    with pytest.raises(BusyError, match="forget has removed images"):
+        index_images(lake, request, lambda _path, _reason: forget_images(lake, forget, print))
+    assert [Path(uri).name for uri in pl.read_parquet(tmp_path / "lake/index/**/*.parquet")["uri"]] == [
+        "2.jpg"
+    ]
+    assert index_images(lake, request).left_out == {"forgotten": 1, ".txt": 1}
+
+
+def test_only_the_named_collection_forgets(tmp_path: Path) -> None:
+    lake = open_lake(str(tmp_path), StorageSettings())
+    for collection in ("photos", "others"):
+        write_snapshot(lake, collection, [index_rows("ab")])
+        write_run(lake, 1 + (collection == "others"), [label_row("a"), label_row("b")], collection=collection)
+    forget_images(lake, ForgetRequest(prefix="/images/a", collection="photos"), print)
+    shown = queries.labels(lake.root).select("collection", "image_id").collect().sort("collection").rows()
+    assert shown == [("others", "a"), ("others", "b"), ("photos", "b")]
+
+
+def test_a_lake_that_is_being_labelled_is_not_touched(tmp_path: Path) -> None:
+    lake = open_lake(str(tmp_path), StorageSettings())
+    write_snapshot(lake, "photos", [index_rows("ab")])
+    with hold_lease(lake, "photos-0", times=LeaseTimes(heartbeat_s=0.1)), pytest.raises(BusyError):
+        forget_images(lake, ForgetRequest(prefix="/images/a"), print)
+    assert named_images(lake) == {"index": {"a", "b"}}
+    assert not (tmp_path / "forgotten").exists()
+
+
+def test_images_are_forgotten_in_a_store(moto: Store) -> None:
+    lake = open_lake(moto.url("lake"), moto.storage)
+    write_snapshot(lake, "photos", [index_rows("abc")])
+    write_run(lake, 1, [label_row("a"), label_row("b", failure="empty"), label_row("c")], files=2)
+    request = ForgetRequest(names={"/images/a.png": "a", "/images/b.png": "b"})
+    assert forget_images(lake, request, print).removed == {"index": 2, "labels": 2}
+    assert named_images(lake) == {"index": {"c"}, "labels": {"c"}}
+    run = queries.runs(lake.root, storage=moto.storage).collect().row(0, named=True)
+    assert (run["planned"], run["labelled"], run["failures"], run["forgotten"]) == (3, 1, [], 2)
+    assert queries.labels(lake.root, storage=moto.storage).collect()["image_id"].to_list() == ["c"]
+    assert find_snapshot(lake, "photos") is not None

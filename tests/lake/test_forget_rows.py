@@ -1,0 +1,92 @@
+"""Rows of forgotten images leave all tables, whenever the process is killed."""
+
+import itertools
+import shutil
+from contextlib import suppress
+
+import polars as pl
+
+from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.flows.forget_images import ForgetRequest, forget_images
+from laketag.pipeline.lake.ledger import balance
+from laketag.pipeline.lake.paths import Lake, open_lake
+from laketag.pipeline.lake.runs import label_files, read_runs, scan_labels
+from laketag.pipeline.lake.snapshots import count_forgotten, find_snapshot, scan_snapshot, write_snapshot
+from laketag.pipeline.lake.staging import find_unfinished, list_parts, run_suffix, scan_plan, write_part
+from laketag.pipeline.store.folders import list_files, remove_folder
+from laketag.schemas import Runs
+from tests.lake.disturbed import Killed, before_each_change, kill_at
+from tests.lake.label_rows import index_rows, label_frame, label_row
+from tests.lake.named_images import named_images
+from tests.lake.run_rows import RUN, freeze_run, write_run
+
+UNFINISHED = "20260109T000000.000000Z" + run_suffix(RUN.collection, RUN.classifier)
+FORGET = ForgetRequest(names={f"/images/{image_id}.png": image_id for image_id in "bdf"})
+
+
+def fill(lake: Lake) -> None:
+    """Two snapshots, two runs of which one has a file of forgotten images alone, one killed publication, one staged run."""
+    write_snapshot(lake, "photos", [index_rows("abcdefg")])
+    write_snapshot(lake, "photos", [index_rows("abcdef")])
+    write_run(lake, 1, [label_row("a"), label_row("b"), label_row("c", failure="empty")], files=3)
+    rows = [label_row("b", label="dog"), label_row("c"), label_row("d", failure="timeout"), label_row("e")]
+    write_run(lake, 2, rows, files=2)
+    write_run(lake, 3, [label_row("a"), label_row("f")], committed=False)
+    freeze_run(lake, list("efg"), UNFINISHED)
+    write_part(
+        lake, UNFINISHED, label_frame([label_row("f", run_id=UNFINISHED), label_row("e", run_id=UNFINISHED)])
+    )
+    write_part(lake, UNFINISHED, label_frame([label_row("f", failure="timeout", run_id=UNFINISHED)]))
+    write_part(lake, UNFINISHED, label_frame([label_row("g", run_id=UNFINISHED)]))
+
+
+def check_readable(lake: Lake) -> None:
+    """Every run names files that are there, with the rows that it counts."""
+    runs = read_runs(lake)
+    assert set(label_files(lake, runs)) <= set(list_files(lake.path("labels"), lake.storage))
+    counted = (
+        scan_labels(lake, runs)
+        .group_by("run_id")
+        .agg(labelled=pl.col("label").is_not_null().sum(), failed=pl.col("failure").is_not_null().sum())
+    )
+    rows = {run: (labelled, failed) for run, labelled, failed in counted.collect().rows()}
+    for row in Runs.validate(runs, cast=True).iter_rows(named=True):
+        failed = sum(entry["images"] for entry in row["failures"])
+        assert rows.get(row["run_id"], (0, 0)) == (row["labelled"], failed)
+
+
+def check_forgotten(lake: Lake) -> None:
+    """Nothing names the images any more, everything else is there, and what is counted balances."""
+    check_readable(lake)
+    assert named_images(lake) == {"index": set("aceg"), "labels": set("ace"), "staging": set("eg")}
+    runs = read_runs(lake)
+    assert runs.select("planned", "labelled", "forgotten").rows() == [(3, 1, 1), (4, 2, 2)]
+    assert runs["failures"].to_list() == [[{"reason": "empty", "images": 1}], []]
+    snapshot = find_snapshot(lake, "photos")
+    assert scan_snapshot(lake, snapshot).collect().height + count_forgotten(lake, snapshot) == 6
+    (run,) = find_unfinished(lake, RUN.collection, RUN.classifier, runs["run_id"])
+    plan = scan_plan(lake, run.run_id).select("image_id", "etag").collect()
+    assert balance(lake, run, plan, list_parts(lake, run.run_id)).labelled == 2
+    assert not [
+        url
+        for url in list_files(lake.path("staging"), lake.storage, ".json")
+        if "paused" in url or "lease" in url
+    ]
+
+
+def test_a_forget_that_is_killed_anywhere_leaves_readable_tables_and_is_completed_by_the_next(
+    tmp_path,
+) -> None:
+    fill(open_lake(str(tmp_path / "filled"), StorageSettings()))
+    for change in itertools.count():
+        shutil.copytree(tmp_path / "filled", tmp_path / str(change))
+        lake = open_lake(str(tmp_path / str(change)), StorageSettings())
+        with suppress(Killed), before_each_change(kill_at(change)):
+            forget_images(lake, FORGET, print)
+            break
+        check_readable(lake)
+        remove_folder(lake.path("staging", "leases"), lake.storage)  # as if the process had ended long ago
+        forget_images(lake, FORGET, print)
+        check_forgotten(lake)
+    assert change > 20
+    check_forgotten(lake)
