@@ -6,18 +6,17 @@ write makes the runs name these, and then the old ones are removed: a run never 
 afterwards no file has a row of a forgotten image.
 """
 
-import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 import polars as pl
 
 from laketag.pipeline.lake.forgotten import ForgottenImages
 from laketag.pipeline.lake.image_files import NAMES, ImageFile, image_files, staged_files
+from laketag.pipeline.lake.label_files import LabelFile, file_columns, files_of, write_label_file
 from laketag.pipeline.lake.lease import Lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.run_folds import rewrite_runs
@@ -28,17 +27,8 @@ from laketag.pipeline.lake.tables import encode_table, read_footer, scan_table
 from laketag.pipeline.store.atomic_write import write_bytes
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.files import remove_file
-from laketag.pipeline.store.folders import list_folders, remove_folder
-from laketag.schemas import LABELLED, Labels
-
-
-@dataclass(frozen=True)
-class Successor:
-    """The label file that takes the place of another one."""
-
-    file: str
-    rows: int
-    sha256: str
+from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
+from laketag.schemas import LABELLED
 
 
 @dataclass
@@ -83,8 +73,11 @@ class Sweep:
         folder, storage = self.lake.staging(run_id), self.lake.storage
         frozen, paused = f"{folder}/run.json", f"{folder}/{PAUSED}"
         run = read_frozen(self.lake, run_id)
-        if run is None:  # never frozen: no process will use it
-            remove_folder(folder, storage)
+        if (
+            run is None
+        ):  # nothing tells the collection of its images, and no process will use a plan that was not frozen
+            if list_files(folder, storage):
+                remove_folder(folder, storage)
             return
         for file in staged_files(self.lake, run_id):
             if split := self._split(file):
@@ -111,7 +104,7 @@ class Sweep:
     def _clear_labels(self) -> None:
         table = read_run_table(self.lake)
         named = set(table.rows["files"].explode().drop_nulls())
-        successors: dict[str, Successor | None] = {}
+        successors: dict[str, LabelFile | None] = {}
         lost: dict[str, Counter[str]] = defaultdict(Counter)  # of each run, by outcome
         for file in image_files(self.lake, "labels"):
             if split := self._split(file):
@@ -133,33 +126,24 @@ class Sweep:
         for path in successors:
             remove_file(f"{self.lake.root}/{path}", self.lake.storage)
 
-    def _write_successor(self, path: str, kept: pl.DataFrame, lost: int) -> Successor | None:
+    def _write_successor(self, path: str, kept: pl.DataFrame, lost: int) -> LabelFile | None:
         """A file of the same run with the rows that are kept, whose name a repetition gives again; None without rows."""
         if kept.is_empty():
             return None
-        name = PurePosixPath(path)
-        successor = str(name.with_name(f"{name.stem}-without-{lost}{name.suffix}"))
-        data = encode_table(kept, Labels)
-        write_bytes(f"{self.lake.root}/{successor}", data, self.lake.storage)
-        return Successor(successor, kept.height, hashlib.sha256(data).hexdigest())
+        stem = path.removesuffix(".parquet")
+        return write_label_file(self.lake, f"{self.lake.root}/{stem}-without-{lost}.parquet", kept)
 
 
 def _without(
-    run: dict[str, Any], successors: Mapping[str, Successor | None], lost: Counter[str]
+    run: dict[str, Any], successors: Mapping[str, LabelFile | None], lost: Counter[str]
 ) -> dict[str, Any]:
     """The row of a run (schemas.Runs) after it has lost these outcomes, with the successors of its files."""
-    known = [run.get(column) or [None] * len(run["files"]) for column in ("file_rows", "file_sha256")]
-    files = [Successor(*entry) for entry in zip(run["files"], *known, strict=True)]
-    kept = [found for file in files if (found := successors.get(file.file, file)) is not None]
+    kept = [found for file in files_of(run) if (found := successors.get(file.path, file)) is not None]
     failures = {entry["reason"]: entry["images"] - lost[entry["reason"]] for entry in run["failures"]}
-    changed = {
+    return {
+        **run,
+        **file_columns(kept),
         "labelled": run["labelled"] - lost[LABELLED],
         "failures": [{"reason": reason, "images": images} for reason, images in failures.items() if images],
         "forgotten": (run["forgotten"] or 0) + lost.total(),
-        "files": [file.file for file in kept],
-        "file_rows": [file.rows for file in kept],
-        "file_sha256": [file.sha256 for file in kept],
-    }
-    return run | {
-        name: value for name, value in changed.items() if run.get(name) is not None or name == "forgotten"
     }

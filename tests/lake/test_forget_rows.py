@@ -1,18 +1,22 @@
 """Rows of forgotten images leave all tables, whenever the process is killed."""
 
+import hashlib
 import itertools
 import shutil
 from contextlib import suppress
+from pathlib import Path
 
 import polars as pl
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.flows.forget_images import ForgetRequest, forget_images
+from laketag.pipeline.lake.label_files import files_of
 from laketag.pipeline.lake.ledger import balance
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.runs import label_files, read_runs, scan_labels
 from laketag.pipeline.lake.snapshots import count_forgotten, find_snapshot, scan_snapshot, write_snapshot
 from laketag.pipeline.lake.staging import find_unfinished, list_parts, run_suffix, scan_plan, write_part
+from laketag.pipeline.store.files import remove_file
 from laketag.pipeline.store.folders import list_files, remove_folder
 from laketag.schemas import Runs
 from tests.lake.disturbed import Killed, before_each_change, kill_at
@@ -38,10 +42,12 @@ def fill(lake: Lake) -> None:
     )
     write_part(lake, UNFINISHED, label_frame([label_row("f", failure="timeout", run_id=UNFINISHED)]))
     write_part(lake, UNFINISHED, label_frame([label_row("g", run_id=UNFINISHED)]))
+    never_frozen = freeze_run(lake, "b", UNFINISHED.replace("09T", "08T"))
+    remove_file(f"{lake.staging(never_frozen.run_id)}/run.json", lake.storage)
 
 
 def check_readable(lake: Lake) -> None:
-    """Every run names files that are there, with the rows that it counts."""
+    """Every run names files that are there, with the rows and the content that it states."""
     runs = read_runs(lake)
     assert set(label_files(lake, runs)) <= set(list_files(lake.path("labels"), lake.storage))
     counted = (
@@ -51,6 +57,10 @@ def check_readable(lake: Lake) -> None:
     )
     rows = {run: (labelled, failed) for run, labelled, failed in counted.collect().rows()}
     for row in Runs.validate(runs, cast=True).iter_rows(named=True):
+        for file in files_of(row):
+            data = (Path(lake.root) / file.path).read_bytes()
+            assert file.sha256 in (None, hashlib.sha256(data).hexdigest())
+            assert file.rows in (None, pl.read_parquet(data).height)
         failed = sum(entry["images"] for entry in row["failures"])
         assert rows.get(row["run_id"], (0, 0)) == (row["labelled"], failed)
 
