@@ -97,20 +97,21 @@ def forget(
     show_report(found, screen)
     if dry_run:
         return found
-    if console is not None and not yes and found.found.images:
-        _ask(root)
+    if console is not None and not yes and found.found.images and not _is_agreed(root):
+        screen.say("nothing was removed")
+        return found
     report = forget_images(lake, request, screen.say)
     show_report(report, screen)
     return report
 
 
-def _ask(root: str) -> None:
-    """A person has agreed; a SettingsError where there is nobody to ask."""
+def _is_agreed(root: str) -> bool:
+    """Whether a person agrees; a SettingsError where there is nobody to ask."""
     if not sys.stdin.isatty():
         raise SettingsError(
             "forget removes rows for good, and nobody can be asked here; add --yes, or --dry-run"
         )
-    typer.confirm(f"Remove their rows from all tables of {root} for good?", abort=True)
+    return typer.confirm(f"Remove their rows from all tables of {root} for good?")
 
 
 def show_report(report: "ForgetReport", screen: Screen) -> None:

@@ -1,5 +1,8 @@
 """``laketag forget``, through the command line."""
 
+import os
+import pty
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.snapshots import write_snapshot
+from tests.end_to_end.command_line import LAKETAG, PROJECT
 from tests.lake.label_rows import index_rows
 from tests.lake.named_images import named_images
 
@@ -44,6 +48,18 @@ def test_a_prefix_or_a_list_is_named_and_nothing_is_removed_unasked(lake: Lake, 
         "2 images may be"
         in run(lake, "--list", str(tmp_path / "list.txt"), "--unforget", "-c", "photos").output
     )
+
+
+def test_a_person_at_a_terminal_is_asked(lake: Lake) -> None:
+    terminal, stdin = pty.openpty()
+    os.write(terminal, b"n\n")
+    command = [*LAKETAG, "forget", "--root", lake.root, "--uri-prefix", "/images/a"]
+    done = subprocess.run(command, stdin=stdin, capture_output=True, text=True, check=True, cwd=PROJECT)
+    for end in (terminal, stdin):
+        os.close(end)
+    assert f"from all tables of {lake.root} for good? [y/N]" in done.stdout
+    assert "nothing was removed" in done.stdout
+    assert named_images(lake) == {"index": set("abc")}
 
 
 def test_python_forgets_without_a_question_and_takes_relative_prefixes(lake: Lake, monkeypatch) -> None:
