@@ -22,6 +22,7 @@ COMMANDS = {
     "index": "Write a snapshot of which images a collection holds, and in which versions, if anything changed.",
     "describe": "Write the descriptions of the classes, embedded, as a new version of a description set.",
     "label": "Label the images of a collection that have no label yet, or have changed.",
+    "nightly": "Index, describe, label and verify the collections of a file; every night, for one.",
     "query": "Query the label tables: runs, labels, those in doubt, tags, failures, a summary, or SQL.",
     "forget": "Remove the rows of named images from all tables, and leave these images out of later indexes.",
     "demo": "Make a small image lake, label it, and show the result; offline, in about a minute.",
@@ -31,7 +32,7 @@ COMMANDS = {
 }
 """The help of each command, in the order in which people need them: listing it imports none of them."""
 
-RELEASE_S = {"label": 8.0, "describe": 8.0, "demo": 8.0, "forget": 8.0}
+RELEASE_S = {"label": 8.0, "describe": 8.0, "nightly": 8.0, "demo": 8.0, "forget": 8.0}
 """How long a command that holds a lease or runs Ray may take to let go of them after a signal."""
 RELEASE_NOTHING_S = 3.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")

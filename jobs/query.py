@@ -20,7 +20,13 @@ from laketag.jobs.result_table import Columns, print_rows
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.current_rows import CURRENT
-from laketag.pipeline.lake.filters import ClassFilter, FailureFilter, RowFilter, UnknownValueWarning
+from laketag.pipeline.lake.filters import (
+    ClassFilter,
+    FailureFilter,
+    NightFilter,
+    RowFilter,
+    UnknownValueWarning,
+)
 from laketag.pipeline.lake.query_errors import query_errors
 from laketag.pipeline.lake.query_results import as_text, checked_output, write_result
 from laketag.pipeline.lake.sql import sql
@@ -91,7 +97,7 @@ class Query:
     """One of the queries: its help, its filters, what a printed table shows unless --columns is given, and its order."""
 
     help: str
-    filters: type[RowFilter]
+    filters: type[RowFilter | NightFilter]
     columns: Columns
     order: tuple[str, ...] = ()
     """Printed rows are sorted by these columns; without any they have the query's own order."""
@@ -104,6 +110,14 @@ QUERIES = {
         Columns(
             ("collection", "description_set", "labelled", "failures", "run_id"),
             ("planned", "images_per_s", "finished_at", "method"),
+        ),
+    ),
+    "nights": Query(
+        "What each night did with each collection, oldest first.",
+        NightFilter,
+        Columns(
+            ("collection", "exit_code", "labelled", "failures", "left", "verified", "finished_at"),
+            ("description_set", "new", "changed", "gone"),
         ),
     ),
     "labels": Query(

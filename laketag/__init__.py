@@ -7,9 +7,10 @@
     laketag.label("lake", "photos", "things")
     laketag.labels("lake", collection="photos").collect()
 
-``index``, ``describe``, ``label`` and ``forget`` do what the commands of these names do and take their arguments; they
-return what the commands print. They are quiet unless they get a ``rich.console.Console`` as ``console``. ``runs``, ``labels``,
-``unsure``, ``tags``, ``failures``, ``summary`` and ``sql`` return Polars LazyFrames over the finished runs of a lake.
+``index``, ``describe``, ``label``, ``nightly`` and ``forget`` do what the commands of these names do and take their
+arguments; they return what the commands print. They are quiet unless they get a ``rich.console.Console`` as ``console``.
+``runs``, ``nights``, ``labels``, ``unsure``, ``tags``, ``failures``, ``summary`` and ``sql`` return Polars LazyFrames over
+the finished runs of a lake.
 """
 
 from importlib import import_module
@@ -22,6 +23,8 @@ __all__ = [
     "index",
     "label",
     "labels",
+    "nightly",
+    "nights",
     "runs",
     "sql",
     "summary",
@@ -34,7 +37,8 @@ if TYPE_CHECKING:
     from laketag.jobs.forget import forget
     from laketag.jobs.index import index
     from laketag.jobs.label import label
-    from laketag.pipeline.lake.queries import failures, labels, runs, summary, tags, unsure
+    from laketag.jobs.nightly import nightly
+    from laketag.pipeline.lake.queries import failures, labels, nights, runs, summary, tags, unsure
     from laketag.pipeline.lake.sql import sql
 
     __version__: str
@@ -42,7 +46,7 @@ else:
 
     def __getattr__(name: str) -> object:
         """Import a name when it is first used: ``import laketag`` alone loads neither Polars nor Ray nor Torch."""
-        if name in ("index", "describe", "label", "forget"):
+        if name in ("index", "describe", "label", "nightly", "forget"):
             value = getattr(import_module(f"laketag.jobs.{name}"), name)
         elif name in __all__:
             module = "sql" if name == "sql" else "queries"

@@ -1,12 +1,13 @@
 """Reading the settings: one TOML file with a table for each part, and ``table.key=value`` overrides."""
 
 import codecs
+import difflib
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from laketag.pipeline.config import Settings
 from laketag.pipeline.errors import SettingsError
@@ -15,14 +16,22 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
+Read = TypeVar("Read", bound=Settings)
+
+
 def read_settings(file: Path | str | None = None, overrides: Iterable[str] = ()) -> Settings:
     """The settings of the file with the overrides applied; one SettingsError names everything that is wrong."""
+    return read_settings_as(Settings, file, overrides)
+
+
+def read_settings_as(kind: type[Read], file: Path | str | None = None, overrides: Iterable[str] = ()) -> Read:
+    """As read_settings, of a file that may hold more than settings."""
     values = {} if file is None else _read_toml(Path(file))
     problems = [problem for override in overrides if (problem := _apply(values, override))]
     try:
-        settings = Settings.model_validate(values)
+        settings = kind.model_validate(values)
     except ValidationError as error:
-        problems += [_describe(detail) for detail in error.errors()]
+        problems += [_describe(detail, kind) for detail in error.errors()]
     if problems:
         where = f" in {file}" if file else ""
         raise SettingsError(
@@ -69,17 +78,38 @@ def _apply(values: dict[str, Any], override: str) -> str | None:
     return None
 
 
-def _describe(detail: "ErrorDetails") -> str:
+def _describe(detail: "ErrorDetails", kind: type[Settings]) -> str:
     """The setting, the value received and the rule, from one of pydantic's errors."""
-    where = ".".join(str(part) for part in detail["loc"])
+    where = ".".join(str(part + 1 if isinstance(part, int) else part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
-        known = _keys_of(str(detail["loc"][0])) if len(detail["loc"]) > 1 else list(Settings.model_fields)
-        return f"{where}: no such setting; known here: {', '.join(known)}"
+        known = _keys_at(kind, detail["loc"][:-1])
+        near = difflib.get_close_matches(str(detail["loc"][-1]), known, 1)
+        return (
+            f"{where}: no such setting; "
+            + (f"did you mean {near[0]}? " if near else "")
+            + f"known here: {', '.join(known)}"
+        )
+    if detail["type"] == "missing":
+        return f"{where}: is missing; write it"
     message = detail["msg"].removeprefix("Value error, ")
     return f"{where} = {detail['input']!r}: {message[0].lower()}{message[1:]}"
 
 
 def _keys_of(table: str) -> list[str]:
     """The settings of one table, none if there is no such table."""
-    field = Settings.model_fields.get(table)
-    return list(type(field.default).model_fields) if field else []
+    return _keys_at(Settings, [table])
+
+
+def _keys_at(kind: type[BaseModel], place: Sequence[str | int]) -> list[str]:
+    """The keys of the table at this place of a file, none if there is no such table."""
+    for name in (part for part in place if isinstance(part, str)):
+        fields = {field.alias or key: field for key, field in kind.model_fields.items()}
+        if name not in fields:
+            return []
+        annotation = fields[name].annotation
+        found = [one for one in (annotation, *get_args(annotation)) if isinstance(one, type)]
+        tables = [one for one in found if issubclass(one, BaseModel)]
+        if not tables:
+            return []
+        kind = tables[0]
+    return [field.alias or key for key, field in kind.model_fields.items()]

@@ -11,6 +11,7 @@ from laketag.schemas.failures import (
 from laketag.schemas.forgotten import Forgotten
 from laketag.schemas.image_index import ImageIndex
 from laketag.schemas.labels import LABELLED, Labels, label_arrow_schema
+from laketag.schemas.nights import Nights
 from laketag.schemas.plan import Plan
 from laketag.schemas.runs import Runs
 
@@ -27,6 +28,7 @@ __all__ = [
     "Forgotten",
     "ImageIndex",
     "Labels",
+    "Nights",
     "PermanentFailure",
     "Plan",
     "Runs",

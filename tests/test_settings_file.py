@@ -46,8 +46,8 @@ def test_every_mistake_is_named_at_once_with_its_value_and_its_rule(tmp_path: Pa
     file = write(tmp_path, "[method]\ncrop = 9\n[runs]\nactors = 2\n")
     said = refused("run.actors=0", "crops=3", "method.name=wca", file=file)
     assert "5 wrong setting(s)" in said
-    assert "method.crop: no such setting; known here: name, raw_crops" in said
-    assert "runs: no such setting; known here: backbone, attention" in said
+    assert "method.crop: no such setting; did you mean crops? known here: name, raw_crops" in said
+    assert "runs: no such setting; did you mean run? known here: backbone, attention" in said
     assert "run.actors = 0: input should be greater than or equal to 1" in said
     assert "'crops=3': write table.key=value" in said
     assert "method.name = 'wca': input should be 'abs' or 'clip'" in said

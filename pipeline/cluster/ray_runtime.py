@@ -44,6 +44,21 @@ class RayRuntime:
         return f"{where}{f' of the Ray of user {self.starter}' if self.starter else ''}: {self.total}"
 
 
+_kept: ExitStack | None = None
+
+
+@contextmanager
+def keep_ray() -> Iterator[None]:
+    """A Ray that ``ray_runtime`` starts or joins inside ends here, and not with the work that needed it first."""
+    global _kept
+    with ExitStack() as kept:
+        outer, _kept = _kept, kept
+        try:
+            yield
+        finally:
+            _kept = outer
+
+
 @contextmanager
 def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
     """The process is connected to Ray, and Ray's own messages go to a log file.
@@ -61,9 +76,10 @@ def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
             # Handles of an earlier Ray's actors, in reference cycles that Ray Data leaves behind, must go while there is no
             # Ray: actors of the next one have the same ids and would be released with them.
             gc.collect()
+            owner = _kept or stack
             if named is None:
-                stack.enter_context(own_token())
-            stack.callback(ray.shutdown)
+                owner.enter_context(own_token())
+            owner.callback(ray.shutdown)
             with _our_sigterm():
                 if named is None:
                     _start(logical_cpus or max(2, usable_cores()))

@@ -21,11 +21,14 @@ from laketag.pipeline.lake.description_versions import (
     find_same_content,
     new_version,
     read_descriptions_table,
+    read_embedded_texts,
     write_descriptions,
 )
 from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.models.choose_backbone import ChosenBackbone, choose_backbone
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.stages.description_files import DescriptionFile, read_sentences
+from laketag.pipeline.stages.embed_descriptions import EmbedDescriptions
 from laketag.pipeline.stages.filter_descriptions import (
     filter_descriptions,
     keep_label_prompts,
@@ -34,8 +37,6 @@ from laketag.pipeline.stages.filter_descriptions import (
 
 if TYPE_CHECKING:
     from ray.data import Dataset
-
-    from laketag.pipeline.models.backbone_spec import BackboneSpec
 
 DESCRIPTION_COLUMNS = {
     "class_name": pl.String,
@@ -53,6 +54,7 @@ class DescribedSet:
     version: str
     url: str
     is_new: bool  # false: the newest version has the same content, so nothing was written
+    embedded: int  # texts that the model had to embed; of the others the newest version had the embeddings
     rows: pl.DataFrame
     sentences: ClassSentences  # of the description file
     alike_classes: list[tuple[str, ...]]  # groups that the model cannot tell apart
@@ -85,6 +87,7 @@ class DescribedSet:
             "description_set": self.description_set,
             "version": self.version,
             "is_new": self.is_new,
+            "embedded": self.embedded,
             "descriptions": self.url,
             "classes": len(self.sentences.by_class),
             "texts": texts.height,
@@ -95,13 +98,19 @@ class DescribedSet:
         }
 
 
-def describe_classes(
-    lake: Lake, set_name: str, file: DescriptionFile, settings: Settings, screen: Screen
-) -> DescribedSet:
-    """The set's newest version has the file's descriptions, embedded, each kept or dropped with its reason.
+@dataclass(frozen=True, kw_only=True)
+class ReadSet:
+    """A description file that was read and linted, and the version of the set that has its content already, if any."""
 
-    If the newest version has the same content (texts, settings, text tower) already, nothing is embedded or written.
-    """
+    sentences: ClassSentences
+    descriptions: Sequence[Description]
+    backbone: ChosenBackbone
+    content_hash: str
+    version: str | None
+
+
+def read_set(lake: Lake, set_name: str, file: DescriptionFile, settings: Settings, screen: Screen) -> ReadSet:
+    """The file, read and compared with the newest version of the set; nothing is embedded or written."""
     named_address()  # refuses an impossible RAY_ADDRESS before anything is looked up or downloaded
     # read: a file in, class → texts out
     sentences = read_sentences(file, settings)
@@ -115,15 +124,36 @@ def describe_classes(
         refuse_bare_classes(descriptions, file.url)
 
     screen.wait("looking up the model")
-    from laketag.pipeline.models.backbone_spec import BackboneSpec  # torch takes seconds to import
-
-    spec = BackboneSpec(settings.backbone, settings.storage).resolved()
-    content = (descriptions, settings.descriptions, _text_tower(spec))
+    backbone = choose_backbone(settings.backbone, settings.storage)
+    content = (descriptions, settings.descriptions, backbone.text_tower)
     content_hash = hash_content(*content)
     version = find_same_content(lake, set_name, (content_hash, hash_with_all_settings(*content)))
+    return ReadSet(
+        sentences=sentences,
+        descriptions=descriptions,
+        backbone=backbone,
+        content_hash=content_hash,
+        version=version,
+    )
+
+
+def describe_classes(
+    lake: Lake, set_name: str, file: DescriptionFile, settings: Settings, screen: Screen
+) -> DescribedSet:
+    """The set's newest version has the file's descriptions, embedded, each kept or dropped with its reason.
+
+    If the newest version has the same content (texts, settings, text tower) already, nothing is embedded or written. Of a
+    new version, only those texts are embedded that the newest one has not embedded with the same text tower.
+    """
+    read = read_set(lake, set_name, file, settings, screen)
+    backbone, version = read.backbone, read.version
+    embedded_texts = 0
     if is_new := version is None:
-        # embed: the same rows out; what is not dropped has its embedding
-        embedded = embed_descriptions(descriptions, spec, settings, screen)
+        # embed: the same rows out; what is not dropped has its embedding, that of the newest version if it has the text
+        known = read_embedded_texts(lake, set_name, backbone.text_tower_sha256)
+        embedded, embedded_texts = embed_new_descriptions(
+            read.descriptions, known, backbone, settings, screen
+        )
         # filter: the same rows out; near duplicates and texts over the limit are dropped too
         rows = filter_descriptions(embedded, settings.descriptions)
         if file.strict:
@@ -133,15 +163,15 @@ def describe_classes(
         # keep: one row more for each class without a kept text, its label prompt
         rows = keep_label_prompts(rows)
         # write: one file, a new version of the set
-        version = new_version(lake, set_name, content_hash)
+        version = new_version(lake, set_name, read.content_hash)
         made = EmbeddedSet(
             name=set_name,
             version=version,
-            backbone=spec.name,
-            backbone_sha256=str(spec.sha256),
+            backbone=backbone.name,
+            backbone_sha256=backbone.sha256,
             label_prompt=settings.descriptions.label_prompt,
         )
-        write_descriptions(lake, made, rows)
+        write_descriptions(lake, made, rows, backbone.text_tower_sha256)
     else:
         rows = read_descriptions_table(lake, set_name, version)
     alike = name_alike_classes(rows, settings.descriptions)
@@ -151,35 +181,55 @@ def describe_classes(
         version=version,
         url=url,
         is_new=is_new,
+        embedded=embedded_texts,
         rows=rows,
-        sentences=sentences,
+        sentences=read.sentences,
         alike_classes=alike,
     )
 
 
-def embed_descriptions(
-    descriptions: Sequence[Description], spec: "BackboneSpec", settings: Settings, screen: Screen
-) -> pl.DataFrame:
-    """The descriptions with ``tokens``, ``truncated`` and ``embedding``, in the same order."""
+def embed_new_descriptions(
+    descriptions: Sequence[Description],
+    known: pl.DataFrame,
+    backbone: ChosenBackbone,
+    settings: Settings,
+    screen: Screen,
+) -> tuple[pl.DataFrame, int]:
+    """The descriptions with ``tokens``, ``truncated`` and ``embedding``, in the same order; how many texts were embedded.
+
+    What the same text tower has made of a text is taken from the known texts.
+    """
     rows = pl.DataFrame([vars(description) for description in descriptions], schema=DESCRIPTION_COLUMNS)
-    numbered = rows.with_row_index("row")  # blocks come back in any order
+    found = rows.with_row_index("row").join(known, on="text", how="left", maintain_order="left")
+    is_kept = pl.col("drop_reason").is_null()
+    is_new = pl.col("tokens").is_null() | (is_kept & pl.col("embedding").is_null())
+    new = found.filter(is_new).select("row", *DESCRIPTION_COLUMNS)
+    if new.is_empty():
+        return found.drop("row"), 0
+    made = embed_descriptions(new, backbone, settings, screen)
+    both = pl.concat([found.filter(~is_new), made.select(found.columns)], how="vertical_relaxed")
+    return both.sort("row").drop("row"), made.filter(is_kept).height
+
+
+def embed_descriptions(
+    numbered: pl.DataFrame, backbone: ChosenBackbone, settings: Settings, screen: Screen
+) -> pl.DataFrame:
+    """The rows with ``tokens``, ``truncated`` and ``embedding``; blocks of them come back in any order."""
     blocks = list(numbered.iter_slices(settings.descriptions.batch_size))
     say_ray_starts(screen)
     with ray_runtime() as runtime:
-        resources = decide_resources(runtime, settings.run, len(descriptions))
+        resources = decide_resources(runtime, settings.run, numbered.height)
         screen.detail(f"{runtime}; Ray's own log: {runtime.log_file}")
         screen.detail(f"{resources.actors} actor(s) on {resources.device}")
-        screen.wait(f"loading the model and embedding {len(descriptions):,} texts")
-        with open_blocks(embed_chain(blocks, spec, resources)) as embedded:
-            return pl.concat([pl.DataFrame(block) for block in embedded]).sort("row").drop("row")
+        screen.wait(f"loading the model and embedding {numbered.height:,} texts")
+        with open_blocks(embed_chain(blocks, backbone, resources)) as embedded:
+            return pl.concat([pl.DataFrame(block) for block in embedded])
 
 
-def embed_chain(blocks: Sequence[pl.DataFrame], spec: "BackboneSpec", resources: Resources) -> "Dataset":
+def embed_chain(blocks: Sequence[pl.DataFrame], backbone: ChosenBackbone, resources: Resources) -> "Dataset":
     """Descriptions in, the same with their embeddings out, as one chain of Ray Data calls."""
     import ray.data
     from ray.data import ActorPoolStrategy
-
-    from laketag.pipeline.stages.embed_descriptions import EmbedDescriptions
 
     chain: Dataset = (
         # read: batch_size texts a block
@@ -187,7 +237,7 @@ def embed_chain(blocks: Sequence[pl.DataFrame], spec: "BackboneSpec", resources:
         # embed: a block in, the same rows with embeddings (4 bytes × dim each) out; the actor keeps the text tower
         .map_batches(
             EmbedDescriptions,
-            fn_constructor_args=(spec,),
+            fn_constructor_args=(backbone.pickled_spec,),
             fn_constructor_kwargs={"device": resources.device, "threads": resources.threads_per_actor},
             batch_format="pyarrow",
             batch_size=None,
@@ -199,8 +249,3 @@ def embed_chain(blocks: Sequence[pl.DataFrame], spec: "BackboneSpec", resources:
     if resources.autoscaling:  # new nodes may take any time
         chain.context.execution_no_progress_timeout_s = NO_TIMEOUT
     return chain
-
-
-def _text_tower(spec: "BackboneSpec") -> str:
-    """What the text tower's output depends on, wherever its files are."""
-    return f"{spec.sha256} {spec.architecture.model_config_json if spec.architecture else ''}"

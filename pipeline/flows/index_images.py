@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
+from laketag.pipeline.cluster.work_stop import WorkStop
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.descriptions.unicode_text import normalise_text
 from laketag.pipeline.errors import BusyError, InputError
@@ -17,7 +18,7 @@ from laketag.pipeline.lake.carried_rows import carried_rows
 from laketag.pipeline.lake.forgotten import ForgottenImages, read_forgotten
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.snapshot_changes import Changes
-from laketag.pipeline.lake.snapshots import Snapshot, remove_snapshot, write_changes
+from laketag.pipeline.lake.snapshots import Snapshot, preview_changes, remove_snapshot, write_changes
 from laketag.pipeline.store.schemes import normalise_url
 
 ID_KEY_BYTES = 24
@@ -38,6 +39,10 @@ class IndexRequest:
     """Refuse an index from which a larger fraction of the images would be gone."""
     accept_gone: bool = False
     """Write the index, however many images are gone."""
+    stop: WorkStop = field(default_factory=WorkStop, compare=False)
+    """Once it is due, reading ends with WorkStoppedError, and nothing is written."""
+    dry_run: bool = False
+    """Only count what would change; nothing is written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +88,12 @@ def index_images(lake: Lake, request: IndexRequest, on_left_out: OnLeftOut | Non
     # check: the same rows out; refused if an id comes twice, or if there is nothing to label
     if source.kind in ("table", "list"):
         rows = _refuse_duplicates(rows, source.url)
-    rows = _refuse_nothing(_counted(rows, counts), counts, source, findings)
+    rows = _refuse_nothing(_counted(rows, counts, request.stop), counts, source, findings)
     # name: the same rows out; classes are written as description files name them
     rows = map(_normalise_classes, rows)
     # write: batches of rows in, the snapshot's files out; none if nothing has changed, refused if too much is gone
-    written = write_changes(
-        lake, request.collection, rows, 1 if request.accept_gone else request.max_gone_fraction
-    )
+    write = preview_changes if request.dry_run else write_changes
+    written = write(lake, request.collection, rows, 1 if request.accept_gone else request.max_gone_fraction)
     if written.is_new and forgotten != read_forgotten(lake):
         remove_snapshot(lake, request.collection, written.snapshot)
         raise BusyError(
@@ -138,9 +142,10 @@ def _without_forgotten(
         yield batch.filter(~is_forgotten)
 
 
-def _counted(batches: Iterator[pl.DataFrame], counts: Counter[str]) -> Iterator[pl.DataFrame]:
+def _counted(batches: Iterator[pl.DataFrame], counts: Counter[str], stop: WorkStop) -> Iterator[pl.DataFrame]:
     """The same batches; their rows are counted as they pass."""
     for batch in batches:
+        stop.check()
         counts["images"] += batch.height
         counts["with_class"] += batch.height - batch["true_class"].null_count()
         yield batch

@@ -18,6 +18,8 @@ from laketag.pipeline.store.folders import list_files, list_folders
 from laketag.schemas import Descriptions
 
 FILE = "descriptions.parquet"
+TEXT_TOWER = "text_tower_sha256"
+"""The footer entry that names what the embeddings depend on; versions of laketag 0.1.0 lack it."""
 FOOTER_ENTRIES = ("backbone", "backbone_sha256", "label_prompt")
 """The fields of EmbeddedSet that the file itself carries; the others are in its path."""
 
@@ -45,9 +47,11 @@ def find_same_content(lake: Lake, set_name: str, hashes: Collection[str]) -> str
     return next((version for version in newest if version.rpartition("-")[2] in hashes), None)
 
 
-def write_descriptions(lake: Lake, embedded: EmbeddedSet, rows: pl.DataFrame) -> None:
+def write_descriptions(lake: Lake, embedded: EmbeddedSet, rows: pl.DataFrame, text_tower: str) -> None:
     """The rows (schemas.Descriptions) are a version of the set, in one file that says what embedded them."""
-    footer = {name: value for name, value in asdict(embedded).items() if name in FOOTER_ENTRIES}
+    footer = {TEXT_TOWER: text_tower} | {
+        name: value for name, value in asdict(embedded).items() if name in FOOTER_ENTRIES
+    }
     footer["created_at"] = datetime.now(UTC).isoformat(timespec="seconds")
     url = description_url(lake, embedded.name, embedded.version)
     write_table(rows, url, Descriptions, lake.storage, footer)
@@ -56,6 +60,21 @@ def write_descriptions(lake: Lake, embedded: EmbeddedSet, rows: pl.DataFrame) ->
 def read_descriptions_table(lake: Lake, set_name: str, version: str) -> pl.DataFrame:
     """All rows of a version (schemas.Descriptions), also the dropped ones, in the order of the classes."""
     return read_table(description_url(lake, set_name, version), Descriptions, lake.storage)
+
+
+def read_embedded_texts(lake: Lake, set_name: str, text_tower: str) -> pl.DataFrame:
+    """Each text of the newest version once, with what this text tower made of it: tokens, truncated, embedding.
+
+    Empty if there is no version, or another text tower embedded it.
+    """
+    columns = ["text", "tokens", "truncated", "embedding"]
+    versions = list_versions(lake, set_name)
+    if not versions:
+        return Descriptions.create_empty().select(columns)
+    if read_footer(description_url(lake, set_name, versions[-1]), lake.storage).get(TEXT_TOWER) != text_tower:
+        return Descriptions.create_empty().select(columns)
+    rows = read_descriptions_table(lake, set_name, versions[-1]).select(columns)
+    return rows.sort(pl.col("embedding").is_null(), maintain_order=True).unique("text", keep="first")
 
 
 def latest_embedded_set(lake: Lake, set_name: str) -> EmbeddedSet:

@@ -33,6 +33,14 @@ OF_RUNS = ("collection", "description_set", "classifier", "run_id")
 """Filters that choose runs by the column of the same name, from the widest to the narrowest."""
 
 
+class NightFilter(TypedDict, total=False):
+    """Which nights a query returns; a filter that is left out or None matches all rows."""
+
+    collection: str | None
+    description_set: str | None
+    since: datetime | None  # nights that ended at or after this time; UTC if it has no time zone
+
+
 class RowFilter(TypedDict, total=False):
     """Which rows a query returns; a filter that is left out or None matches all rows."""
 
@@ -66,7 +74,7 @@ class UnknownValueWarning(UserWarning):
     """A filter names a value that the lake does not have, so no row matches; the message names those that it has."""
 
 
-def check_names(which: Collection[str], known: type[RowFilter]) -> None:
+def check_names(which: Collection[str], known: type[RowFilter | NightFilter]) -> None:
     """Python does not check the keywords of an unpacked TypedDict: a misspelt filter must not match all rows."""
     if unknown := sorted(set(which) - known.__annotations__.keys()):
         names = ", ".join(sorted(known.__annotations__))
@@ -79,7 +87,7 @@ def select_runs(finished: pl.DataFrame, which: RowFilter) -> pl.DataFrame:
     return finished.filter(*(pl.col(name) == value for name, value in wanted.items() if value is not None))
 
 
-def select_since(rows: pl.LazyFrame, column: str, which: RowFilter) -> pl.LazyFrame:
+def select_since(rows: pl.LazyFrame, column: str, which: RowFilter | NightFilter) -> pl.LazyFrame:
     """Those of the rows whose time is not before ``since``."""
     since = which.get("since")
     if since is None:

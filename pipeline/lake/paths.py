@@ -5,6 +5,7 @@ image index    ``index/collection=C/snapshot=T/*.parquet``
 descriptions   ``descriptions/set=S/version=V/descriptions.parquet``
 labels         ``labels/collection=C/classifier=F/run=R/*.parquet``
 runs           ``runs/R.parquet``, ``runs/fold-NNNNNN.parquet``
+nights         ``nights/N.parquet``
 staging        ``staging/R/…``: the plan and unpublished parts of an unfinished run
 forgotten      ``forgotten/forgotten.parquet``
 =============  =====================================================
@@ -21,7 +22,7 @@ from laketag.pipeline.lake.lake_format import check_format
 from laketag.pipeline.store.locations import expand_home
 from laketag.pipeline.store.roots import checked_root
 
-Table = Literal["index", "descriptions", "labels", "runs", "staging", "forgotten"]
+Table = Literal["index", "descriptions", "labels", "runs", "nights", "staging", "forgotten"]
 """Every folder directly under the root; mypy refuses a path that begins with anything else."""
 TABLES: tuple[Table, ...] = get_args(Table)
 

@@ -27,6 +27,7 @@ from laketag.pipeline.lake.filters import (
     ClassFilter,
     FailureFilter,
     ImageFilter,
+    NightFilter,
     RowFilter,
     check_names,
     select_class,
@@ -34,6 +35,7 @@ from laketag.pipeline.lake.filters import (
     select_since,
     warn_unknown,
 )
+from laketag.pipeline.lake.nights import read_nights
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.runs import read_runs
 
@@ -77,12 +79,37 @@ RUN_COLUMNS = (
     *("index_rows", "already_done", "settings", "models", "files", "file_rows", "file_sha256"),
     *("laketag_version", "snapshot", "description_version", "writer", "run_id", "classifier"),
 )
+NIGHT_COLUMNS = (
+    *(*OF_THE_RUN, "exit_code", "labelled", "failures", "left", "verified", "finished_at"),
+    *("images", "new", "changed", "gone", "embedded", "planned", "started_at"),
+    *(
+        "index_s",
+        "describe_s",
+        "label_s",
+        "verify_s",
+        "runs",
+        "description_version",
+        "laketag_version",
+        "night_id",
+    ),
+)
 
 
 def runs(root: str, *, storage: StorageSettings | None = None, **which: Unpack[RowFilter]) -> pl.LazyFrame:
     """Finished runs (schemas.Runs), oldest first."""
     _, finished = _open(root, storage, which, RowFilter)
     return select_since(select_runs(finished, which).lazy(), "finished_at", which).select(RUN_COLUMNS)
+
+
+def nights(
+    root: str, *, storage: StorageSettings | None = None, **which: Unpack[NightFilter]
+) -> pl.LazyFrame:
+    """What ``laketag nightly`` did (schemas.Nights), a row for each collection of each night, oldest first."""
+    check_names(which, NightFilter)
+    rows = read_nights(open_lake(root, storage or StorageSettings())).lazy()
+    names = {name: which.get(name) for name in OF_THE_RUN}
+    wanted = rows.filter(*(pl.col(name) == value for name, value in names.items() if value is not None))
+    return select_since(wanted, "finished_at", which).select(NIGHT_COLUMNS)
 
 
 def labels(
@@ -146,7 +173,7 @@ def summary(
     ).sort("images", *by, descending=[True, *(False for _ in by)])
 
 
-TABLES = {table.__name__: table for table in (runs, labels, unsure, tags, failures, summary)}
+TABLES = {table.__name__: table for table in (runs, nights, labels, unsure, tags, failures, summary)}
 """The queries without SQL, by name."""
 
 

@@ -65,6 +65,18 @@ def write_changes(
     return Written(old, changes, is_new=False)
 
 
+def preview_changes(
+    lake: Lake, collection: str, batches: Iterable[pl.DataFrame], max_gone_fraction: float = 1
+) -> Written:
+    """As write_changes, but nothing is written; all rows are held in memory."""
+    folder = lake.index_snapshots(collection)
+    begun = _Begun(lake, "", folder, (), pl.concat([ImageIndex.create_empty(), *batches]))
+    old = find_snapshot(lake, collection)
+    if old is None:
+        return Written(Snapshot("", ()), Changes(new=begun.rows), is_new=False)
+    return Written(old, _count_allowed(lake, old, begun, max_gone_fraction), is_new=False)
+
+
 def write_snapshot(lake: Lake, collection: str, batches: Iterable[pl.DataFrame]) -> Snapshot:
     """A new snapshot contains all batches (schemas.ImageIndex); image ids must be unique over all of them."""
     return _finish(_begin(lake, collection, batches))
@@ -146,7 +158,7 @@ def _begin(lake: Lake, collection: str, batches: Iterable[pl.DataFrame]) -> _Beg
             write_table(last, url, ImageIndex, lake.storage)
             files.append(url)
             last = part
-    except LaketagError:
+    except Exception:  # of the source, or as the time is over
         if files:
             remove_folder(folder, lake.storage)
         raise

@@ -18,7 +18,7 @@ UNKNOWN_NAME = re.compile(r"unable to find column|no column named|relation '.*' 
 def sql(
     root: str, query: str, *, storage: StorageSettings | None = None, **which: Unpack[ImageFilter]
 ) -> pl.LazyFrame:
-    """The result of a SELECT over the tables runs, labels, unsure, tags, failures and summary, lazily.
+    """The result of a SELECT over the tables runs, nights, labels, unsure, tags, failures and summary, lazily.
 
     InputError with the place of the mistake if the query is wrong. ``collect`` raises what depends on the rows (for
     example a text that cannot be cast to a number) as polars words it; query_errors puts it into a sentence.
@@ -26,7 +26,7 @@ def sql(
 
     def open_tables(names: Collection[str]) -> dict[str, pl.LazyFrame]:
         of_runs = {name: value for name, value in which.items() if name != "also_removed"}
-        filters = {name: of_runs if name == "runs" else which for name in names}
+        filters = {name: of_runs if name in ("runs", "nights") else which for name in names}
         return {name: TABLES[name](root, storage=storage, **filters[name]) for name in names}
 
     words = [token.text.lower() for token in read_tokens(query)]

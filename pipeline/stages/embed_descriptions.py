@@ -1,12 +1,16 @@
 """Descriptions in, their token counts and embeddings out."""
 
+import pickle
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pyarrow as pa
-import torch
 
 from laketag.pipeline.errors import LaketagError
-from laketag.pipeline.models.backbone import Backbone
-from laketag.pipeline.models.backbone_spec import BackboneSpec
+
+if TYPE_CHECKING:  # the driver imports this stage, and does without torch
+    from laketag.pipeline.models.backbone import Backbone
+    from laketag.pipeline.models.backbone_spec import BackboneSpec
 
 
 class EmbedDescriptions:
@@ -16,9 +20,13 @@ class EmbedDescriptions:
     ``embedding`` has unit length and is null where the text is dropped.
     """
 
-    def __init__(self, spec: BackboneSpec, *, device: str, threads: int | None = None) -> None:
+    def __init__(self, pickled_spec: bytes, *, device: str, threads: int | None = None) -> None:
+        """``pickled_spec`` is a BackboneSpec, pickled because the driver cannot unpickle it without torch."""
+        import torch
+
         if threads is not None:
             torch.set_num_threads(threads)
+        spec: BackboneSpec = pickle.loads(pickled_spec)
         self._backbone: Backbone | LaketagError
         try:
             self._backbone = spec.load(device)

@@ -38,5 +38,5 @@ def write_pets(lake: Lake, content_hash: str, set_name: str = "pets") -> Embedde
         backbone_sha256="0" * 64,
         label_prompt="a {}",
     )
-    write_descriptions(lake, made, pets_frame())
+    write_descriptions(lake, made, pets_frame(), "tower")
     return made

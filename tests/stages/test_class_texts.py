@@ -27,6 +27,6 @@ def test_the_classifier_gets_what_is_kept_in_the_order_of_the_table(store: Store
 def test_descriptions_of_a_class_without_a_label_prompt_are_refused(tmp_path: Path) -> None:
     lake = open_lake(str(tmp_path), StorageSettings())
     made = write_pets(lake, "a" * 16)
-    write_descriptions(lake, made, pets_frame().filter(pl.col("text") != "a cat"))
+    write_descriptions(lake, made, pets_frame().filter(pl.col("text") != "a cat"), "tower")
     with pytest.raises(InputError, match="no label prompt for cat; describe the set again"):
         load_class_texts(lake, "pets", made.version)

@@ -1,5 +1,7 @@
 """The text stage, with a tiny CLIP."""
 
+import pickle
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -21,7 +23,9 @@ def spec(tmp_path_factory) -> BackboneSpec:
 
 @pytest.fixture(scope="module")
 def embedded(spec) -> pa.Table:
-    return EmbedDescriptions(spec, device="cpu")(pa.table({"text": TEXTS, "drop_reason": REASONS}))
+    return EmbedDescriptions(pickle.dumps(spec), device="cpu")(
+        pa.table({"text": TEXTS, "drop_reason": REASONS})
+    )
 
 
 def test_what_is_kept_is_embedded_and_the_rest_is_only_counted(embedded):
@@ -45,5 +49,7 @@ def test_embeddings_are_those_of_the_backbone_one_text_at_a_time(spec, embedded)
 
 
 def test_a_batch_with_nothing_to_embed_has_the_same_columns(spec, embedded):
-    nothing = EmbedDescriptions(spec, device="cpu")(pa.table({"text": [""], "drop_reason": ["empty"]}))
+    nothing = EmbedDescriptions(pickle.dumps(spec), device="cpu")(
+        pa.table({"text": [""], "drop_reason": ["empty"]})
+    )
     assert nothing.schema == embedded.schema

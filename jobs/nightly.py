@@ -1,0 +1,178 @@
+"""``laketag nightly``: everything that a night has to do, for all collections of a file."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from laketag.jobs.console import literal_console, open_console, write_out
+from laketag.jobs.label import checked_hours
+from laketag.jobs.label_summary import show_report, show_unfinished
+from laketag.jobs.options import SHARED, MaxHours
+from laketag.pipeline.errors import LaketagError, SettingsError, describe_ending
+from laketag.pipeline.screen import Screen
+
+if TYPE_CHECKING:
+    from laketag.pipeline.flows.describe_classes import DescribedSet
+    from laketag.pipeline.flows.index_images import IndexSummary
+    from laketag.pipeline.flows.label_report import LabelReport
+    from laketag.pipeline.flows.night_report import CollectionNight, NightReport
+    from laketag.pipeline.flows.preview_night import NightPreview
+
+OPTIONS = SHARED | {
+    "night": Annotated[
+        str,
+        typer.Argument(
+            metavar="NIGHT.toml",
+            help="TOML file with the settings, root, and a [[collection]] block for each collection.",
+            show_default=False,
+        ),
+    ],
+    "root": Annotated[
+        str | None,
+        typer.Option("--root", metavar="LAKE", help="Instead of the file's root.", show_default=False),
+    ],
+    "wait": Annotated[
+        float,
+        typer.Option(
+            "--wait",
+            metavar="MINUTES",
+            help="How long to wait for another process that labels the same images.",
+        ),
+    ],
+    "max_hours": MaxHours,
+    "accept_gone": Annotated[
+        bool,
+        typer.Option("--accept-gone", help="Write the indexes even if too many images are gone."),
+    ],
+    "dry_run": Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be done and how long it takes; write nothing.")
+    ],
+    "as_json": Annotated[
+        bool,
+        typer.Option(
+            "--json", help="Print one JSON object for each collection, and all else on standard error."
+        ),
+    ],
+}
+
+
+def nightly(
+    night: str,
+    *,
+    root: str | None = None,
+    wait: float = 10.0,
+    max_hours: float | None = None,
+    accept_gone: bool = False,
+    dry_run: bool = False,
+    as_json: bool = False,
+    verbose: bool = False,
+    override: Sequence[str] = (),
+    console: Console | None = None,
+) -> "NightReport":
+    """Index, describe, label and verify the collections of a file; a second call on an unchanged lake does nothing.
+
+    Each [[collection]] block has source, collection and set; descriptions names the file of the classes. It also takes the
+    options of index and describe, such as exclude = ["*.tmp"], and retry. Relative paths are relative to the file. An error
+    of one collection does not stop the others; the command ends with the worst exit code.
+    """
+    if as_json and console is not None:
+        console = open_console(stderr=True)
+    screen = Screen(literal_console(console), verbose)
+    try:
+        if not 0 <= wait < float("inf"):
+            raise SettingsError(f"--wait {wait:g}: give a number of minutes from 0")
+        from laketag.pipeline.flows.night_file import read_night
+
+        read = read_night(night, tuple(override), root=root)
+        hours = checked_hours(max_hours)
+
+        from laketag.pipeline.cluster.work_stop import WorkStop
+        from laketag.pipeline.flows.nightly import NightRequest, run_night
+        from laketag.pipeline.lake.paths import open_lake
+
+        lake = open_lake(str(read.root), read.storage)
+    except LaketagError as error:
+        if as_json:
+            write_out(json.dumps(describe_ending("nightly", error)) + "\n")
+        raise
+    request = NightRequest(
+        collections=read.collection,
+        settings=read.settings,
+        stop=WorkStop.after(hours),
+        wait_s=wait * 60,
+        accept_gone=accept_gone,
+        dry_run=dry_run,
+    )
+    report = run_night(lake, request, screen, _Shown(lake.root, screen, as_json))
+    show_end(report, screen)
+    return report
+
+
+class _Shown:
+    """Prints what the steps of a night give, and with ``as_json`` a line for each collection."""
+
+    def __init__(self, root: str, screen: Screen, as_json: bool) -> None:
+        self._root, self._screen, self._as_json = root, screen, as_json
+
+    def __call__(self, given: "IndexSummary | DescribedSet | LabelReport | CollectionNight") -> None:
+        """Print it."""
+        from laketag.jobs import describe, index
+        from laketag.pipeline.flows.describe_classes import DescribedSet
+        from laketag.pipeline.flows.index_images import IndexSummary
+        from laketag.pipeline.flows.label_report import LabelReport
+
+        if isinstance(given, IndexSummary):
+            index.show_summary(given, self._screen)
+        elif isinstance(given, DescribedSet):
+            describe.show_summary(given, self._screen)
+        elif isinstance(given, LabelReport):
+            show_report(given, self._root, self._screen)
+        else:
+            self._show_end(given)
+
+    def _show_end(self, night: "CollectionNight") -> None:
+        """Print how the collection ended, if not well."""
+        screen, error = self._screen, night.failed_by
+        if error:
+            show_unfinished(night.progress, error, screen)
+            screen.error(f"collection {night.collection}: {night.trace or error}")
+        if night.preview:
+            _show_preview(night.preview, screen)
+        if night.is_over:
+            screen.say(
+                f"collection {night.collection}: the time is over; it is left for the next night", "yellow"
+            )
+        if self._as_json:
+            write_out(json.dumps(night.as_json()) + "\n")
+
+
+def _show_preview(preview: "NightPreview", screen: Screen) -> None:
+    """Print what a night would do with a collection."""
+    changes = preview.index.changes
+    screen.say(
+        f"{preview.index.images:,} images in the source: {changes.new:,} new, {changes.changed:,} changed, {changes.gone:,} gone"
+    )
+    if preview.describes:
+        screen.say("the descriptions have changed, so every image would be labelled again", "yellow")
+    time = preview.estimate or "no run with this method has measured how long that takes"
+    screen.say(f"would be labelled: {preview.images:,} images" + (f", {time}" if preview.images else ""))
+
+
+def show_end(report: "NightReport", screen: Screen) -> None:
+    """Print how many collections ended well, and what is left."""
+    if all(one.preview for one in report.collections):
+        screen.say("nothing was written")
+        return
+    ended = len(report.collections)
+    failed = [one for one in report.collections if one.exit_code]
+    screen.say(f"night: {ended - len(failed)} of {ended} collections done", "bold")
+    for one in failed:
+        code = one.exit_code
+        screen.say(
+            f"  {one.collection}, set {one.description_set}: exit code {code.value}, {code.meaning}", "red"
+        )
+    if report.left:
+        screen.say(f"{report.left:,} images left for the next night", "yellow")

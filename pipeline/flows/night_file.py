@@ -1,0 +1,108 @@
+"""The file of a night: which collections to index and label, where, and with which settings."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from laketag.pipeline.config import Settings
+from laketag.pipeline.descriptions.formats import Format
+from laketag.pipeline.errors import SettingsError
+from laketag.pipeline.flows.index_request import IndexOptions
+from laketag.pipeline.settings_file import read_settings_as
+from laketag.pipeline.stages.description_files import DescriptionFile
+from laketag.schemas import PERMANENT_FAILURES, TRANSIENT_FAILURES
+
+PATHS = ("source", "descriptions", "classes")
+"""Keys of a collection that name files and folders."""
+
+
+class NightCollection(IndexOptions):
+    """A collection: where its images are, and what they are labelled with."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    description_set: str = Field(alias="set")
+    """name of the description set"""
+    descriptions: str | None = None
+    """file of the descriptions; unset: the set stays as it is"""
+    format: Format | Literal["auto"] = "auto"
+    """format of the descriptions"""
+    classes: str | None = None
+    """file of class names, for a list of templates or descriptors"""
+    strict: bool = False
+    """refuse descriptions that need repairs"""
+    retry: tuple[str, ...] = ()
+    """also retry images that failed for these reasons"""
+
+    @property
+    def file(self) -> DescriptionFile | None:
+        """The file of the descriptions and how to read it, if there is one."""
+        if self.descriptions is None:
+            return None
+        wanted = None if self.format == "auto" else self.format
+        return DescriptionFile(self.descriptions, wanted, self.classes, self.strict)
+
+    @field_validator("retry")
+    @classmethod
+    def _check_reasons(cls, reasons: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [reason for reason in reasons if reason not in PERMANENT_FAILURES]:
+            raise ValueError(
+                f"{unknown[0]!r} is not a permanent failure; choose from {', '.join(PERMANENT_FAILURES)} "
+                f"({', '.join(TRANSIENT_FAILURES)} are retried automatically)"
+            )
+        return reasons
+
+
+class NightFile(Settings):
+    """The settings, and the collections of the night."""
+
+    root: str | None = None
+    """the lake"""
+    collection: tuple[NightCollection, ...] = Field(min_length=1)
+    """one [[collection]] block for each collection"""
+
+    @model_validator(mode="after")
+    def _check(self) -> "NightFile":
+        pairs = [(one.collection, one.description_set) for one in self.collection]
+        if twice := [pair for pair in pairs if pairs.count(pair) > 1]:
+            raise ValueError(
+                f"collection {twice[0][0]!r} has the set {twice[0][1]!r} twice; leave one of them out"
+            )
+        for name in {one.description_set for one in self.collection}:
+            files = {one.file for one in self.collection if one.description_set == name and one.file}
+            if len(files) > 1:
+                raise ValueError(
+                    f"set {name!r} has different descriptions ({', '.join(sorted(one.url for one in files))}); "
+                    "give each of them a set of its own"
+                )
+        return self
+
+    @property
+    def settings(self) -> Settings:
+        """The settings alone."""
+        return Settings(**{name: getattr(self, name) for name in Settings.model_fields})
+
+
+def read_night(file: Path | str, overrides: tuple[str, ...] = (), *, root: str | None = None) -> NightFile:
+    """The night of the file; a relative path in ``root`` or in a collection is relative to the file's folder.
+
+    ``root`` replaces the one of the file. A SettingsError names everything that is wrong.
+    """
+    night = read_settings_as(NightFile, file, overrides)
+    folder = Path(file).expanduser().absolute().parent
+    changes: dict[str, Any] = {"root": root or (night.root and _place(folder, night.root))}
+    if not changes["root"]:
+        raise SettingsError(f'{file} names no lake; write root = "LAKE" at its top, or give --root')
+    changes["collection"] = tuple(
+        one.model_copy(
+            update={name: _place(folder, value) for name in PATHS if (value := getattr(one, name))}
+        )
+        for one in night.collection
+    )
+    return night.model_copy(update=changes)
+
+
+def _place(folder: Path, path: str) -> str:
+    """The URL or path; a relative one is below the folder."""
+    return path if "://" in path or path.startswith("~") else str(folder / path)

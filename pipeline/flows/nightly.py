@@ -1,0 +1,127 @@
+"""A night: each collection is indexed, described, labelled and verified, one after the other."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import polars as pl
+
+from laketag.pipeline.cluster.ray_runtime import keep_ray
+from laketag.pipeline.cluster.work_stop import WorkStop, WorkStoppedError
+from laketag.pipeline.config import Settings
+from laketag.pipeline.flows.describe_classes import DescribedSet, describe_classes
+from laketag.pipeline.flows.index_images import IndexSummary, index_images
+from laketag.pipeline.flows.index_request import make_request
+from laketag.pipeline.flows.label_images import label_images
+from laketag.pipeline.flows.label_report import LabelReport
+from laketag.pipeline.flows.night_file import NightCollection
+from laketag.pipeline.flows.night_report import CollectionNight, NightReport
+from laketag.pipeline.flows.plan_run import LabelRequest
+from laketag.pipeline.flows.preview_night import preview_night
+from laketag.pipeline.lake.nights import write_night
+from laketag.pipeline.lake.paths import Lake, checked_name, timestamp
+from laketag.pipeline.screen import Screen
+from laketag.schemas import Nights
+
+
+@dataclass(frozen=True, kw_only=True)
+class NightRequest:
+    """What one call does with the collections of a night."""
+
+    collections: Sequence[NightCollection]
+    settings: Settings
+    stop: WorkStop = field(default_factory=WorkStop, compare=False)
+    """From when on no more work is taken."""
+    wait_s: float = 0.0
+    """How long to wait for another process that labels the same images."""
+    accept_gone: bool = False
+    """Write indexes, however many images are gone."""
+    dry_run: bool = False
+    """Only find out what would be done; nothing is written."""
+
+
+Show = Callable[[IndexSummary | DescribedSet | LabelReport | CollectionNight], object]
+"""Gets what each step gave, and each collection when it has ended."""
+
+
+def run_night(lake: Lake, request: NightRequest, screen: Screen, show: Show) -> NightReport:
+    """Each collection is indexed, described, labelled and verified, or has the error that ended it; the night has its rows.
+
+    An error of one collection does not stop the others. One Ray serves all of them.
+    """
+    night_id = timestamp()
+    nights: list[CollectionNight] = []
+    described: dict[str, DescribedSet] = {}
+    try:
+        with keep_ray():
+            for one in request.collections:
+                screen.say(f"collection {one.collection}, set {one.description_set}", "bold")
+                night = CollectionNight(
+                    collection=one.collection,
+                    description_set=one.description_set,
+                    started_at=datetime.now(UTC),
+                )
+                nights.append(night)
+                try:
+                    _work(Work(lake, one, request, night, described), screen, show)
+                except WorkStoppedError:
+                    night.is_over = True
+                except BaseException as error:
+                    night.failed_by = error
+                    if not isinstance(error, Exception):  # a signal
+                        raise
+                finally:
+                    night.finished_at = datetime.now(UTC)
+                    show(night)
+    finally:
+        if not request.dry_run:
+            _write(lake, night_id, nights)
+    return NightReport(tuple(nights))
+
+
+def _write(lake: Lake, night_id: str, nights: Sequence[CollectionNight]) -> None:
+    rows = [{"night_id": night_id} | night.as_row() for night in nights]
+    write_night(lake, night_id, pl.DataFrame(rows, schema=Nights.create_empty().schema))
+
+
+@dataclass(frozen=True)
+class Work:
+    """A collection of a night, and what is known of the sets that the night has described."""
+
+    lake: Lake
+    wanted: NightCollection
+    request: NightRequest
+    night: CollectionNight
+    described: dict[str, DescribedSet]
+
+
+def _work(work: Work, screen: Screen, show: Show) -> None:
+    """The collection is indexed, described, labelled and verified; WorkStoppedError if the time is over before that."""
+    lake, wanted, night, settings = work.lake, work.wanted, work.night, work.request.settings
+    stop = work.request.stop
+    set_name = checked_name(wanted.description_set, "set")
+    stop.check()
+    if work.request.dry_run:
+        night.preview = preview_night(lake, wanted, settings, screen)
+        return
+    with night.timed("index"):
+        screen.wait(f"reading {wanted.source}")
+        indexing = make_request(wanted, settings, accept_gone=work.request.accept_gone)
+        night.index = index_images(lake, replace(indexing, stop=stop))
+    show(night.index)
+    if wanted.file and set_name not in work.described:
+        stop.check()
+        with night.timed("describe"):
+            night.described = describe_classes(lake, set_name, wanted.file, settings, screen)
+        work.described[set_name] = night.described
+        show(night.described)
+    labelling = LabelRequest(
+        collection=wanted.collection,
+        description_set=set_name,
+        retry=wanted.retry,
+        stop=stop,
+        wait_s=work.request.wait_s,
+    )
+    with night.timed("label"):
+        night.labelled = label_images(lake, labelling, settings, screen, night.progress.append)
+    show(night.labelled)

@@ -1,0 +1,100 @@
+"""Five nights in a row by ``laketag nightly``; each morning every image of the index has exactly one current row."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import laketag
+from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot
+from tests.end_to_end.command_line import run_laketag
+from tests.end_to_end.pictures import encoded, picture
+from tests.stores.fixtures import CEPH
+from tests.stores.store import Store, folder_store
+
+TEXTS = {
+    "cat": ["A cat has whiskers and a long tail.", "A cat sleeps on a warm red sofa."],
+    "dog": ["A dog has floppy ears.", "A dog runs after a yellow ball in the park."],
+}
+
+
+@pytest.fixture(params=["folder", CEPH])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """An empty folder, or an empty bucket on Ceph."""
+    if request.param == "folder":
+        return folder_store(tmp_path / "place")
+    found: Store = request.getfixturevalue(request.param)
+    return found
+
+
+def put(store: Store, seeds: dict[int, int]) -> None:
+    """The image of each number is drawn with its seed."""
+    for number, seed in seeds.items():
+        store.put(f"images/{number:02}.png", encoded(picture(seed), "PNG"))
+
+
+def write_night_file(folder: Path, store: Store, settings: Path) -> Path:
+    """A night of one collection; the descriptions are beside its file."""
+    file = folder / "night.toml"
+    endpoint = store.storage.endpoint_url
+    file.write_text(
+        f'root = "{store.url("lake")}"\n'
+        + settings.read_text()
+        + (f'[storage]\nendpoint_url = "{endpoint}"\n' if endpoint else "")
+        + f'[[collection]]\nsource = "{store.url("images")}/"\ncollection = "pets"\nset = "s"\n'
+        'descriptions = "texts.json"\n'
+    )
+    return file
+
+
+def label_tonight(file: Path, store: Store) -> dict[str, Any]:
+    """The line of ``--json``; each image of the index has exactly one current row afterwards."""
+    outcome = run_laketag("nightly", str(file), "--json", env=store.env)
+    assert outcome.code == 0, outcome.err
+    (line,) = outcome.out.splitlines()
+    night: dict[str, Any] = json.loads(line)
+    root, storage = store.url("lake"), store.storage
+    lake = open_lake(root, storage)
+    indexed = scan_snapshot(lake, latest_snapshot(lake, "pets")).collect()["uri"].sort()
+    rows = laketag.labels(root, storage=storage).collect()
+    failed = laketag.failures(root, storage=storage).collect()
+    assert sorted([*rows["uri"], *failed["uri"]]) == indexed.to_list()
+    assert set(rows["status"]) == {"current"}
+    assert night["images"] == len(indexed)
+    assert night["planned"] == night["labelled"] + sum(night["failures"].values())
+    return night
+
+
+def done(night: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(night[name] for name in ("new", "changed", "gone", "embedded", "labelled", "left"))
+
+
+@pytest.mark.usefixtures("joined_ray")
+def test_five_nights_in_a_row_label_what_is_new_changed_or_described_anew(place, tiny_settings, tmp_path):
+    file = write_night_file(tmp_path, place, tiny_settings)
+    texts = tmp_path / "texts.json"
+    texts.write_text(json.dumps(TEXTS))
+    put(place, {number: number for number in range(8)})
+    place.put("images/broken.png", b"no image")
+    first = label_tonight(file, place)
+    assert done(first) == (9, 0, 0, 6, 8, 0)  # each class has its label prompt, too
+    assert first["failures"] == {"unsupported": 1}
+
+    put(place, {8: 8, 9: 9, 0: 50, 1: 51})
+    assert done(label_tonight(file, place)) == (2, 2, 0, 0, 4, 0)
+
+    place.delete("images/02.png")
+    place.delete("images/broken.png")
+    put(place, {3: 53})
+    assert done(label_tonight(file, place)) == (0, 1, 2, 0, 1, 0)
+
+    texts.write_text(json.dumps(TEXTS | {"dog": [TEXTS["dog"][0], "A dog barks."]}))
+    assert done(label_tonight(file, place)) == (0, 0, 0, 1, 9, 0)
+
+    idle = label_tonight(file, place)
+    assert done(idle) == (0, 0, 0, 0, 0, 0)
+    assert idle["runs"] == []
+    nights = laketag.nights(place.url("lake"), storage=place.storage).collect()
+    assert nights["labelled"].to_list() == [8, 4, 1, 9, 0]
