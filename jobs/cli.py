@@ -22,7 +22,7 @@ COMMANDS = {
     "index": "Write a snapshot of which images a collection holds, and in which versions, if anything changed.",
     "describe": "Write the descriptions of the classes, embedded, as a new version of a description set.",
     "label": "Label the images of a collection that have no label yet, or have changed.",
-    "nightly": "Index, describe, label and verify the collections of a file; every night, for one.",
+    "nightly": "Index, describe, label and verify the collections of a file; a second call on an unchanged lake does nothing.",
     "query": "Query the label tables: runs, labels, those in doubt, tags, failures, a summary, or SQL.",
     "forget": "Remove the rows of named images from all tables, and leave these images out of later indexes.",
     "demo": "Make a small image lake, label it, and show the result; offline, in about a minute.",

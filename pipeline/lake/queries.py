@@ -106,7 +106,10 @@ def nights(
 ) -> pl.LazyFrame:
     """What ``laketag nightly`` did (schemas.Nights), a row for each collection of each night, oldest first."""
     check_names(which, NightFilter)
-    rows = read_nights(open_lake(root, storage or StorageSettings())).lazy()
+    found = read_nights(open_lake(root, storage or StorageSettings()))
+    if found.is_empty():
+        _open(root, storage, {}, RowFilter)  # refuses a root that is no lake
+    rows = found.lazy()
     names = {name: which.get(name) for name in OF_THE_RUN}
     wanted = rows.filter(*(pl.col(name) == value for name, value in names.items() if value is not None))
     return select_since(wanted, "finished_at", which).select(NIGHT_COLUMNS)

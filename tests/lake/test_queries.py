@@ -172,7 +172,7 @@ def test_columns_that_only_programs_compare_come_last(lake, name):
     write_run(lake, 1, [label_row("a")])
     columns = queries.TABLES[name](lake.root).collect_schema().names()
     ids = [column for column in IDS if column in columns]
-    assert columns[-len(ids) :] == ids
+    assert columns[len(columns) - len(ids) :] == ids
 
 
 def test_labels_and_failures_have_all_columns_of_the_contract(lake):
