@@ -161,9 +161,10 @@ def show_summary(summary: "IndexSummary", screen: Screen) -> None:
     table.add_column(overflow="fold")
     table.add_column(justify="right")
     table.add_row("images", f"{summary.images:,}", style="green")
-    for change, images in vars(summary.changes).items():
+    for change, text in CHANGES.items():
+        images = getattr(summary.changes, change)
         if images or change not in ("edited", "unseen"):
-            table.add_row(f"  {CHANGES[change]}", f"{images:,}")
+            table.add_row(f"  {text}", f"{images:,}")
     if summary.carried:
         table.add_row(
             "  carried over, as they could not be looked at", f"{summary.carried:,}", style="yellow"

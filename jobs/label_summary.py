@@ -23,13 +23,18 @@ def show_report(report: "LabelReport", root: str, screen: Screen) -> None:
         show_nothing_to_do(report, screen)
     for published in report.runs:
         show_ledger(published, screen)
-    if report.left and not report.preview:
+    if report.carried:
+        screen.say(
+            f"{report.carried:,} images without a label wait for an index that can look at them; make their folders readable",
+            "yellow",
+        )
+    if report.left > report.carried and not report.preview:
         time = (
             f"{report.rest} at this rate"
             if report.rest
             else "for an unknown time, as these were too few to measure"
         )
-        screen.say(f"left for later: {report.left:,} images, {time}")
+        screen.say(f"left for later: {report.left - report.carried:,} images, {time}")
     failed = sum(report.failures.values())
     if report.exit_code is ExitCode.FAILED or failed > report.labelled:
         screen.say(
@@ -62,7 +67,12 @@ def show_report(report: "LabelReport", root: str, screen: Screen) -> None:
 
 def show_nothing_to_do(report: "LabelReport", screen: Screen) -> None:
     """Print that every image is done, and how many of them have no label."""
-    screen.say(f"nothing to do: all {report.index_rows:,} images of snapshot {report.snapshot} are done")
+    done = (
+        f"all {report.index_rows:,}"
+        if not report.left
+        else f"{report.index_rows - report.left:,} of {report.index_rows:,}"
+    )
+    screen.say(f"nothing to do: {done} images of snapshot {report.snapshot} are done")
     if report.failed_before:
         screen.say(
             f"{sum(report.failed_before.values()):,} of them without a label ({_counts(report.failed_before)}); "

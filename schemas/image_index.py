@@ -18,3 +18,7 @@ class ImageIndex(dy.Schema):
     )
     size_bytes = dy.Int64(nullable=True, min=0, description="size of the encoded image in bytes, if known")
     true_class = dy.String(nullable=True, description="class that the source states for the image, if any")
+    carried = dy.Bool(
+        nullable=True,
+        description="true: the image could not be looked at for this snapshot, and the row is that of the one before",
+    )

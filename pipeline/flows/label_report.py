@@ -60,8 +60,10 @@ class LabelReport:
     """Images that are done but have no label, by reason; those that runs resumed by this call failed on are among them."""
     left: int
     """Images without a label that were left for later, because of a limit or as the call stopped early."""
+    carried: int = 0
+    """Of these, images that the index could not look at; they wait for the next one."""
     rest: Estimate | None = None
-    """How long those take, at the rate of this call."""
+    """How long the others take, at the rate of this call."""
     runs: tuple[Published, ...] = ()
     """Empty if there was nothing to do."""
     preview: Preview | None = None
@@ -116,6 +118,7 @@ class LabelReport:
             "labelled": self.labelled,
             "failures": self.failures,
             "left": self.left,
+            "carried": self.carried,
             "estimate_of_left": {"seconds": self.rest.seconds, "cost": self.rest.cost} if self.rest else None,
             "runs": [_run_json(published) for published in self.runs],
             "dry_run": self.preview.as_json() if self.preview else None,
@@ -148,7 +151,8 @@ def make_report(
         index_rows=work.index_rows,
         failed_before=work.failed,
         left=left,
-        rest=Estimate(left, rates[-1], price) if left and rates else None,
+        carried=work.carried,
+        rest=Estimate(left - work.carried, rates[-1], price) if left > work.carried and rates else None,
         runs=tuple(published),
     )
 

@@ -71,12 +71,14 @@ class Work:
     """schemas.Plan: the pending images, or the sample of them that was asked for."""
     failed: dict[str, int]
     """Images of the index that are done but have no label, by reason."""
+    carried: int = 0
+    """Pending images that the index could not look at, and that are left for that."""
     finished_last: datetime | None = None
     """When the last run of the collection finished, by the clock of the machine that finished it."""
 
     @property
     def left(self) -> int:
-        """Pending images that are not in the sample."""
+        """Pending images that are not planned."""
         return self.pending - self.rows.height
 
 
@@ -132,9 +134,10 @@ def find_work(
         classifier=fingerprint,
         snapshot=snapshot.name,
         index_rows=pending.index_rows,
-        pending=rows.height,
+        pending=rows.height + pending.carried,
         rows=draw_sample(rows, limit),
         failed=pending.failed,
+        carried=pending.carried,
         finished_last=cast(
             "datetime | None", others.finished.filter(collection=request.collection)["finished_at"].max()
         ),

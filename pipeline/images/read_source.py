@@ -68,4 +68,5 @@ def _to_index_rows(files: pl.DataFrame, class_from_folder: bool) -> pl.DataFrame
     return files.with_columns(
         image_id=pl.Series([image_id(uri) for uri in files["uri"]], dtype=pl.String),
         true_class=folders if class_from_folder else pl.lit(None, pl.String),
+        carried=pl.lit(None, pl.Boolean),
     ).select(ImageIndex.column_names())

@@ -123,6 +123,7 @@ class _IndexReader:
                 "etag": pl.Series(etags, dtype=pl.String),
                 "size_bytes": self._sizes(frame),
                 "true_class": self._true_classes(frame),
+                "carried": pl.Series([None] * len(uris), dtype=pl.Boolean),
             }
         ).select(ImageIndex.column_names())
 

@@ -13,7 +13,7 @@ ROWS_OF_A_BATCH = 65_536
 
 
 def carried_rows(lake: Lake, collection: str, unseen: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """The rows of the collection's newest snapshot (schemas.ImageIndex) that are at or below one of the URLs, in batches.
+    """The rows of the collection's newest snapshot that are at or below one of the URLs, marked as carried, in batches.
 
     None of the URLs is below another one. Names that are not UTF-8 are in no index.
     """
@@ -28,7 +28,7 @@ def carried_rows(lake: Lake, collection: str, unseen: Sequence[str]) -> Iterator
         ):
             below = batch.filter(_is_below(batch["uri"], pl.Series(tops)))
             if not below.is_empty():
-                yield below
+                yield below.with_columns(carried=pl.lit(True))
 
 
 def _is_below(uris: pl.Series, tops: pl.Series) -> pl.Series:

@@ -31,6 +31,8 @@ class Pending:
     index_rows: int
     failed: dict[str, int]
     """The images of the index that are done but have no label, by reason, the most frequent first."""
+    carried: int = 0
+    """Images that are not done and could not be looked at by the index: they wait for the next one."""
 
 
 def find_pending(
@@ -40,6 +42,7 @@ def find_pending(
 
     The runs are all that have finished for the collection and classifier, in the order of read_runs.
 
+    Images that could not be looked at by the index are not among them: they could only fail.
     An image is done if its newest row has this etag and either a label or a failure that the rules do not try again.
     """
     newest = scan_newest(lake, runs)
@@ -53,7 +56,7 @@ def find_pending(
     rows = (
         index.join(done, on=key, how="anti", maintain_order="left")
         .join(again, on=key, how="left", maintain_order="left")
-        .select(Plan.column_names())
+        .select(*Plan.column_names(), "carried")
     )
     failed = (
         done.filter(pl.col("failure").is_not_null())
@@ -63,8 +66,11 @@ def find_pending(
         .sort("len", "failure", descending=[True, False])
     )
     with store_errors(lake.root):
-        plan, counted, reasons = pl.collect_all([rows, index.select(pl.len()), failed])
-    return Pending(plan, counted.item(), dict(reasons.iter_rows()))
+        undone, counted, reasons = pl.collect_all([rows, index.select(pl.len()), failed])
+    is_carried = undone["carried"].fill_null(False)
+    carried = int(is_carried.sum())
+    plan = (undone.filter(~is_carried) if carried else undone).drop("carried")
+    return Pending(plan, counted.item(), dict(reasons.iter_rows()), carried)
 
 
 def draw_sample(pending: pl.DataFrame, images: int | None) -> pl.DataFrame:

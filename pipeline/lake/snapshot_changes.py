@@ -19,6 +19,8 @@ class Changes:
     unseen: int = 0
     """The source still names the image, but its version can no longer be found."""
     gone: int = 0
+    carried: int = 0
+    """Carried over now and looked at before, or the other way round."""
 
     def __bool__(self) -> bool:
         return any(astuple(self))
@@ -35,6 +37,7 @@ def count_changes(old: pl.LazyFrame, new: pl.LazyFrame) -> Changes:
         edited=((version == version_old) & (pl.col("rest") != pl.col("rest_old"))).sum(),
         unseen=is_unseen.sum(),
         gone=version.is_null().sum(),
+        carried=(pl.col("carried") != pl.col("carried_old")).sum(),
     ).collect()
     return Changes(**counts.row(0, named=True))
 
@@ -54,4 +57,5 @@ def _hashed(rows: pl.LazyFrame) -> pl.LazyFrame:
         version=pl.col("etag").hash(),
         unknown=pl.col("etag") == UNKNOWN,
         rest=pl.struct("uri", "true_class").hash(),
+        carried=pl.col("carried").fill_null(False),
     )

@@ -11,7 +11,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 def index_rows(ids: str | list[str], etag: str = "v1") -> pl.DataFrame:
     """One row of schemas.ImageIndex for each id, or for each letter."""
-    rows = [(image_id, f"/images/{image_id}.png", etag, 10, None) for image_id in ids]
+    rows = [(image_id, f"/images/{image_id}.png", etag, 10, None, None) for image_id in ids]
     return pl.DataFrame(rows, schema=ImageIndex.create_empty().schema, orient="row")
 
 

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from laketag.pipeline.errors import StorageError
+from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.plan import Pending, count_reasons, draw_sample, find_pending
 from laketag.pipeline.lake.retries import RetryRules
@@ -39,6 +40,15 @@ def test_what_was_labelled_is_not_planned_again_until_it_changes(lake) -> None:
     assert pending(lake, index_rows("ab")) == ""
     assert pending(lake, index_rows("abc")) == "c"
     assert pending(lake, index_rows("ab", etag="v2")) == "ab"
+
+
+def test_images_that_the_index_could_not_look_at_wait_and_keep_their_labels(lake) -> None:
+    write_run(lake, 1, [label_row("a")])
+    rows = index_rows("abc").with_columns(carried=pl.col("image_id").is_in(["a", "b"]))
+    found = find(lake, rows)
+    assert (found.rows["image_id"].to_list(), found.index_rows, found.carried) == (["c"], 3, 1)
+    assert queries.labels(lake.root).collect()["status"].to_list() == ["current"]
+    assert pending(lake, index_rows("abc")) == "bc"
 
 
 def test_a_version_that_comes_back_is_labelled_again_as_another_row_is_newer(lake) -> None:

@@ -14,6 +14,9 @@ def test_each_image_is_counted_once_whatever_the_order() -> None:
     assert count_changes(old.lazy(), new.lazy()) == Changes(new=1, changed=1, edited=1, gone=1)
     assert not count_changes(old.lazy(), old.reverse().lazy())
     assert name_gone(old.lazy(), new.lazy(), 3) == ["/images/a.png"]
+    carried = old.with_columns(carried=pl.col("image_id") == "a")
+    assert count_changes(old.lazy(), carried.lazy()) == Changes(carried=1)
+    assert count_changes(carried.lazy(), old.lazy()) == Changes(carried=1)
     assert count_changes(old.clear().lazy(), old.lazy()) == Changes(new=4)
 
 

@@ -32,8 +32,15 @@ from tests.stores.store import Store, folder_store
 
 KEYS = ["in/a.jpg", "in/b c+%20#?&=/é.png", "in/[x]*{y}😀\u00a0.gif", "inside/other.jpg"]
 FRAME = pl.DataFrame(
-    {"image_id": ["a"], "uri": ["/a"], "etag": ["1"], "size_bytes": [1], "true_class": [None]},
-    schema_overrides={"true_class": pl.String},
+    {
+        "image_id": ["a"],
+        "uri": ["/a"],
+        "etag": ["1"],
+        "size_bytes": [1],
+        "true_class": [None],
+        "carried": [None],
+    },
+    schema_overrides={"true_class": pl.String, "carried": pl.Boolean},
 )
 
 

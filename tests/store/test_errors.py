@@ -20,8 +20,15 @@ from tests.stores.store import OWNER, STRANGER, Store
 NOWHERE = "http://127.0.0.1:9"
 KEYS = ["status/img_404.jpg", "x The specified bucket does not exist"]
 FRAME = pl.DataFrame(
-    {"image_id": ["a"], "uri": ["/a"], "etag": ["1"], "size_bytes": [1], "true_class": [None]},
-    schema_overrides={"true_class": pl.String},
+    {
+        "image_id": ["a"],
+        "uri": ["/a"],
+        "etag": ["1"],
+        "size_bytes": [1],
+        "true_class": [None],
+        "carried": [None],
+    },
+    schema_overrides={"true_class": pl.String, "carried": pl.Boolean},
 )
 
 Use = Callable[[str, StorageSettings], object]

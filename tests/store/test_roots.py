@@ -17,8 +17,15 @@ from tests.end_to_end.command_line import one_line, run_laketag
 from tests.stores.store import Store
 
 FRAME = pl.DataFrame(
-    {"image_id": ["a"], "uri": ["/a"], "etag": ["1"], "size_bytes": [1], "true_class": [None]},
-    schema_overrides={"true_class": pl.String},
+    {
+        "image_id": ["a"],
+        "uri": ["/a"],
+        "etag": ["1"],
+        "size_bytes": [1],
+        "true_class": [None],
+        "carried": [None],
+    },
+    schema_overrides={"true_class": pl.String, "carried": pl.Boolean},
 )
 NAMES = ["a b+c%20d&e=f", "#?*[x]{y}", "é e\u0301 \u00a0 😀", "k" * 200, "~$,;:@!'\"<>|^`\\"]
 

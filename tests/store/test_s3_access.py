@@ -21,8 +21,15 @@ from tests.stores.store import OWNER, STRANGER, Store
 
 NOWHERE = "http://127.0.0.1:9"
 FRAME = pl.DataFrame(
-    {"image_id": ["a"], "uri": ["/a"], "etag": ["1"], "size_bytes": [1], "true_class": [None]},
-    schema_overrides={"true_class": pl.String},
+    {
+        "image_id": ["a"],
+        "uri": ["/a"],
+        "etag": ["1"],
+        "size_bytes": [1],
+        "true_class": [None],
+        "carried": [None],
+    },
+    schema_overrides={"true_class": pl.String, "carried": pl.Boolean},
 )
 
 

@@ -31,8 +31,15 @@ from tests.stores.store import Store
 
 KEYS = ("in/a.jpg", "in/b//odd.jpg")
 FRAME = pl.DataFrame(
-    {"image_id": ["a"], "uri": ["/a"], "etag": ["1"], "size_bytes": [1], "true_class": [None]},
-    schema_overrides={"true_class": pl.String},
+    {
+        "image_id": ["a"],
+        "uri": ["/a"],
+        "etag": ["1"],
+        "size_bytes": [1],
+        "true_class": [None],
+        "carried": [None],
+    },
+    schema_overrides={"true_class": pl.String, "carried": pl.Boolean},
 )
 PAYING = {"requester_pays": True}
 
