@@ -14,7 +14,8 @@ import polars as pl
 from tests.chaos.comparison import transient_rows
 from tests.chaos.drivers import Driver, Drivers
 from tests.cluster.ray_cluster import RayCluster, serve_ray
-from tests.end_to_end.command_line import PROJECT, wait_until
+from tests.end_to_end.command_line import PROJECT, overrides, wait_until
+from tests.end_to_end.lakes import label
 from tests.end_to_end.pictures import BROKEN, GOOD, encoded, picture
 from tests.models.tiny import save_local_dir
 from tests.stores.ceph_gateway import serve_ceph
@@ -63,17 +64,16 @@ class Bed:
         file.write_text(
             f'[backbone]\npretrained = "local-dir:{model}"\n[attention]\nname = "backbone"\n[method]\ncrops = 4\n'
             "[fetch]\nmax_bytes = 300000\ndeadline_s = 10\nconcurrency = 8\n"
-            f"[run]\nbatch_size = {ROWS_PER_BLOCK}\nrows_per_block = {ROWS_PER_BLOCK}\nactors = {NODES}\n"
+            f"[run]\nbatch_size = {ROWS_PER_BLOCK}\nrows_per_block = {ROWS_PER_BLOCK}\nfetch_slots = 1\ndecode_slots = 1\n"
             "missing_nodes_s = 10\nrows_per_file = 80\n"
         )
         return file
 
-    def start(self, store: str, lake: str, command: str = "label") -> Driver:
+    def start(self, store: str, lake: str, actors: int = NODES) -> Driver:
         """A driver labels that lake of the store, through the proxy."""
-        return self.drivers.start(
-            *(command, "--root", f"{self.stores[store].root}/lakes/{lake}", "-c", "c", "-s", "s"),
-            *("--settings", str(self.settings), "-o", f"storage.endpoint_url={self.proxies[store].url}"),
-        )
+        root, endpoint = self.stores[store].url(f"lakes/{lake}"), self.proxies[store].url
+        settings = overrides(f"storage.endpoint_url={endpoint}", f"run.actors={actors}")
+        return self.drivers.start(*label(root), "--settings", str(self.settings), *settings)
 
     def must_run(self, *arguments: str) -> None:
         """The command has ended with 0."""

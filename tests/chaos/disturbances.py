@@ -46,6 +46,8 @@ class Round:
     lake: int
     store: str
     disturbances: tuple[Disturbance, ...]
+    actors: int
+    """Label actors of the run; half of the nodes have none if it is one."""
 
 
 def draw_round(seed: int, parts: int) -> Round:
@@ -54,7 +56,8 @@ def draw_round(seed: int, parts: int) -> Round:
     store = rng.choice(STORES)
     kills = [_draw_kill(rng, parts) for _ in range(rng.randint(1, 3))]
     faults = [rng.choice(FAULTS)(rng, parts) for _ in range(rng.randint(2, 5))]
-    return Round(seed, seed // ROUNDS_PER_LAKE, store, (*kills, *faults))
+    actors = rng.choice((1, 2))
+    return Round(seed, seed // ROUNDS_PER_LAKE, store, (*kills, *faults), actors)
 
 
 def _draw_kill(rng: random.Random, parts: int) -> Disturbance:

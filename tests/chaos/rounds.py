@@ -67,6 +67,10 @@ class Running:
     def proxy(self) -> FaultProxy:
         return self.bed.proxies[self.plan.store]
 
+    def start(self) -> Driver:
+        """The command that labels the lake runs."""
+        return self.bed.start(self.plan.store, self.lake, self.plan.actors)
+
     def is_due(self, moment: Moment) -> bool:
         """Whether the store has been asked for that many of these paths, of this round."""
         asked = {
@@ -90,7 +94,7 @@ class Running:
         elif disturbance.kind == "kill node":
             self._kill_node(disturbance.choice)
         elif disturbance.kind == "second driver":
-            self.rival = self.bed.start(self.plan.store, self.lake)
+            self.rival = self.start()
         else:
             self._add_fault(disturbance)
 
@@ -169,7 +173,7 @@ def _label(running: Running) -> bool:
     waiting = list(running.plan.disturbances)
     began_s = time.monotonic()
     for _ in range(MOST_STARTS):
-        driver = running.bed.start(running.plan.store, running.lake)
+        driver = running.start()
         running.signalled = None
         while driver.code is None:
             for disturbance in [found for found in waiting if running.is_due(found.at)]:
