@@ -10,9 +10,9 @@ from laketag.pipeline.cluster.work_stop import WorkStop
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.descriptions.unicode_text import normalise_text
 from laketag.pipeline.errors import BusyError, InputError
+from laketag.pipeline.flows.unique_ids import refuse_duplicates
 from laketag.pipeline.images.findings import Findings, LeftOut, OnLeftOut
 from laketag.pipeline.images.index_uris import ImageAccess
-from laketag.pipeline.images.listing import image_id
 from laketag.pipeline.images.read_source import Source, read_source
 from laketag.pipeline.lake.carried_rows import carried_rows
 from laketag.pipeline.lake.forgotten import ForgottenImages, read_forgotten
@@ -20,9 +20,6 @@ from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.snapshot_changes import Changes
 from laketag.pipeline.lake.snapshots import Snapshot, preview_changes, remove_snapshot, write_changes
 from laketag.pipeline.store.schemes import normalise_url
-
-ID_KEY_BYTES = 24
-"""Ids are compared by this much of their hash, so that the set of those seen stays small."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +76,8 @@ def index_images(lake: Lake, request: IndexRequest, on_left_out: OnLeftOut | Non
     findings = Findings(LeftOut(on_left_out))
     source = request.source
     # read: the source in, rows of the index out; a listing also tells the version of each image
-    rows = read_source(source, ImageAccess(request.storage or lake.storage, request.allowed_roots), findings)
+    access = ImageAccess(request.storage or lake.storage, request.allowed_roots)
+    rows = read_source(source, access, findings)
     # carry over: more rows out; those of the last index that are below a folder that could not be read
     rows = _with_carried(rows, lake, request, findings, counts)
     # forget: fewer rows out; those of images that laketag forget has removed are left out
@@ -87,7 +85,7 @@ def index_images(lake: Lake, request: IndexRequest, on_left_out: OnLeftOut | Non
     rows = _without_forgotten(rows, forgotten, request.collection, findings.left_out)
     # check: the same rows out; refused if an id comes twice, or if there is nothing to label
     if source.kind in ("table", "list"):
-        rows = _refuse_duplicates(rows, source.url)
+        rows = refuse_duplicates(rows, lambda: read_source(source, access, Findings(LeftOut())), source.url)
     rows = _refuse_nothing(_counted(rows, counts, request.stop), counts, source, findings)
     # name: the same rows out; classes are written as description files name them
     rows = map(_normalise_classes, rows)
@@ -184,20 +182,3 @@ def _normalise_classes(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with names of true classes in the form in which descriptions and labels have them."""
     names = {name: normalise_text(name) or None for name in rows["true_class"].drop_nulls().unique()}
     return rows.with_columns(pl.col("true_class").replace(names))
-
-
-def _refuse_duplicates(batches: Iterator[pl.DataFrame], source: str) -> Iterator[pl.DataFrame]:
-    """The same batches, or an InputError that names images whose id comes twice."""
-    seen: set[bytes] = set()
-    for batch in batches:
-        keys = [image_id(value).encode()[:ID_KEY_BYTES] for value in batch["image_id"]]
-        twice = [value for value, key in zip(batch["image_id"], keys, strict=True) if key in seen]
-        twice += batch["image_id"].filter(batch["image_id"].is_duplicated()).unique().to_list()
-        if twice:
-            rows = batch.filter(pl.col("image_id").is_in(twice[:3]))["uri"].to_list()
-            raise InputError(
-                f"{source}: {len(twice)} image(s) are in the index twice, such as {', '.join(rows[:3])}; "
-                "give each image one row, or name a column of unique ids with --id-column"
-            )
-        seen.update(keys)
-        yield batch

@@ -1,0 +1,198 @@
+"""Seconds and peak memory of what a run does with all rows of a collection at once, at 10 million rows in a folder.
+
+Each step is a process of its own: planning a first run, the ledger, the publication, planning when nothing is left to do,
+and the index of a Parquet table.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.flows.index_images import IndexRequest, index_images
+from laketag.pipeline.images.index_columns import IndexColumns
+from laketag.pipeline.images.read_source import Source
+from laketag.pipeline.lake.lease import hold_lease
+from laketag.pipeline.lake.ledger import balance
+from laketag.pipeline.lake.paths import Lake, open_lake
+from laketag.pipeline.lake.plan import find_pending
+from laketag.pipeline.lake.publish import publish
+from laketag.pipeline.lake.runs import read_runs
+from laketag.pipeline.lake.snapshots import latest_snapshot, write_snapshot
+from laketag.pipeline.lake.staging import Run, freeze_plan, list_parts, scan_plan, write_part
+from laketag.schemas import ImageIndex, Labels
+from tests.lake.run_rows import RUN
+
+ROWS = int(os.environ.get("LAKETAG_BENCH_ROWS", "10_000_000"))
+ROWS_PER_PART = 10_000
+BLOCK = 500_000
+
+
+def run() -> None:
+    """Take the steps one after the other, and print a table."""
+    table = Table("step", "seconds", "peak memory, GB")
+    with tempfile.TemporaryDirectory(prefix="laketag-bench-") as folder:
+        for step in STEPS:
+            began = time.perf_counter()
+            command = [sys.executable, "-m", __spec__.name, step, folder]
+            said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+            print(step, *said, f"(whole process {time.perf_counter() - began:.0f} s)", flush=True)
+            if not step.startswith("make"):
+                table.add_row(step, *said)
+    Console().print(table)
+
+
+def make_index(folder: Path) -> None:
+    write_snapshot(lake_in(folder), RUN.collection, index_blocks())
+
+
+def index_blocks() -> Iterator[pl.DataFrame]:
+    """Rows with random ids, as those of a listing: in the order of the URIs."""
+    rng = np.random.default_rng(0)
+    for start in range(0, ROWS, BLOCK):
+        rows = min(BLOCK, ROWS - start)
+        digits = rng.bytes(16 * rows).hex()
+        yield pl.DataFrame(
+            {
+                "image_id": [digits[at : at + 32] for at in range(0, 32 * rows, 32)],
+                "uri": [
+                    f"s3://some-bucket/some/prefix/{number:012}.jpg" for number in range(start, start + rows)
+                ],
+                "etag": [digits[at : at + 32] for at in range(0, 32 * rows, 32)][::-1],
+                "size_bytes": rng.integers(10_000, 1_000_000, rows),
+                "true_class": ["cat"] * rows,
+            },
+            schema=ImageIndex.create_empty().schema,
+        )
+
+
+def plan_all(folder: Path) -> None:
+    lake = lake_in(folder)
+    found = find_pending(lake, latest_snapshot(lake, RUN.collection), read_runs(lake))
+    freeze_plan(lake, planned_run(), found.rows)
+
+
+def planned_run() -> Run:
+    from dataclasses import replace
+
+    return replace(RUN, index_rows=ROWS, planned=ROWS, rows_per_file=100_000)
+
+
+def make_parts(folder: Path) -> None:
+    """A made-up label for each planned image, or a failure for one in a hundred, staged in the order of the plan."""
+    lake = lake_in(folder)
+    for file in range(0, ROWS, BLOCK):
+        rows = scan_plan(lake, RUN.run_id).slice(file, BLOCK).collect()
+        for part in rows.iter_slices(ROWS_PER_PART):
+            write_part(lake, RUN.run_id, label_some(part))
+
+
+def label_some(plan: pl.DataFrame) -> pl.DataFrame:
+    """Label rows with the texts and numbers of real ones, the same for each part."""
+    made = made_labels(plan.height)
+    return pl.concat([plan.select("image_id", "uri", "etag"), made], how="horizontal").select(
+        Labels.column_names()
+    )
+
+
+@cache
+def made_labels(rows: int) -> pl.DataFrame:
+    """The columns of label rows that are not those of the plan."""
+    rng = np.random.default_rng(0)
+    classes = [f"class {number}" for number in range(100)]
+    names = [[classes[(start + 7 * rank) % 100] for rank in range(5)] for start in rng.integers(0, 100, rows)]
+    shares = np.sort(rng.dirichlet(np.ones(5), rows), axis=1)[:, ::-1].tolist()
+    text = "A photo of a {} with its usual shape and colour."
+    whole: dict[str, Any] = {
+        "label": [row[0] for row in names],
+        "probability": [row[0] for row in shares],
+        "score": rng.random(rows),
+        "margin": rng.random(rows),
+        "tags": [
+            [{"label": label, "probability": share} for label, share in zip(*row, strict=True)]
+            for row in zip(names, shares, strict=True)
+        ],
+        "evidence": [
+            {"x0_px": 1, "y0_px": 2, "x1_px": 300, "y1_px": 200, "description": text.format(row[0])}
+            for row in names
+        ],
+        "width_px": [640] * rows,
+        "height_px": [480] * rows,
+    }
+    schema = Labels.create_empty().schema
+    frame = pl.DataFrame(
+        {name: pl.Series(values, dtype=schema[name], strict=False) for name, values in whole.items()}
+    )
+    fails = pl.int_range(pl.len()) % 100 == 99
+    return frame.select(
+        *(pl.when(~fails).then(pl.col(name)).alias(name) for name in whole),
+        failure=pl.when(fails).then(pl.lit("truncated")).cast(schema["failure"]),
+        failure_detail=pl.when(fails).then(pl.lit("OSError: image file is truncated")),
+        attempts=pl.lit(1, pl.Int32),
+        earlier_attempts=pl.lit(None, pl.Int32),
+        failure_depended_on=pl.lit(None, pl.String),
+        run_id=pl.lit(RUN.run_id),
+        labelled_at=pl.lit(datetime.now(UTC)),
+    )
+
+
+def check_ledger(folder: Path) -> None:
+    lake = lake_in(folder)
+    plan = scan_plan(lake, RUN.run_id).select("image_id", "etag").collect()
+    balance(lake, planned_run(), plan, list_parts(lake, RUN.run_id))
+
+
+def publish_all(folder: Path) -> None:
+    lake = lake_in(folder)
+    with hold_lease(lake, "bench") as lease:
+        assert publish(lake, planned_run(), lease, images_per_s=1.0)
+
+
+def plan_nothing(folder: Path) -> None:
+    lake = lake_in(folder)
+    found = find_pending(lake, latest_snapshot(lake, RUN.collection), read_runs(lake))
+    assert found.rows.is_empty()
+
+
+def make_table(folder: Path) -> None:
+    """A Parquet table of the images, as a source."""
+    (folder / "table").mkdir()
+    for number, block in enumerate(index_blocks()):
+        block.select("uri", "etag").write_parquet(folder / "table" / f"{number:05}.parquet")
+
+
+def index_table(folder: Path) -> None:
+    source = Source(url=str(folder / "table"), kind="table", columns=IndexColumns(etag="etag"))
+    index_images(lake_in(folder), IndexRequest(source=source, collection="table"))
+
+
+def lake_in(folder: Path) -> Lake:
+    return open_lake(str(folder / "lake"), StorageSettings())
+
+
+STEPS: dict[str, Callable[[Path], None]] = {
+    step.__name__: step
+    for step in (
+        make_index, plan_all, make_parts, check_ledger, publish_all, plan_nothing, make_table, index_table,
+    )
+}  # fmt: skip
+
+
+if __name__ == "__main__":
+    began = time.perf_counter()
+    STEPS[sys.argv[1]](Path(sys.argv[2]))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"{time.perf_counter() - began:.1f} {peak:.1f}")
