@@ -25,6 +25,7 @@ COMMANDS = {
     "nightly": "Index, describe, label and verify the collections of a file; a second call on an unchanged lake does nothing.",
     "query": "Query the label tables: runs, labels, those in doubt, tags, failures, a summary, or SQL.",
     "forget": "Remove the rows of named images from all tables, and leave these images out of later indexes.",
+    "compact": "Merge the small files of many runs, so that queries read fewer.",
     "demo": "Make a small image lake, label it, and show the result; offline, in about a minute.",
     "submit": "Run a laketag command on a Ray cluster, follow its log and end with its exit code.",
     "jobs": "List, follow and stop the laketag jobs of a cluster.",
@@ -32,7 +33,7 @@ COMMANDS = {
 }
 """The help of each command, in the order in which people need them: listing it imports none of them."""
 
-RELEASE_S = {"label": 8.0, "describe": 8.0, "nightly": 8.0, "demo": 8.0, "forget": 8.0}
+RELEASE_S = {"label": 8.0, "describe": 8.0, "nightly": 8.0, "demo": 8.0, "forget": 8.0, "compact": 8.0}
 """How long a command that holds a lease or runs Ray may take to let go of them after a signal."""
 RELEASE_NOTHING_S = 3.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")

@@ -7,7 +7,7 @@
     laketag.label("lake", "photos", "things")
     laketag.labels("lake", collection="photos").collect()
 
-``index``, ``describe``, ``label``, ``nightly`` and ``forget`` do what the commands of these names do and take their
+``index``, ``describe``, ``label``, ``nightly``, ``forget`` and ``compact`` do what the commands of these names do and take their
 arguments; they return what the commands print. They are quiet unless they get a ``rich.console.Console`` as ``console``.
 ``runs``, ``nights``, ``labels``, ``unsure``, ``tags``, ``failures``, ``summary`` and ``sql`` return Polars LazyFrames over
 the finished runs of a lake.
@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 __all__ = [
+    "compact",
     "describe",
     "failures",
     "forget",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from laketag.jobs.compact import compact
     from laketag.jobs.describe import describe
     from laketag.jobs.forget import forget
     from laketag.jobs.index import index
@@ -46,7 +48,7 @@ else:
 
     def __getattr__(name: str) -> object:
         """Import a name when it is first used: ``import laketag`` alone loads neither Polars nor Ray nor Torch."""
-        if name in ("index", "describe", "label", "nightly", "forget"):
+        if name in ("index", "describe", "label", "nightly", "forget", "compact"):
             value = getattr(import_module(f"laketag.jobs.{name}"), name)
         elif name in __all__:
             module = "sql" if name == "sql" else "queries"

@@ -3,38 +3,52 @@
 Killed at any moment, a rewrite leaves either the rows of before or those of after. Runs that finish meanwhile stay.
 """
 
+import json
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+
 import polars as pl
 
 from laketag.pipeline.errors import BusyError
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.runs import RunTable
+from laketag.pipeline.lake.runs import REPLACED, RunTable
 from laketag.pipeline.lake.tables import create_table
 from laketag.pipeline.store.files import remove_file
 from laketag.schemas import Runs
 
 
-def rewrite_runs(lake: Lake, before: RunTable, after: pl.DataFrame) -> None:
+def rewrite_runs(lake: Lake, before: RunTable, after: pl.DataFrame, removed: Collection[str] = ()) -> None:
     """The table of runs has the rows ``after`` instead of ``before.rows``, by one conditional write of a fold.
 
     ``before`` is what read_run_table returned; ``after`` are its rows (schemas.Runs), changed or without some of them.
     If another process has rewritten the table since, nothing is changed and BusyError is raised: read it and try again.
 
-    Write the label files that ``after`` names before, and remove those that only ``before`` names afterwards. What
-    readers in flight may still need is left to ``clean``.
+    Write the label files that ``after`` names before. Those that only ``before`` names are replaced: the fold remembers
+    them, as long as they are not among the ``removed`` ones, and ``clean`` removes them later, as readers in flight may
+    still need them.
     """
     number = before.fold + 1
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    since = dict.fromkeys(named_files(before.rows) - named_files(after), now) | dict(before.replaced)
+    replaced = {file: time for file, time in sorted(since.items()) if file not in set(removed)}
     if before.rows.join(after, on="run_id", how="anti").height:
         # a run that is left out would come back with its own file, so first no run has a file of its own
-        _create_fold(lake, number, before.rows)
+        _create_fold(lake, number, before.rows, before.replaced)
         _remove(lake, before.files)
-        before = RunTable(before.rows, number, (lake.fold(number),))
+        before = RunTable(before.rows, number, (lake.fold(number),), before.replaced)
         number += 1
-    _create_fold(lake, number, after)
+    _create_fold(lake, number, after, replaced)
     _remove(lake, before.files)
 
 
-def _create_fold(lake: Lake, number: int, rows: pl.DataFrame) -> None:
-    if not create_table(rows.sort("finished_at", "run_id"), lake.fold(number), Runs, lake.storage):
+def named_files(runs: pl.DataFrame) -> set[str]:
+    """The label files that these runs name, relative to the root."""
+    return set(runs["files"].explode().drop_nulls())
+
+
+def _create_fold(lake: Lake, number: int, rows: pl.DataFrame, replaced: Mapping[str, str]) -> None:
+    footer = {REPLACED: json.dumps(dict(replaced))}
+    if not create_table(rows.sort("finished_at", "run_id"), lake.fold(number), Runs, lake.storage, footer):
         raise BusyError(
             f"{lake.fold(number)} was written by another process, which compacts, cleans or forgets; "
             "run the same command again when it is done"

@@ -5,8 +5,9 @@ A run commits itself as ``runs/R.parquet``. ``runs/fold-NNNNNN.parquet`` holds t
 not in it; a file of a run that is in it is about to be removed.
 """
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -14,12 +15,14 @@ import polars as pl
 
 from laketag.pipeline.errors import StorageError
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.tables import decode_table, scan_table
+from laketag.pipeline.lake.tables import decode_footer, decode_table, scan_table
 from laketag.pipeline.store.files import read_files
 from laketag.pipeline.store.folders import list_files
 from laketag.schemas import Labels, Runs
 
 FOLD = re.compile(r"fold-(\d+)\.parquet")
+REPLACED = "replaced"
+"""The entry of a fold's footer that holds RunTable.replaced as JSON."""
 LISTINGS = 5
 """How often the runs are listed anew because a fold has removed files since."""
 
@@ -34,6 +37,8 @@ class RunTable:
     """The number of the fold that was read; 0 if there was none."""
     files: tuple[str, ...]
     """All files of the table, also those of older folds and of runs that are in the fold."""
+    replaced: Mapping[str, str]
+    """Label files that no run names any more, relative to the root, and since when (ISO 8601, UTC). ``clean`` removes them."""
 
 
 def read_runs(lake: Lake, collection: str | None = None, fingerprint: str | None = None) -> pl.DataFrame:
@@ -64,17 +69,24 @@ def read_run_table(lake: Lake) -> RunTable:
         number = max(folds, default=0)
         singles = [url for url in files if not FOLD.fullmatch(_name(url))]
         try:
-            folded = _read(lake, [folds[number]] if number else [])
+            folded, replaced = _read_fold(lake, folds[number]) if number else (Runs.create_empty(), {})
             known = set(folded["run_id"])
             others = _read(lake, [url for url in singles if _run_id(url) not in known])
         except FileNotFoundError:
             continue
         rows = pl.concat([folded, others]).sort("finished_at", "run_id")
-        return RunTable(rows, number, tuple(files))
+        return RunTable(rows, number, tuple(files), replaced)
     raise StorageError(
         f"{lake.path('runs')}: its files were removed {LISTINGS} times while they were read; "
         "run the same command again"
     )
+
+
+def _read_fold(lake: Lake, url: str) -> tuple[pl.DataFrame, dict[str, str]]:
+    content = read_files([url], lake.storage)
+    rows = decode_table(content, Runs, [url])
+    replaced: dict[str, str] = json.loads(decode_footer(content[0]).get(REPLACED, "{}"))
+    return rows, replaced
 
 
 def _read(lake: Lake, urls: Sequence[str]) -> pl.DataFrame:

@@ -32,9 +32,15 @@ def write_table(
     write_bytes(url, encode_table(schema.validate(rows, cast=True), schema, footer), storage)
 
 
-def create_table(rows: pl.DataFrame, url: str, schema: type[dy.Schema], storage: StorageSettings) -> bool:
+def create_table(
+    rows: pl.DataFrame,
+    url: str,
+    schema: type[dy.Schema],
+    storage: StorageSettings,
+    footer: Mapping[str, str] | None = None,
+) -> bool:
     """Like write_table, but a file that exists is left as it is; returns whether the file holds these rows."""
-    return create_bytes(url, encode_table(schema.validate(rows, cast=True), schema), storage)
+    return create_bytes(url, encode_table(schema.validate(rows, cast=True), schema, footer), storage)
 
 
 def encode_table(
@@ -59,7 +65,22 @@ def encode_table(
 def read_footer(url: str, storage: StorageSettings) -> dict[str, str]:
     """Our entries in the file's footer."""
     with store_errors(url), open_file(url, storage) as file:
-        entries = pq.read_metadata(file).metadata or {}
+        return _our_entries(pq.read_metadata(file))
+
+
+def count_rows(url: str, storage: StorageSettings) -> int:
+    """The number of rows that the file's footer states."""
+    with store_errors(url), open_file(url, storage) as file:
+        return int(pq.read_metadata(file).num_rows)
+
+
+def decode_footer(content: bytes) -> dict[str, str]:
+    """Our entries in the footer of the file with this content."""
+    return _our_entries(pq.read_metadata(io.BytesIO(content)))
+
+
+def _our_entries(metadata: pq.FileMetaData) -> dict[str, str]:
+    entries = metadata.metadata or {}
     return {
         key.decode().removeprefix(FOOTER_PREFIX): value.decode()
         for key, value in entries.items()
