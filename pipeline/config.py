@@ -216,6 +216,8 @@ class StorageSettings(StoreSection):
     """pay for requests to buckets whose readers pay"""
     addressing: Addressing = "auto"
     """virtual: https://BUCKET.ENDPOINT/KEY; path: https://ENDPOINT/BUCKET/KEY; auto: as usual for the endpoint"""
+    max_outage_s: float = Field(180.0, ge=0)
+    """how long a run waits for a store that is away or refuses its credentials, before it ends with exit code 4"""
 
 
 class SourceSettings(StoreSection):

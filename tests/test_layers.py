@@ -68,6 +68,7 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.images.column_types": "tests/images/test_index_columns.py tries every type and name",
     "laketag.pipeline.images.embedded_values": "tests/images/test_rows_without_bytes.py reads with it",
     "laketag.pipeline.images.findings": "counters without logic; tests/flows/test_index_images.py reads them",
+    "laketag.pipeline.images.witnesses": "tests/images/test_doubts.py asks each kind of them",
     "laketag.pipeline.images.hugging_face": "tests/flows/test_published_sources.py reads what datasets write",
     "laketag.pipeline.images.read_source": "tests/flows/test_published_sources.py reads each kind of source",
     "laketag.pipeline.images.image_failure": "a value without logic; tests/images/test_decode.py causes each reason",

@@ -28,7 +28,7 @@ from laketag.pipeline.lake.staging import (
     scan_plan,
 )
 from laketag.pipeline.screen import Screen
-from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.outages import through_outages
 
 SETTINGS_OF_LABELS = {"backbone", "attention", "method", "decode"}
 """The settings that decide what a label is; a run's row keeps them."""
@@ -179,10 +179,14 @@ def find_unlabelled(lake: Lake, run: Run) -> pl.DataFrame:
 
     A row that failed before an interruption is among them: what interrupted the run may have failed it.
     """
-    labelled = scan_parts(lake, run.run_id).filter(pl.col("label").is_not_null()).select("image_id", "etag")
-    plan = scan_plan(lake, run.run_id)
-    with store_errors(lake.root):
+
+    def find() -> pl.DataFrame:
+        parts = scan_parts(lake, run.run_id)
+        labelled = parts.filter(pl.col("label").is_not_null()).select("image_id", "etag")
+        plan = scan_plan(lake, run.run_id)
         return plan.join(labelled, on=["image_id", "etag"], how="anti", maintain_order="left").collect()
+
+    return through_outages(lake.root, lake.storage, find)
 
 
 def find_resumable(

@@ -2,7 +2,8 @@
 
 import asyncio
 import functools
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TypeVar
 from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.errors import LaketagError
 from laketag.pipeline.images.byte_limits import ByteBudget, ByteGate, NoRoomError
+from laketag.pipeline.images.doubts import Doubt, is_doubtful, is_of_the_image
 from laketag.pipeline.images.fetch_files import read_file
 from laketag.pipeline.images.fetch_objects import read_object, read_slowly
 from laketag.pipeline.images.fetch_rows import (
@@ -24,16 +26,21 @@ from laketag.pipeline.images.fetch_rows import (
 )
 from laketag.pipeline.images.fetch_web import open_session, read_page
 from laketag.pipeline.images.image_failure import ImageFailure
-from laketag.pipeline.images.image_locations import locate
+from laketag.pipeline.images.image_locations import ImageLocation, locate
 from laketag.pipeline.images.retrying import read_with_retries
+from laketag.pipeline.images.witnesses import note_read, note_read_before, store_group
 from laketag.pipeline.store.background import in_background
+from laketag.pipeline.store.faults import StoreFault
 from laketag.pipeline.store.locations import WEB, Location
+from laketag.pipeline.store.outages import Outage
 from laketag.pipeline.store.s3_clients import Requests
-from laketag.pipeline.store.schemes import has_buckets, has_fast_reads, open_bucket
-from laketag.pipeline.store.versions import Version
+from laketag.pipeline.store.schemes import has_buckets, has_fast_reads, open_bucket, open_reader
+from laketag.pipeline.store.versions import UNKNOWN, Version
 
 FILE_THREADS = 16
 """Local reads at once: with more, a disk only seeks more."""
+PROBE_S = 10.0
+"""How long a request may take that finds out whether a store gives anything."""
 TABLE_READS = 4
 """Row groups of embedded images read at once, if they are small enough for byte_limits.DECODED_BYTES."""
 
@@ -51,13 +58,21 @@ class Fetched:
 
 
 def fetch_all(
-    uris: Sequence[str], etags: Sequence[str], settings: FetchSettings, storage: StorageSettings
+    uris: Sequence[str],
+    etags: Sequence[str],
+    settings: FetchSettings,
+    storage: StorageSettings,
+    witnesses: Sequence[str] = (),
 ) -> list[Fetched | None]:
     """The bytes of each URI's version, in order. The failure of a single image is part of the result, and not raised.
 
     None for images that were not read because the others are as large as a batch may be (byte_limits.HELD_BYTES); at least
     one image has a result.
+
+    Where a store gives nothing at all, neither these images nor any of the same bucket that was read before (by this process,
+    or the ``witnesses``), that is no failure of an image: it is waited for, and after storage.max_outage_s a StorageError.
     """
+    note_read_before(witnesses, settings.allowed_roots)
     with ThreadPoolExecutor(
         1, thread_name_prefix="fetch"
     ) as thread:  # its own event loop, because the caller may be in a running one
@@ -68,29 +83,46 @@ async def _fetch(
     uris: Sequence[str], etags: Sequence[str], settings: FetchSettings, storage: StorageSettings
 ) -> list[Fetched | None]:
     batch = _Batch(settings, storage)
+    located: dict[int, tuple[ImageLocation, Version]] = {}
+    for index, (uri, etag) in enumerate(zip(uris, etags, strict=True)):
+        try:
+            located[index] = locate(uri, settings.allowed_roots), Version(etag)
+        except ImageFailure as failure:
+            batch.keep(failure, 0, [index])
     try:
-        await _read_all(batch, uris, etags, settings)
+        await _read_through_outages(batch, located, Outage(storage))
     finally:
         await batch.close()
     return [batch.found.get(index) for index in range(len(uris))]
 
 
-async def _read_all(
-    batch: "_Batch", uris: Sequence[str], etags: Sequence[str], settings: FetchSettings
+async def _read_through_outages(
+    batch: "_Batch", located: dict[int, tuple[ImageLocation, Version]], outage: Outage
 ) -> None:
-    """Every image of the batch that finds room has a result."""
+    """Every image of the batch that finds room has a result, or a StorageError names the fault of the store."""
+    while located:
+        await _read_all(batch, located)
+        doubts = await batch.take_doubts()
+        if len(doubts) < len(located):
+            outage.end()
+        first = next((doubt for doubt in doubts.values() if doubt is not None), None)
+        if first is not None:
+            wait_s = outage.next_wait_s(first.file, first.fault, first.sentence)
+            if wait_s is None:
+                raise first.error(len(doubts))
+            await asyncio.sleep(wait_s)
+        located = {index: located[index] for index in doubts}
+
+
+async def _read_all(batch: "_Batch", located: dict[int, tuple[ImageLocation, Version]]) -> None:
+    """Every image that finds room has a result, or a doubt whether it is the image that failed."""
     images: list[tuple[Location, Version, int]] = []
     tables: dict[ImageColumn, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for index, (uri, etag) in enumerate(zip(uris, etags, strict=True)):
-        try:
-            location = locate(uri, settings.allowed_roots)
-        except ImageFailure as failure:
-            batch.keep(failure, 0, [index])
-            continue
+    for index, (location, version) in located.items():
         if location.column is None:
-            images.append((location.file, Version(etag), index))
+            images.append((location.file, version, index))
         else:
-            column = ImageColumn(location.file, Version(etag), location.column)
+            column = ImageColumn(location.file, version, location.column)
             tables[column][location.row].append(index)
     files = [*(image[0] for image in images), *(column.file for column in tables)]
     await batch.open_buckets(files)
@@ -104,6 +136,10 @@ class _Batch:
 
     def __init__(self, settings: FetchSettings, storage: StorageSettings) -> None:
         self.found: dict[int, Fetched] = {}
+        self._doubts: dict[int, Doubt] = {}
+        self._served: set[tuple[str, str]] = set()  # in this round
+        self._read_again: set[int] = set()
+        self._attempts = Counter[int]()
         self.threads = ThreadPoolExecutor(min(FILE_THREADS, settings.concurrency), thread_name_prefix="fetch")
         self._settings = settings
         self._storage = storage
@@ -131,14 +167,57 @@ class _Batch:
             if isinstance(error, LaketagError):  # other errors come again with each image
                 raise error
 
-    def keep(self, image: Image, attempts: int, indexes: Sequence[int]) -> None:
-        """The images with these indexes have this result."""
+    def keep(self, image: Image, attempts: int, indexes: Sequence[int], file: Location | None = None) -> None:
+        """The images with these indexes, in the file, have this result, unless that may be a fault of the store."""
+        if isinstance(image, ImageFailure):
+            image = image.with_traceback(None)  # its frames may hold the image's bytes
+        elif file is not None:
+            note_read(file)
+            self._served.add(store_group(file))
         for index in indexes:
-            if isinstance(image, ImageFailure):
-                without_frames = image.with_traceback(None)  # they may hold the image's bytes
-                self.found[index] = Fetched(None, attempts, without_frames)
+            self._attempts[index] += attempts
+            if isinstance(image, ImageFailure) and file is not None and is_doubtful(image, file):
+                self._doubts[index] = Doubt(file, image)
+            elif isinstance(image, ImageFailure):
+                self.found[index] = Fetched(None, self._attempts[index], image)
             else:
-                self.found[index] = Fetched(image, attempts)
+                self.found[index] = Fetched(image, self._attempts[index])
+
+    async def take_doubts(self) -> dict[int, Doubt | None]:
+        """The images to read again, with the fault of the store; None where it answers again and may have been away.
+
+        Those that failed while others are read have their failure.
+        """
+        doubts, served = self._doubts, self._served
+        self._doubts, self._served = {}, set()
+        judged: dict[tuple[tuple[str, str], StoreFault], bool] = {}
+        again: dict[int, Doubt | None] = {}
+        for index, doubt in doubts.items():
+            store = store_group(doubt.file)
+            key = store, doubt.fault
+            if key not in judged:
+                judged[key] = await is_of_the_image(doubt, self._read_start)
+            if not judged[key]:
+                again[index] = doubt
+            elif doubt.fault.name == "away" and store not in served and index not in self._read_again:
+                self._read_again.add(index)
+                again[index] = None
+            else:
+                self.found[index] = Fetched(None, self._attempts[index], doubt.failure)
+        return again
+
+    async def _read_start(self, file: Location) -> object:
+        """The first byte of the file; of a page, all of it."""
+        settings, storage = self._settings, self._storage
+        if file.scheme in WEB:
+            return await read_page(self._web(), file.url, Version(UNKNOWN), settings, ByteBudget())
+        requests = Requests(min(settings.deadline_s, PROBE_S), tries=2)
+
+        def read() -> object:
+            return open_reader(file, storage, requests).read(0, 1, time.monotonic() + PROBE_S)
+
+        async with asyncio.timeout(2 * PROBE_S):
+            return await asyncio.wrap_future(in_background(read))
 
     async def read_image(self, location: Location, version: Version, index: int) -> None:
         """The image at the location has a result, unless the batch is full."""
@@ -161,7 +240,7 @@ class _Batch:
                 tried = await read_with_retries(read, settings, settings.deadline_s)
             except NoRoomError:
                 return
-        self.keep(tried.outcome, tried.attempts, [index])
+        self.keep(tried.outcome, tried.attempts, [index], location)
 
     async def read_table(self, column: ImageColumn, indexes: dict[int, list[int]]) -> None:
         """The embedded images in these rows have results; the footer is read once, and each row group with some of them."""
@@ -174,7 +253,7 @@ class _Batch:
             )
         if isinstance(tried.outcome, ImageFailure):
             for row in indexes:
-                self.keep(tried.outcome, tried.attempts, indexes[row])
+                self.keep(tried.outcome, tried.attempts, indexes[row], column.file)
             return
         groups = list(split_by_row_group(tried.outcome, indexes))
         for row in indexes.keys() - {row for group in groups for row in group.rows}:
@@ -199,7 +278,7 @@ class _Batch:
         else:
             tried_rows = tried.outcome
         for row, image in tried_rows.items():
-            self.keep(image, tried.attempts, indexes[row])
+            self.keep(image, tried.attempts, indexes[row], column.file)
 
     def _in_thread(self, read: Callable[[], T]) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self.threads, read)

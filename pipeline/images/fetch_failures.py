@@ -3,14 +3,18 @@
 import re
 
 from laketag.pipeline.images.image_failure import ImageFailure, PassingFailure
-from laketag.pipeline.store.errors import no_cloud_credentials, read_answer, without_secrets, without_urls
+from laketag.pipeline.store.errors import (
+    find_fault,
+    no_cloud_credentials,
+    read_answer,
+    without_secrets,
+    without_urls,
+)
+from laketag.pipeline.store.faults import fault_of_answer
 from laketag.pipeline.store.versions import ChangedError
 
 THROTTLED = re.compile(
     r"SlowDown|Throttl|TooManyRequests|RequestLimitExceeded|Busy|ServiceUnavailable|Reduce"
-)
-FORBIDDEN = re.compile(
-    r"AccessDenied|Expired|InvalidToken|InvalidAccessKey|Signature|TokenRefresh|Skewed|Forbidden|Credential"
 )
 PAYS = "where the reader of an S3 bucket pays (requester pays), set storage.requester_pays = true"
 DENIED = (None, "AccessDenied", "403")
@@ -25,10 +29,16 @@ PASSING = re.compile(
 def explain(error: Exception) -> ImageFailure:
     """The failure behind an error of a client or the disk; a PassingFailure where a retry may help.
 
-    An AccessError is raised if the store could not even be asked.
+    Its ``fault`` tells what may be wrong with the store instead. An AccessError is raised if that could not even be asked.
     """
     if isinstance(error, ImageFailure):
         return error
+    failure = _explain(error)
+    failure.fault = find_fault(error)
+    return failure
+
+
+def _explain(error: Exception) -> ImageFailure:
     if refused := no_cloud_credentials("gs:// or az://", error):
         raise refused
     if isinstance(error, ChangedError):
@@ -52,6 +62,12 @@ def explain(error: Exception) -> ImageFailure:
 
 def explain_status(status: int | None, code: str | None, detail: str) -> ImageFailure:
     """The failure behind an HTTP status and a store's own code, as far as there are any (None: a store that named none)."""
+    failure = _explain_status(status, code, detail)
+    failure.fault = fault_of_answer(code, status)
+    return failure
+
+
+def _explain_status(status: int | None, code: str | None, detail: str) -> ImageFailure:
     if code in ARCHIVED:
         return ImageFailure(
             "archived", "in an archive tier of the store; restore it and label with --retry archived"
@@ -62,8 +78,6 @@ def explain_status(status: int | None, code: str | None, detail: str) -> ImageFa
         return ImageFailure("changed", "the object is not the version that was indexed")
     if status in (401, 403):
         return ImageFailure("forbidden", f"{detail}; {PAYS}" if code in DENIED else detail)
-    if status == 400 and code and FORBIDDEN.search(code):
-        return ImageFailure("forbidden", detail)
     if status in (429, 503) or (code and THROTTLED.search(code)):
         return PassingFailure("throttled", detail)
     if status == 408 or (code and TIMED_OUT.search(code)):

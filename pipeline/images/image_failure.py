@@ -4,6 +4,7 @@ schemas/failures.py lists the reasons. They are given where an image is located 
 (fetch_failures.py for errors of clients and disks, fetch_files.py for sizes) and decoded (decode.py).
 """
 
+from laketag.pipeline.store.faults import StoreFault
 from laketag.schemas.failures import Failure
 
 
@@ -13,6 +14,9 @@ class ImageFailure(Exception):  # noqa: N818  # the image fails, not the program
     The exception is raised where that turns out, and kept as a value among the results of a batch.
     """
 
+    fault: StoreFault | None = None
+    """What may be wrong instead, and not with the image, as long as no other image of the store can be read."""
+
     def __init__(self, reason: Failure, detail: str) -> None:
         super().__init__(reason, detail)
         self.reason: Failure = reason
@@ -21,3 +25,5 @@ class ImageFailure(Exception):  # noqa: N818  # the image fails, not the program
 
 class PassingFailure(ImageFailure):
     """A failure that may not occur at another try."""
+
+    fault = StoreFault("away")

@@ -57,5 +57,5 @@ async def read_with_retries(
         if last is not None and last.reason == "throttled":  # the store's answer says more than our clock
             return Tried(last, attempts)
         after = f", after: {last.detail}" if last else ""
-        return Tried(ImageFailure("timeout", f"not read within {deadline_s:g} s{after}"), attempts)
+        return Tried(PassingFailure("timeout", f"not read within {deadline_s:g} s{after}"), attempts)
     raise AssertionError("unreachable: the last try returns or raises")

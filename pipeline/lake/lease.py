@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import BusyError, LaketagError
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
@@ -64,21 +65,29 @@ class Lease:
             )
 
     def beat(self) -> None:
-        """The file has a new heartbeat; if another process has taken it over, ``lost`` is set instead."""
-        if self.is_ours():
-            write_bytes(self.url, _content(self.writer), self.lake.storage)
+        """The file has a new heartbeat; if another process has taken it over, ``lost`` is set instead.
+
+        Nothing is lost while the store is away, because no other process can take the lease over then.
+        """
+        if self.is_ours(self._at_once):
+            write_bytes(self.url, _content(self.writer), self._at_once)
         else:
             self.lost.set()
 
     def release(self) -> None:
         """The file is gone, unless another process has taken it over."""
-        if self.is_ours():
-            remove_file(self.url, self.lake.storage)
+        if self.is_ours(self._at_once):
+            remove_file(self.url, self._at_once)
 
-    def is_ours(self) -> bool:
+    def is_ours(self, storage: StorageSettings | None = None) -> bool:
         """Whether the file names this process as the holder."""
-        holder = read_json(self.url, self.lake.storage)
+        holder = read_json(self.url, storage or self.lake.storage)
         return holder is not None and holder["writer"] == self.writer
+
+    @property
+    def _at_once(self) -> StorageSettings:
+        """Settings with which an error of the store is raised at once, so that nobody waits for the heartbeat's thread."""
+        return self.lake.storage.model_copy(update={"max_outage_s": 0.0})
 
 
 @contextmanager
@@ -126,11 +135,9 @@ def _hold(lake: Lake, name: str, show: Callable[[str], None], times: LeaseTimes)
     try:
         with _heartbeat(lease, times.heartbeat_s):
             yield lease
-    except BaseException:
-        with suppress(LaketagError):  # the error that came first says more
+    finally:
+        with suppress(LaketagError):  # the error that came first says more; a lease that is left expires
             lease.release()
-        raise
-    lease.release()
 
 
 @contextmanager
@@ -149,7 +156,7 @@ def _heartbeat(lease: Lease, heartbeat_s: float) -> Iterator[None]:
 def _acquire(lease: Lease, show: Callable[[str], None], times: LeaseTimes) -> None:
     storage = lease.lake.storage
     watched: dict[str, Any] | None = None
-    began_s = seen_s = time.monotonic()
+    began_s = seen_s = asked_s = time.monotonic()
     waits = False
     while not create_bytes(lease.url, _content(lease.writer), storage):
         holder = read_json(lease.url, storage)
@@ -157,6 +164,8 @@ def _acquire(lease: Lease, show: Callable[[str], None], times: LeaseTimes) -> No
             continue
         who = f"process {holder['pid']} on {holder['host']}"
         now_s = time.monotonic()
+        if now_s - asked_s > times.heartbeat_s:  # the store was away, for the holder's heartbeat too
+            seen_s = now_s
         if watched not in (None, holder):
             if now_s - began_s >= times.wait_s:
                 raise BusyError(
@@ -177,6 +186,7 @@ def _acquire(lease: Lease, show: Callable[[str], None], times: LeaseTimes) -> No
             )
         watched = holder
         time.sleep(POLL_S)
+        asked_s = time.monotonic()
 
 
 def _what(lease: Lease) -> str:

@@ -12,6 +12,7 @@ from laketag.pipeline.lake.retries import RetryRules
 from laketag.pipeline.lake.runs import scan_labels, scan_newest
 from laketag.pipeline.lake.snapshots import Snapshot, scan_snapshot
 from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.outages import through_outages
 from laketag.schemas import Plan
 
 SAMPLE_KEY = b"laketag sample 1"
@@ -65,8 +66,9 @@ def find_pending(
         .len()
         .sort("len", "failure", descending=[True, False])
     )
-    with store_errors(lake.root):
-        undone, counted, reasons = pl.collect_all([rows, index.select(pl.len()), failed])
+    undone, counted, reasons = through_outages(
+        lake.root, lake.storage, lambda: pl.collect_all([rows, index.select(pl.len()), failed])
+    )
     is_carried = undone["carried"].fill_null(False)
     carried = int(is_carried.sum())
     plan = (undone.filter(~is_carried) if carried else undone).drop("carried")

@@ -15,9 +15,9 @@ from laketag.pipeline.lake.ledger import Ledger, balance, pick_outcomes
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.staging import Run, list_parts, scan_parts, scan_plan
 from laketag.pipeline.lake.tables import create_table, encode_table
-from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.files import remove_file
 from laketag.pipeline.store.folders import list_files, remove_folder
+from laketag.pipeline.store.outages import through_outages
 from laketag.pipeline.version import laketag_version
 from laketag.schemas import Labels, Runs
 
@@ -49,19 +49,27 @@ def publish(
     lease.check()
     parts = list_parts(lake, run.run_id)  # once: a part staged later is neither counted nor published
     folder = lake.labels(run.collection, run.classifier, run.run_id)
+
+    def write() -> tuple[Run, Ledger, list[LabelFile]] | None:
+        plan = scan_plan(lake, run.run_id).select("image_id", "etag").collect()
+        published = run
+        if cut:
+            published, plan = _leave_undone(lake, run, plan, parts)
+            if plan.is_empty():
+                return None
+        ledger = balance(lake, published, plan, parts)
+        files = _write_files(lake, published, plan["image_id"].sort(), parts, lease)
+        _remove_others(lake, published, [file.path for file in files])
+        return published, ledger, files
+
     try:
-        with store_errors(lake.root):
-            plan = scan_plan(lake, run.run_id).select("image_id", "etag").collect()
-            if cut:
-                run, plan = _leave_undone(lake, run, plan, parts)
-                if plan.is_empty():
-                    return None
-            ledger = balance(lake, run, plan, parts)
-            files = _write_files(lake, run, plan["image_id"].sort(), parts, lease)
-            _remove_others(lake, run, [file.path for file in files])
+        written = through_outages(lake.root, lake.storage, write)
     except (StorageError, LedgerError):
         lease.check()  # a process that took the run over has published it and removed its staged parts
         raise
+    if written is None:
+        return None
+    run, ledger, files = written
     started_at = datetime.fromisoformat(run.started_at)
     row = {
         **dataclasses.asdict(run),  # also rows_per_file and left, which are no columns

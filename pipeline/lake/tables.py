@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
-from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.outages import through_outages
 from laketag.pipeline.store.schemes import polars_options
 from laketag.pipeline.store.versioned_file import open_file
 
@@ -64,14 +64,20 @@ def encode_table(
 
 def read_footer(url: str, storage: StorageSettings) -> dict[str, str]:
     """Our entries in the file's footer."""
-    with store_errors(url), open_file(url, storage) as file:
-        return _our_entries(pq.read_metadata(file))
+    return _our_entries(_read_metadata(url, storage))
 
 
 def count_rows(url: str, storage: StorageSettings) -> int:
     """The number of rows that the file's footer states."""
-    with store_errors(url), open_file(url, storage) as file:
-        return int(pq.read_metadata(file).num_rows)
+    return int(_read_metadata(url, storage).num_rows)
+
+
+def _read_metadata(url: str, storage: StorageSettings) -> pq.FileMetaData:
+    def read() -> pq.FileMetaData:
+        with open_file(url, storage) as file:
+            return pq.read_metadata(file)
+
+    return through_outages(url, storage, read)
 
 
 def decode_footer(content: bytes) -> dict[str, str]:
@@ -91,8 +97,7 @@ def _our_entries(metadata: pq.FileMetaData) -> dict[str, str]:
 def read_table(urls: str | Sequence[str], schema: type[dy.Schema], storage: StorageSettings) -> pl.DataFrame:
     """All rows of the files; an InputError if they break the contract."""
     files = [urls] if isinstance(urls, str) else list(urls)
-    with store_errors(files[0]):
-        rows = scan_table(files, schema, storage).collect()
+    rows = through_outages(files[0], storage, lambda: scan_table(files, schema, storage).collect())
     return _validated(rows, schema, files)
 
 
@@ -127,8 +132,9 @@ def scan_table(urls: Sequence[str], schema: type[dy.Schema], storage: StorageSet
     Columns get the contract's dtypes, but values are not checked: each was checked when it was written. The files are
     listed one by one because polars fails on a folder that contains anything but Parquet.
     """
-    with store_errors(urls[0]):
-        return _scan(list(urls), urls[0], schema, polars_options(urls[0], storage))
+    return through_outages(
+        urls[0], storage, lambda: _scan(list(urls), urls[0], schema, polars_options(urls[0], storage))
+    )
 
 
 def _scan(

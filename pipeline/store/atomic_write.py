@@ -7,7 +7,8 @@ from typing import Any
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import StorageError
-from laketag.pipeline.store.errors import read_answer, store_errors
+from laketag.pipeline.store.errors import read_answer
+from laketag.pipeline.store.outages import through_outages
 from laketag.pipeline.store.placed_files import create, placed_file, replace
 from laketag.pipeline.store.schemes import is_remote, open_filesystem
 
@@ -16,13 +17,16 @@ CONFLICT_ATTEMPTS = 5
 
 def write_bytes(url: str, data: bytes, storage: StorageSettings) -> None:
     """The file at the URL has this content; until then it has its old content, or does not exist."""
-    filesystem, path = open_filesystem(url, storage)
-    with store_errors(url):
+
+    def write() -> None:
+        filesystem, path = open_filesystem(url, storage)
         if is_remote(url):
             filesystem.pipe_file(path, data, chunksize=_one_put(data))
         else:
             with placed_file(Path(path), replace) as file:
                 file.write(data)
+
+    through_outages(url, storage, write, writes=True)
 
 
 def create_bytes(url: str, data: bytes, storage: StorageSettings) -> bool:
@@ -31,8 +35,9 @@ def create_bytes(url: str, data: bytes, storage: StorageSettings) -> bool:
     A file that exists already is left as it is. When an acknowledgement is lost, the client's retry is refused because of
     our own first write: so the content of the existing file is compared.
     """
-    filesystem, path = open_filesystem(url, storage)
-    with store_errors(url):
+
+    def create() -> bool:
+        filesystem, path = open_filesystem(url, storage)
         created = _create_object(filesystem, path, data) if is_remote(url) else _create_file(path, data)
         if created:
             return True
@@ -40,6 +45,8 @@ def create_bytes(url: str, data: bytes, storage: StorageSettings) -> bool:
             return bool(filesystem.cat_file(path) == data)
         except FileNotFoundError:  # another process has removed it since
             return False
+
+    return through_outages(url, storage, create, writes=True)
 
 
 def _create_file(path: str, data: bytes) -> bool:

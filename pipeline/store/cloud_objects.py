@@ -82,6 +82,12 @@ def remove_objects(folder: Location, storage: StorageSettings) -> None:
     client.delete([entry["path"] for page in client.list(folder.key) for entry in page])
 
 
+def renew_clients() -> None:
+    """Clients are opened anew from now on, with the credentials that are found then."""
+    _open_client.cache_clear()
+    open_filesystem.cache_clear()
+
+
 @lru_cache(maxsize=64)
 def _open_client(scheme: str, bucket: str, anonymous: bool, requests: Requests) -> Any:
     from obstore.store import AzureStore, GCSStore

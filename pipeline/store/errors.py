@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from laketag.pipeline.errors import AccessError, LaketagError, StorageError
+from laketag.pipeline.store.faults import AWAY, AWAY_ERRNOS, StoreFault, fault_of_answer
 from laketag.pipeline.store.locations import parse_url
 from laketag.pipeline.store.s3_access import no_credentials
 
@@ -26,10 +27,6 @@ OTHER_HINTS = {
 }
 NO_CREDENTIALS = re.compile(
     r"NoCredentials|PartialCredentials|CredentialRetrieval|TokenRetrieval|SSOToken|ProfileNotFound"
-)
-UNREACHABLE = re.compile(
-    r"EndpointConnectionError|ConnectTimeoutError|ConnectionClosedError|ProxyConnectionError"
-    r"|Connection refused|dns error|tcp connect|error sending request"
 )
 NO_TOKEN = re.compile(r"Error performing token request|Account must be specified|(Read|Decode)\w*Credentials")
 """How obstore's clients of Google and Azure say that they found no credentials, or that these give no access token."""
@@ -122,6 +119,22 @@ def read_answer(error: BaseException) -> Answer:
     return Answer(code[1] if code else None, status)
 
 
+def find_fault(error: BaseException) -> StoreFault | None:
+    """The fault of the store or of the access to it that the error of a client or disk is a sign of, if any."""
+    code, status = read_answer(error)
+    if fault := fault_of_answer(code, status):
+        return fault
+    if status is None and "incorrectly configured region" in str(error):  # obstore's word for 301 and 307
+        return StoreFault("region")
+    if status is None and (
+        isinstance(error, TimeoutError | ConnectionError)
+        or (isinstance(error, OSError) and error.errno in AWAY_ERRNOS)
+        or AWAY.search(f"{type(error).__name__} {without_urls(str(error))}")
+    ):
+        return StoreFault("away")
+    return StoreFault("denied") if isinstance(error, PermissionError) and not error.errno else None
+
+
 def without_urls(text: str) -> str:
     """The text of an error without the URLs in it, because a key may contain any word or number."""
     return re.sub(r"\(path: \w+://.*\)|\w+://[^\s\"<>]+", "", text)  # polars puts the first one at the end
@@ -153,6 +166,11 @@ def _translate_remote(url: str, error: BaseException) -> StorageError | None:
         )
     if is_s3 and NO_CREDENTIALS.search(name):
         return no_credentials(url, without_secrets(text))
+    fault = fault_of_answer(code, status)
+    if fault is not None and fault.is_certain and (is_s3 or fault.name != "region"):
+        answered = " ".join(str(part) for part in (status, code) if part)
+        kind = StorageError if fault.name == "region" else AccessError
+        return kind(f"{url}: the store answered {answered}: {fault.advice}")
     if isinstance(error, PermissionError) or status in (401, 403):
         return AccessError(
             f"{url}: the store denies access ({code or 'AccessDenied'}); "
@@ -160,16 +178,12 @@ def _translate_remote(url: str, error: BaseException) -> StorageError | None:
         )
     if isinstance(error, FileNotFoundError) or status == 404:
         return StorageError(f"{url}: does not exist; correct the path, or write it first")
-    if is_s3 and (status in (301, 307) or code == "AuthorizationHeaderMalformed"):
-        return StorageError(
-            f"{url}: {bucket} is in another region; set storage.region or AWS_REGION to that region"
-        )
     if UNNAMEABLE.search(text):
         return StorageError(
             f"{url}: a key has an empty part, '.', '..' or a control character, which a client of the store cannot name "
             f"({without_secrets(text)}); choose another key, or index a table of the other images' URIs"
         )
-    if UNREACHABLE.search(name) or UNREACHABLE.search(searched):
+    if status is None and AWAY.search(f"{name} {searched}"):
         return StorageError(
             f"{url}: the store cannot be reached ({without_secrets(text)}); {hints['unreachable']}"
         )

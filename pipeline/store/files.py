@@ -8,7 +8,7 @@ from typing import Any
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import StorageError
-from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.outages import through_outages
 from laketag.pipeline.store.schemes import open_filesystem
 
 READS_AT_ONCE = 16
@@ -16,12 +16,16 @@ READS_AT_ONCE = 16
 
 def read_json(url: str, storage: StorageSettings) -> dict[str, Any] | None:
     """The JSON object in a file; None if there is no such file, a StorageError if its content is no JSON."""
-    filesystem, path = open_filesystem(url, storage)
-    with store_errors(url):
-        try:
-            data = filesystem.cat_file(path)
-        except FileNotFoundError:
-            return None
+
+    def read() -> bytes | None:
+        filesystem, path = open_filesystem(url, storage)
+        with suppress(FileNotFoundError):
+            return bytes(filesystem.cat_file(path))
+        return None
+
+    data = through_outages(url, storage, read)
+    if data is None:
+        return None
     try:
         content: dict[str, Any] = json.loads(data)
     except ValueError:
@@ -36,13 +40,17 @@ def read_files(urls: Sequence[str], storage: StorageSettings) -> list[bytes]:
     """The whole content of each file, by one request for each; a FileNotFoundError if one is gone."""
 
     def read(url: str) -> bytes:
-        filesystem, path = open_filesystem(url, storage)
-        with store_errors(url):
+        def read_once() -> bytes | FileNotFoundError:
+            filesystem, path = open_filesystem(url, storage)
             try:
                 return bytes(filesystem.cat_file(path))
             except FileNotFoundError as error:
-                gone = error
-        raise gone  # outside, where it stays what it is
+                return error
+
+        found = through_outages(url, storage, read_once)
+        if isinstance(found, FileNotFoundError):
+            raise found  # outside, where it stays what it is
+        return found
 
     if len(urls) <= 1:
         return [read(url) for url in urls]
@@ -52,6 +60,10 @@ def read_files(urls: Sequence[str], storage: StorageSettings) -> list[bytes]:
 
 def remove_file(url: str, storage: StorageSettings) -> None:
     """The file does not exist any more, or never did."""
-    filesystem, path = open_filesystem(url, storage)
-    with store_errors(url), suppress(FileNotFoundError):
-        filesystem.rm_file(path)
+
+    def remove() -> None:
+        filesystem, path = open_filesystem(url, storage)
+        with suppress(FileNotFoundError):
+            filesystem.rm_file(path)
+
+    through_outages(url, storage, remove)

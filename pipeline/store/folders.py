@@ -1,10 +1,11 @@
 """Listing and removing folders of our own tables; images are listed by laketag.pipeline.images."""
 
 from contextlib import suppress
+from typing import Any
 
 from laketag.pipeline.config import StorageSettings
-from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.locations import parse_url
+from laketag.pipeline.store.outages import through_outages
 from laketag.pipeline.store.schemes import open_filesystem, remove_below
 
 
@@ -13,9 +14,12 @@ def list_files(folder: str, storage: StorageSettings, suffix: str = ".parquet") 
 
     A name that begins with a dot is that of an unfinished file, and is left out.
     """
-    filesystem, path = open_filesystem(folder, storage)
-    with store_errors(folder):
-        found = filesystem.find(path)
+
+    def find() -> list[str]:
+        filesystem, path = open_filesystem(folder, storage)
+        return list(filesystem.find(path))
+
+    found = through_outages(folder, storage, find)
     location = parse_url(folder)
     prefix = "" if location.is_local else f"{location.scheme}://"
     return sorted(
@@ -27,11 +31,12 @@ def list_files(folder: str, storage: StorageSettings, suffix: str = ".parquet") 
 
 def list_folders(folder: str, storage: StorageSettings) -> list[str]:
     """Names of the folders directly in the folder, sorted; none if there is no such folder."""
-    filesystem, path = open_filesystem(folder, storage)
-    with store_errors(folder):
-        if not filesystem.isdir(path):
-            return []
-        entries = filesystem.ls(path, detail=True)
+
+    def find() -> list[dict[str, Any]]:
+        filesystem, path = open_filesystem(folder, storage)
+        return list(filesystem.ls(path, detail=True)) if filesystem.isdir(path) else []
+
+    entries = through_outages(folder, storage, find)
     return sorted(
         entry["name"].rstrip("/").rpartition("/")[2] for entry in entries if entry["type"] == "directory"
     )
@@ -39,5 +44,9 @@ def list_folders(folder: str, storage: StorageSettings) -> list[str]:
 
 def remove_folder(folder: str, storage: StorageSettings) -> None:
     """The folder and everything below it do not exist any more, or never did."""
-    with store_errors(folder), suppress(FileNotFoundError):
-        remove_below(parse_url(folder), storage)
+
+    def remove() -> None:
+        with suppress(FileNotFoundError):
+            remove_below(parse_url(folder), storage)
+
+    through_outages(folder, storage, remove)

@@ -17,10 +17,15 @@ from laketag.pipeline.errors import AccessError, StorageError
 
 DEFAULT_REGION = "us-east-1"
 TRUE = {"1", "true", "yes", "on"}
+FIXED = ("env", "explicit")
+"""Sources of credentials, as botocore calls them, that do not change while a process runs."""
 AWS_FILES = (
     ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
     ("AWS_CONFIG_FILE", "~/.aws/config"),
 )
+
+
+_renewals = 0
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,26 @@ def find_credentials(access: S3Access) -> Any:
     if credentials is None:
         raise no_credentials("s3://", "none were found")
     return credentials
+
+
+def renew_access() -> None:
+    """Clients are opened anew from now on, with the credentials, region and endpoint that are found then.
+
+    botocore keeps credentials of a program, a login or a role until they expire, also if they were revoked before.
+    """
+    global _renewals  # part of each S3Access, by which clients are cached
+    _renewals += 1
+
+
+def has_fixed_credentials(storage: StorageSettings) -> bool:
+    """Whether this process cannot get other credentials: it sends none, or has them in its environment."""
+    access = resolve_access(storage)
+    if access.anonymous:
+        return True
+    try:
+        return bool(find_credentials(access).method in FIXED)
+    except AccessError:
+        return False
 
 
 def no_credentials(url: str, detail: str) -> AccessError:
@@ -151,7 +176,7 @@ def _read_profile(name: str | None) -> dict[str, Any]:
 def _digest_environment() -> str:
     """A digest that changes with AWS variables, AWS files and the process, so that no client outlives them."""
     parts = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("AWS_")]
-    parts.append(str(os.getpid()))
+    parts += [str(os.getpid()), str(_renewals)]
     for variable, default in AWS_FILES:
         try:
             status = Path(os.environ.get(variable, default)).expanduser().stat()

@@ -49,6 +49,13 @@ def put(store: Store, key: str, data: bytes = b"picture") -> tuple[str, str]:
     return url, find_version(parse_url(url), store.storage).etag
 
 
+def read_beside(store: Store, uri: str, etag: str = "unknown", settings: FetchSettings = FAST) -> Read:
+    """What the image gives while another one is read: what fails then, fails for itself."""
+    other, image = read(store, put(store, "another-image"), (uri, etag), settings=settings)
+    assert other.reason is None
+    return image
+
+
 def put_table(
     store: Store, key: str = "table.parquet", rows: int = 50, row_group_size: int = 20
 ) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from laketag.pipeline.config import FetchSettings, StorageSettings
 from tests.images.reading import Read, read, with_settings
 from tests.stores.store import Store
 
-NOWHERE = Store("none", "", StorageSettings())
+NOWHERE = Store("none", "", StorageSettings(max_outage_s=0.0))
 PAGES = {
     "/in/x.jpg": (200, {"ETag": 'W/"1"'}, b"picture"),
     "/in/x.jpg?size=2&a=%2F": (200, {}, b"sized"),
@@ -102,7 +102,7 @@ def test_pages_below_an_allowed_root_are_read_as_their_urls_are_written(server: 
 def test_pages_fail_for_the_reasons_of_other_stores(
     server: str, page: str, reason: str, attempts: int
 ) -> None:
-    (image,) = read_pages(server, f"/in/{page}", max_bytes=50)
+    _, image = read_pages(server, "/in/x.jpg", f"/in/{page}", max_bytes=50)
     assert (image.reason, image.attempts) == (reason, attempts), image.detail
 
 
@@ -112,7 +112,7 @@ def test_a_page_that_never_comes_times_out_while_the_others_come(server: str) ->
 
 
 def test_a_server_that_denies_a_page_is_not_taken_for_s3(server: str) -> None:
-    (image,) = read_pages(server, "/in/private.jpg")
+    _, image = read_pages(server, "/in/x.jpg", "/in/private.jpg")
     assert image.detail == "the server answered 403"
 
 
@@ -149,7 +149,9 @@ def test_without_allowed_roots_and_by_another_name_no_server_is_asked(server: st
     assert len(Pages.asked) == before
 
 
-def test_a_server_that_is_gone_fails_for_a_while() -> None:
-    settings = with_settings(allowed_roots=("http://127.0.0.1:9",), attempts=2)
-    (image,) = read(NOWHERE, ("http://127.0.0.1:9/x.jpg", "unknown"), settings=settings)
+def test_a_server_that_is_gone_fails_for_a_while_if_others_answer(server: str) -> None:
+    settings = with_settings(allowed_roots=("http://127.0.0.1:9", server), attempts=2)
+    _, image = read(
+        NOWHERE, (f"{server}/in/x.jpg", "unknown"), ("http://127.0.0.1:9/x.jpg", "unknown"), settings=settings
+    )
     assert (image.reason, image.attempts) == ("store_error", 2)

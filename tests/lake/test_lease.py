@@ -10,6 +10,7 @@ import pytest
 from laketag.pipeline.errors import BusyError, StorageError
 from laketag.pipeline.lake.lease import LeaseTimes, hold_lease, hold_whole_lake
 from laketag.pipeline.lake.paths import Lake
+from tests.stores.fault_proxy import Fault
 
 
 def write_holder(lake: Lake, **changes: object) -> Path:
@@ -145,6 +146,19 @@ def test_of_two_that_take_over_together_only_the_last_holds_the_lease(lake) -> N
         pass
     rival.join()
     assert json.loads(file.read_text())["writer"] == "rival"
+
+
+def test_a_store_that_is_away_loses_no_lease(moto, moto_faults) -> None:
+    away = Lake(moto.url("lake"), moto.through(moto_faults.url).storage)
+    with hold_lease(away, "x", times=LeaseTimes(heartbeat_s=3600)) as held:
+        outage = moto_faults.add(Fault("status", status=400, code="ExpiredToken"))
+        with pytest.raises(StorageError):
+            held.beat()
+        assert not held.lost.is_set()
+        outage.times = 0
+        held.check()
+        held.beat()
+        outage.times = None  # what the work has done does not fail because its lease stays behind
 
 
 def test_a_lease_that_is_no_json_is_named_with_the_fix(lake) -> None:

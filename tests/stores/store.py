@@ -100,7 +100,7 @@ def credentials_env(user: User = OWNER) -> dict[str, str]:
 
 def new_bucket(name: str, endpoint_url: str) -> Store:
     """A store in a new bucket; the environment must already hold the owner's credentials."""
-    storage = StorageSettings(endpoint_url=endpoint_url, region=REGION)
+    storage = StorageSettings(endpoint_url=endpoint_url, region=REGION, max_outage_s=0.0)
     bucket = f"s3://t-{uuid.uuid4().hex[:12]}"
     filesystem, path = open_filesystem(bucket, storage)
     filesystem.mkdir(path)

@@ -1,0 +1,84 @@
+"""What is wrong with a store or with the access to it, and so with no object in it."""
+
+import errno
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+FaultName = Literal["credentials", "key", "clock", "account", "region", "away", "denied", "bucket"]
+
+CODES: tuple[tuple[FaultName, re.Pattern[str]], ...] = (
+    ("clock", re.compile(r"Skewed|InTheFuture|NotYetValid")),
+    ("credentials", re.compile(r"Expired|(Invalid|Security)Token|TokenRefresh|InvalidSecurity|Authentication(Fail|Info)")),
+    ("key", re.compile(r"Signature|AccessKeyId|ClientToken|UnrecognizedClient")),
+    ("account", re.compile(r"AccountProblem|AccountIsDisabled|AllAccessDisabled|Payer|SignedUp|OptIn|UserSuspended")),
+    ("region", re.compile(r"AuthorizationHeaderMalformed|Redirect|LocationConstraint|IncorrectEndpoint")),
+    ("bucket", re.compile(r"NoSuchBucket|ContainerNotFound")),
+)  # fmt: skip
+"""How the codes of S3, Ceph, Azure and Google name a fault."""
+ADVICE: dict[FaultName, str] = {
+    "credentials": "the credentials have expired or were revoked; renew them (log in again, or write new ones into the "
+    "variables or the file that they come from)",
+    "key": "the access key is unknown or its secret is wrong; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the profile, "
+    "and that the endpoint is the one that they are for",
+    "clock": "the clock of this machine and that of the store differ; set the clock (by NTP)",
+    "account": "the account may not use the store; check its subscription and its bills",
+    "region": "the bucket is in another region; set storage.region or AWS_REGION to that region",
+    "away": "check that the store runs, its endpoint (storage.endpoint_url or AWS_ENDPOINT_URL), and the network",
+    "denied": "check the credentials and what their user may do there",
+    "bucket": "there is no such bucket; create it, or correct the URL or the endpoint",
+}
+"""What the fault is, and what to do about it."""
+AWAY = re.compile(
+    r"EndpointConnectionError|ConnectTimeout|ConnectionClosed|ProxyConnection|ReadTimeout|ResponseStreaming|IncompleteRead"
+    r"|SSLError|SSL validation|certificate|Connection refused|Connection reset|dns error|tcp connect|error sending request"
+    r"|kind: (Connect|Timeout|Interrupted|Request|Decode|Body)|FSTimeoutError|ResponseParserError|HTTPClientError"
+    r"|ClientPayloadError|ServerDisconnected|operation timed out"
+)
+"""How clients word that no answer came; in the names and texts of errors without URLs."""
+AWAY_ERRNOS = (
+    errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH,
+    errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.ENODEV, errno.EREMOTEIO,
+)  # fmt: skip
+"""Of disks that are reached through a network, such as NFS, SMB and FUSE."""
+
+
+@dataclass(frozen=True)
+class StoreFault:
+    """A fault of the store or of the access to it; ``name`` tells which."""
+
+    name: FaultName
+
+    @property
+    def advice(self) -> str:
+        """What the fault is, and what to do about it."""
+        return ADVICE[self.name]
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the answer alone proves the fault; otherwise it is one only if nothing else there can be read either."""
+        return self.name not in ("away", "denied", "bucket")
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the fault may end by itself, even if the credentials stay the same."""
+        return self.name in ("away", "clock")
+
+
+def fault_of_answer(code: str | None, status: int | None) -> StoreFault | None:
+    """The fault that a store's own code and the HTTP status are a sign of, if any."""
+    for name, pattern in CODES:
+        if code and pattern.search(code):
+            return StoreFault(name)
+    if status in (301, 307):
+        return StoreFault("region")
+    if status == 400 and code in (
+        None,
+        "400",
+    ):  # the answer to HEAD has no code; S3 answers so to an expired token
+        return StoreFault("credentials")
+    if status in (401, 403, 407):
+        return StoreFault("denied")
+    if status is not None and (status in (408, 429) or status >= 500) and status != 501:
+        return StoreFault("away")
+    return None

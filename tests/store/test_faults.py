@@ -1,0 +1,53 @@
+"""Which answers are a fault of the store or of the access to it, and not of one object."""
+
+import errno
+import os
+
+import pytest
+
+from laketag.pipeline.store.errors import find_fault
+from laketag.pipeline.store.faults import fault_of_answer
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "name"),
+    [
+        ("ExpiredToken", 400, "credentials"),
+        ("TokenRefreshRequired", 400, "credentials"),
+        ("RequestTimeTooSkewed", 403, "clock"),
+        ("SignatureDoesNotMatch", 403, "key"),
+        ("InvalidClientTokenId", 403, "key"),
+        ("AuthenticationFailed", 403, "credentials"),  # Azure, of a signature in a URL that has expired
+        ("AccountProblem", 403, "account"),
+        ("UserSuspended", 403, "account"),  # Ceph
+        ("IllegalLocationConstraintException", 400, "region"),
+        ("400", 400, "credentials"),  # to HEAD
+        (None, 401, "denied"),
+        ("AccessDenied", 403, "denied"),
+        ("NoSuchBucket", 404, "bucket"),
+        ("SlowDown", 503, "away"),
+        (None, 429, "away"),
+        ("NoSuchKey", 404, None),
+        ("InvalidRange", 416, None),
+        ("NotImplemented", 501, None),
+        ("PreconditionFailed", 412, None),
+    ],
+)
+def test_an_answer_tells_its_fault(code: str | None, status: int, name: str | None) -> None:
+    fault = fault_of_answer(code, status)
+    assert (fault and fault.name) == name
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        (errno.ESTALE, "away"),
+        (errno.ENOTCONN, "away"),
+        (errno.EACCES, None),
+        (errno.ENOENT, None),
+        (errno.EIO, None),
+    ],
+)
+def test_a_disk_whose_server_is_away_is_told_from_a_file_that_fails(number: int, name: str | None) -> None:
+    fault = find_fault(OSError(number, os.strerror(number)))
+    assert (fault and fault.name) == name
