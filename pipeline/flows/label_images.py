@@ -20,6 +20,7 @@ from laketag.pipeline.cluster.recovery import Recovery
 from laketag.pipeline.cluster.resources import Resources
 from laketag.pipeline.cluster.work_stop import WorkStop, WorkStoppedError
 from laketag.pipeline.config import Settings
+from laketag.pipeline.flows.earlier_results import failed_first, find_readable
 from laketag.pipeline.flows.label_report import LabelReport, make_report
 from laketag.pipeline.flows.plan_run import (
     LabelRequest,
@@ -30,7 +31,7 @@ from laketag.pipeline.flows.plan_run import (
     look_up_classifier,
     plan_run,
 )
-from laketag.pipeline.flows.stop_rule import stop_if_hopeless
+from laketag.pipeline.flows.stop_rule import StopRule
 from laketag.pipeline.lake.lease import Lease, LeaseTimes, hold_lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Published, publish
@@ -156,7 +157,12 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
         ray.data.from_blocks(plan_blocks)
         # fetch: as many rows out as in, with encoded bytes or a failure, HELD_BYTES at once; waits for the network
         .map_batches(
-            partial(fetch_in_parts, fetch=settings.fetch, storage=settings.source_storage),
+            partial(
+                fetch_in_parts,
+                fetch=settings.fetch,
+                storage=settings.source_storage,
+                witnesses=find_readable(lake, run),
+            ),
             batch_format="pyarrow",
             batch_size=None,
             compute=TaskPoolStrategy(size=resources.fetch_slots),
@@ -225,10 +231,12 @@ def label_unlabelled(labelling: Labelling, unlabelled: pl.DataFrame, progress: P
 
         def attempt(rows: pl.DataFrame, resources: Resources) -> None:
             progress.begin(run.planned - rows.height)
+            rows, failed_before = failed_first(lake, run, rows)
             with warnings.catch_warnings():  # Ray 2.60 has no other way to say how often to try again
                 warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
                 chain = label_chain(labelling, rows, resources)
-            run_chain(labelling, chain, progress, metrics)
+            rule = StopRule(labelling.settings.run, failed_before)
+            run_chain(labelling, chain, progress, metrics, rule)
 
         def find_rest() -> pl.DataFrame:
             rest = find_unlabelled(lake, run)
@@ -242,18 +250,22 @@ def label_unlabelled(labelling: Labelling, unlabelled: pl.DataFrame, progress: P
         return progress.mean_images_per_s or 0.0
 
 
-def run_chain(labelling: Labelling, chain: "Dataset", progress: Progress, metrics: RunMetrics) -> None:
+def run_chain(
+    labelling: Labelling, chain: "Dataset", progress: Progress, metrics: RunMetrics, rule: StopRule
+) -> None:
     """The chain has run. Shows progress meanwhile, and stops the run if most images fail."""
-    run, limits = labelling.run, labelling.settings.run
+    run = labelling.run
     is_current = run.snapshot == latest_snapshot(labelling.lake, run.collection).name
     with progress, open_blocks(chain, labelling.stop) as blocks:
         for block in blocks:
             outcomes: Counter[str] = Counter()
-            for receipt in block.to_pylist():
+            receipts = block.to_pylist()
+            for receipt in receipts:
                 metrics.add(receipt)
                 outcomes[receipt["outcome"]] += receipt["images"]
             progress.add(outcomes)
             if labelling.lease.lost.is_set():  # check() alone would read the store for each receipt
                 labelling.lease.check()
             if is_current:  # of an older index failures are expected, and the next run plans anew
-                stop_if_hopeless(progress, limits)
+                for receipt in receipts:
+                    rule.add(receipt)

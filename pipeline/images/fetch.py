@@ -28,7 +28,7 @@ from laketag.pipeline.images.fetch_web import open_session, read_page
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.images.image_locations import ImageLocation, locate
 from laketag.pipeline.images.retrying import read_with_retries
-from laketag.pipeline.images.witnesses import note_read, note_read_before, store_group
+from laketag.pipeline.images.witnesses import note_read, store_group
 from laketag.pipeline.store.background import in_background
 from laketag.pipeline.store.faults import StoreFault
 from laketag.pipeline.store.locations import WEB, Location
@@ -62,17 +62,15 @@ def fetch_all(
     etags: Sequence[str],
     settings: FetchSettings,
     storage: StorageSettings,
-    witnesses: Sequence[str] = (),
 ) -> list[Fetched | None]:
     """The bytes of each URI's version, in order. The failure of a single image is part of the result, and not raised.
 
     None for images that were not read because the others are as large as a batch may be (byte_limits.HELD_BYTES); at least
     one image has a result.
 
-    Where a store gives nothing at all, neither these images nor any of the same bucket that was read before (by this process,
-    or the ``witnesses``), that is no failure of an image: it is waited for, and after storage.max_outage_s a StorageError.
+    Where a store gives nothing at all, neither these images nor any of the same bucket that was read before
+    (laketag.pipeline.images.witnesses), no image has failed: it is waited for, and after storage.max_outage_s a StorageError.
     """
-    note_read_before(witnesses, settings.allowed_roots)
     with ThreadPoolExecutor(
         1, thread_name_prefix="fetch"
     ) as thread:  # its own event loop, because the caller may be in a running one

@@ -8,16 +8,21 @@ import pyarrow.compute as pc
 from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.images.byte_limits import HELD_BYTES
 from laketag.pipeline.images.fetch import Fetched, fetch_all
+from laketag.pipeline.images.witnesses import note_read_before
 
 GUESSED_BYTES = 2**20
 """The assumed size of an image whose size is not in the index."""
 
 
-def fetch_in_parts(batch: pa.Table, *, fetch: FetchSettings, storage: StorageSettings) -> Iterator[pa.Table]:
+def fetch_in_parts(
+    batch: pa.Table, *, fetch: FetchSettings, storage: StorageSettings, witnesses: Sequence[str] = ()
+) -> Iterator[pa.Table]:
     """As fetch_images, in parts one after the other, so that memory is bounded by bytes and not by the number of images.
 
-    Parts are cut by the sizes in the index, and again where images turn out to be larger.
+    Parts are cut by the sizes in the index, and again where images turn out to be larger. ``witnesses`` are images that
+    were read before, which tell a fault of an image from one of the store.
     """
+    note_read_before(witnesses, fetch.allowed_roots)
     start = held = 0
     for row, size in enumerate(batch["size_bytes"].to_pylist()):
         expected = GUESSED_BYTES if size is None else min(size, fetch.max_bytes)

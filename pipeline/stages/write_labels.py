@@ -15,14 +15,19 @@ def write_labels(
 ) -> pa.Table:
     """The rows are staged, failures with what they depended on (laketag.pipeline.images.failure_dependencies).
 
-    The receipt has one row for each outcome: images, bytes read, retries of the fetch.
+    The receipt has one row for images in a row with the same outcome: how many, bytes read, retries of the fetch, and the
+    first one's URI and why it failed.
     """
     depended_on = pl.col("failure").replace_strict(failure_dependencies(fetch, decode), default=None)
     rows = pl.DataFrame(batch).with_columns(failure_depended_on=depended_on)
     write_part(lake, run_id, rows.drop("fetched_bytes"))
-    receipt = rows.group_by(outcome=pl.col("failure").fill_null(LABELLED)).agg(
+    outcome = pl.col("failure").fill_null(LABELLED)
+    receipt = rows.group_by(outcome.rle_id().alias("number"), maintain_order=True).agg(
+        outcome=outcome.first(),
         images=pl.len(),
         fetched_bytes=pl.col("fetched_bytes").sum(),
         retries=(pl.col("attempts") - 1).clip(0).sum(),
+        uri=pl.col("uri").first(),
+        detail=pl.col("failure_detail").first(),
     )
-    return receipt.to_arrow()
+    return receipt.drop("number").to_arrow()

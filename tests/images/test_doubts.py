@@ -3,7 +3,8 @@
 import pytest
 
 from laketag.pipeline.errors import AccessError, StorageError
-from tests.images.reading import put, read, read_one, with_settings
+from laketag.pipeline.images.witnesses import note_read_before
+from tests.images.reading import put, read, read_one
 from tests.stores.bends import Bend
 from tests.stores.fault_proxy import Fault, FaultProxy
 from tests.stores.store import Store
@@ -56,15 +57,11 @@ def test_an_object_is_forbidden_only_while_others_of_its_bucket_are_read(
 
 
 def test_images_that_others_read_tell_as_much(moto: Store, moto_faults: FaultProxy) -> None:
-    from laketag.pipeline.images.fetch import fetch_all
-
     behind = moto.through(moto_faults.url)
     (uri, etag), (other, _) = put(moto, "denied.jpg"), put(moto, "other.jpg")
     moto_faults.add(Fault("status", path="denied.jpg", status=403))
-    (image,) = fetch_all([uri], [etag], with_settings(), behind.storage, [other])
-    assert image is not None
-    assert image.failure is not None
-    assert image.failure.reason == "forbidden"
+    note_read_before([other, "no URI\0"], ())
+    assert read_one(behind, uri, etag).reason == "forbidden"
 
 
 @pytest.mark.parametrize("fault", [Fault("status", status=503), Fault("reset")], ids=["503", "reset"])

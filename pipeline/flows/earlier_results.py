@@ -1,0 +1,45 @@
+"""What is known of images from earlier attempts of a run and from the runs before it."""
+
+import polars as pl
+
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.runs import label_files, read_runs
+from laketag.pipeline.lake.staging import Run, list_parts, scan_parts
+from laketag.pipeline.lake.tables import scan_table
+from laketag.pipeline.store.outages import through_outages
+from laketag.schemas import Labels
+
+READABLE_FILES = 3
+"""Of how many files of labels the readable images are taken."""
+READABLE_STORES = 1000
+
+
+def failed_first(lake: Lake, run: Run, rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
+    """The same planned rows, those first that an earlier attempt has staged as failed, and how many there are by reason."""
+    key = ["image_id", "etag"]
+
+    def find() -> pl.DataFrame:
+        parts = scan_parts(lake, run.run_id).filter(pl.col("failure").is_not_null())
+        return parts.select(*key, pl.col("failure").cast(pl.String)).unique(key).collect()
+
+    failed = through_outages(lake.root, lake.storage, find)
+    first = rows.join(failed, on=key, how="semi", maintain_order="left")
+    counts = rows.join(failed, on=key).group_by("failure").len()
+    return (
+        pl.concat([first, rows.join(failed, on=key, how="anti", maintain_order="left")]),
+        dict(counts.iter_rows()),
+    )
+
+
+def find_readable(lake: Lake, run: Run) -> tuple[str, ...]:
+    """URIs of images of the collection that this run or the last ones could read: one of each bucket, of a few files."""
+
+    def find() -> pl.DataFrame:
+        published = label_files(lake, read_runs(lake, run.collection))[-READABLE_FILES:]
+        files = published + list_parts(lake, run.run_id)[-READABLE_FILES:]
+        rows = scan_table(files, Labels, lake.storage) if files else Labels.create_empty(lazy=True)
+        rows = rows.filter(pl.col("label").is_not_null()).select("uri")
+        store = pl.col("uri").str.extract(r"^(\w[\w+.-]*://[^/]*)/")
+        return rows.group_by(store.alias("store")).agg(pl.col("uri").last()).drop_nulls().collect()
+
+    return tuple(through_outages(lake.root, lake.storage, find)["uri"].head(READABLE_STORES))
