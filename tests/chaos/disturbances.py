@@ -69,6 +69,7 @@ def _draw_kill(rng: random.Random, parts: int) -> Disturbance:
             Moment("PUT", "/labels/", 1),
             Moment("PUT", "/runs/", 1),
             Moment("PUT", "/leases/", 1),
+            Moment("GET", "/descriptions/", 1),  # then the models are looked up
         ]
     return Disturbance(kind, rng.choice(moments), choice=rng.random())
 
