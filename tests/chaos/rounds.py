@@ -23,7 +23,7 @@ STALL_S = 2.0
 LOOK_S = 0.02
 WORKER = re.compile(r"ray::(IDLE|MapBatches|MapWorker)")
 SIGNALS = {"kill driver": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT}
-CODES_OF_SIGNALS = {signal.SIGKILL: (-9,), signal.SIGTERM: (143,), signal.SIGINT: (130,)}
+CODES_OF_SIGNALS = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
 RESUMABLE = (0, 4, 5, 6, 8)
 TOKEN_ERRORS = (
     (400, "ExpiredToken"),
@@ -56,7 +56,8 @@ class Running:
     record: Record = field(default_factory=Record)
     threads: list[threading.Thread] = field(default_factory=list)
     faults: list[tuple[str, Fault]] = field(default_factory=list)
-    signalled: tuple[signal.Signals, float] | None = None
+    signalled: dict[signal.Signals, float] = field(default_factory=dict)
+    """When the driver that runs was sent which signal."""
     rival: Driver | None = None
 
     @property
@@ -84,7 +85,7 @@ class Running:
         """The disturbance has begun."""
         (self.record.kills if disturbance.is_kill else self.record.faults)[disturbance.kind] += 1
         if number := SIGNALS.get(disturbance.kind):
-            self.signalled = self.signalled or (number, time.monotonic())
+            self.signalled.setdefault(number, time.monotonic())
             driver.send(number)
         elif disturbance.kind == "kill actor":
             self._kill_one(LABEL_ACTOR, disturbance.choice)
@@ -174,7 +175,7 @@ def _label(running: Running) -> bool:
     began_s = time.monotonic()
     for _ in range(MOST_STARTS):
         driver = running.start()
-        running.signalled = None
+        running.signalled.clear()
         while driver.code is None:
             for disturbance in [found for found in waiting if running.is_due(found.at)]:
                 waiting.remove(disturbance)
@@ -204,14 +205,13 @@ def _check_end(running: Running, driver: Driver) -> None:
     record, code = running.record, driver.code
     record.codes.append(code)
     allowed = RESUMABLE
-    if running.signalled is not None:
-        number, sent_s = running.signalled
-        allowed = (*CODES_OF_SIGNALS[number], 0)
-        took_s = time.monotonic() - sent_s
-        if number != signal.SIGKILL:
+    if running.signalled:
+        allowed = (0, *(CODES_OF_SIGNALS[number] for number in running.signalled))
+        took_s = time.monotonic() - min(running.signalled.values())
+        if signal.SIGKILL not in running.signalled:
             record.signal_s.append(round(took_s, 1))
             if took_s > SIGNAL_LIMIT_S:
-                record.wrong.append(f"{number.name}: the end took {took_s:.1f} s")
+                record.wrong.append(f"the end after a signal took {took_s:.1f} s")
     if code not in allowed:
         record.wrong.append(f"exit code {code}: {driver.text[-600:]}")
     if "Traceback" in driver.text:
