@@ -1,14 +1,18 @@
 """The ledger of a run: planned = labelled + Σ failures by reason; index = planned + already done + left for later."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from laketag.pipeline.errors import LedgerError
+from laketag.pipeline.lake.id_ranges import split_plan
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.staging import Run, scan_parts
 
+ROWS_AT_ONCE = 1_000_000
+"""How many planned images are compared with their outcomes at once; a few hundred bytes each."""
 NAMED_ROWS = 5
 """How many of the wrong rows an error message names."""
 
@@ -31,30 +35,46 @@ def pick_outcomes(rows: pl.DataFrame) -> pl.DataFrame:
     return rows[newest_label_first.unique("image_id", keep="first", maintain_order=True)["index"]]
 
 
-def balance(lake: Lake, run: Run, plan: pl.DataFrame, parts: Sequence[str]) -> Ledger:
-    """The ledger of the run with this plan and these parts; a LedgerError naming rows if it does not balance."""
+def balance(
+    lake: Lake, run: Run, plan: pl.DataFrame, parts: Sequence[str], rows_at_once: int = ROWS_AT_ONCE
+) -> Ledger:
+    """The ledger of the run with this plan (sorted by image_id) and these parts; a LedgerError with rows if it does not balance."""
     keys = ["image_id", "etag"]
-    staged = scan_parts(lake, run.run_id, parts)
-    outcomes = pick_outcomes(staged.select(*keys, "failure", "labelled_at").collect())
-    missing = plan.join(outcomes, on=keys, how="anti")
-    unplanned = outcomes.join(plan, on=keys, how="anti")
+    staged = scan_parts(lake, run.run_id, parts).select(*keys, "failure", "labelled_at")
+    missing, unplanned = _Wrong(), _Wrong()
+    counts: Counter[str | None] = Counter()
+    for images in split_plan(plan, rows_at_once):
+        outcomes = pick_outcomes(staged.filter(images.holds).collect())
+        missing.add(images.plan.join(outcomes, on=keys, how="anti"))
+        unplanned.add(outcomes.join(images.plan, on=keys, how="anti"))
+        counts.update(dict(outcomes.group_by("failure").len().iter_rows()))
     if (
-        missing.height
-        or unplanned.height
+        missing.rows
+        or unplanned.rows
         or plan.height != run.planned
         or run.index_rows != run.planned + run.already_done + run.left
     ):
         raise LedgerError(
             f"run {run.run_id} does not balance: {run.planned} planned, {plan.height} in the plan, "
-            f"{missing.height} without a result{_named(missing)}, {unplanned.height} never planned{_named(unplanned)}; "
+            f"{missing.rows} without a result{missing}, {unplanned.rows} never planned{unplanned}; "
             f"nothing was published, the run stays in {lake.staging(run.run_id)}. Run the same command again; "
             "if the message comes back, report it as a bug of laketag"
         )
-    failed = outcomes.filter(pl.col("failure").is_not_null())
-    counts = failed.group_by("failure").len().sort("len", "failure", descending=[True, False])
-    return Ledger(labelled=outcomes.height - failed.height, failures=dict(counts.iter_rows()))
+    labelled = counts.pop(None, 0)
+    failures = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+    return Ledger(labelled=labelled, failures={str(reason): images for reason, images in failures})
 
 
-def _named(rows: pl.DataFrame) -> str:
-    names = ", ".join(rows["image_id"].head(NAMED_ROWS))
-    return f" ({names}{', …' if rows.height > NAMED_ROWS else ''})" if names else ""
+@dataclass
+class _Wrong:
+    """How many rows are wrong, and the ids of a few."""
+
+    rows: int = 0
+    named: tuple[str, ...] = ()
+
+    def add(self, rows: pl.DataFrame) -> None:
+        self.rows += rows.height
+        self.named = (*self.named, *rows["image_id"].head(NAMED_ROWS))[:NAMED_ROWS]
+
+    def __str__(self) -> str:
+        return f" ({', '.join(self.named)}{', …' if self.rows > NAMED_ROWS else ''})" if self.rows else ""

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from laketag.pipeline.errors import BusyError, LedgerError, StorageError
+from laketag.pipeline.lake.id_ranges import split_plan
 from laketag.pipeline.lake.label_files import LabelFile, file_columns, store_label_file
 from laketag.pipeline.lake.lease import Lease
-from laketag.pipeline.lake.ledger import Ledger, balance, pick_outcomes
+from laketag.pipeline.lake.ledger import ROWS_AT_ONCE, Ledger, balance, pick_outcomes
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.staging import Run, list_parts, scan_parts, scan_plan
 from laketag.pipeline.lake.tables import create_table, encode_table
@@ -20,6 +21,9 @@ from laketag.pipeline.store.folders import list_files, remove_folder
 from laketag.pipeline.store.outages import through_outages
 from laketag.pipeline.version import laketag_version
 from laketag.schemas import Labels, Runs
+
+ROWS_IN_MEMORY = 500_000
+"""How many label rows are held while they are sorted into files, or ``run.rows_per_file`` if that is more; a kB each."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +55,14 @@ def publish(
     folder = lake.labels(run.collection, run.classifier, run.run_id)
 
     def write() -> tuple[Run, Ledger, list[LabelFile]] | None:
-        plan = scan_plan(lake, run.run_id).select("image_id", "etag").collect()
+        plan = scan_plan(lake, run.run_id).select("image_id", "etag").sort("image_id").collect()
         published = run
         if cut:
             published, plan = _leave_undone(lake, run, plan, parts)
             if plan.is_empty():
                 return None
         ledger = balance(lake, published, plan, parts)
-        files = _write_files(lake, published, plan["image_id"].sort(), parts, lease)
+        files = _write_files(lake, published, plan, parts, lease)
         _remove_others(lake, published, [file.path for file in files])
         return published, ledger, files
 
@@ -94,8 +98,14 @@ def publish(
 
 def _leave_undone(lake: Lake, run: Run, plan: pl.DataFrame, parts: Sequence[str]) -> tuple[Run, pl.DataFrame]:
     """The run as if it had planned only what the parts have an outcome of, and left the rest; and that plan."""
-    done = scan_parts(lake, run.run_id, parts).select(plan.columns).collect()
-    planned = plan.join(done, on=plan.columns, how="semi")
+    done = scan_parts(lake, run.run_id, parts).select(plan.columns)
+    ranges = split_plan(plan, ROWS_AT_ONCE)
+    planned = pl.concat(
+        images.plan.join(
+            done.filter(images.holds).collect(), on=plan.columns, how="semi", maintain_order="left"
+        )
+        for images in ranges
+    )
     left = run.left + plan.height - planned.height
     return dataclasses.replace(run, planned=planned.height, left=left), planned
 
@@ -108,19 +118,19 @@ def _remove_others(lake: Lake, run: Run, files: Sequence[str]) -> None:
             remove_file(url, lake.storage)
 
 
-def _write_files(lake: Lake, run: Run, ids: pl.Series, parts: Sequence[str], lease: Lease) -> list[LabelFile]:
-    """The rows of the images (sorted) are in label files of ``run.rows_per_file`` rows."""
+def _write_files(
+    lake: Lake, run: Run, plan: pl.DataFrame, parts: Sequence[str], lease: Lease
+) -> list[LabelFile]:
+    """The rows of the planned images (sorted) are in label files of ``run.rows_per_file`` rows."""
     folder = lake.labels(run.collection, run.classifier, run.run_id)
-    count = math.ceil(len(ids) / run.rows_per_file)
-    files = []
-    for number in range(count):
-        wanted = ids.slice(number * run.rows_per_file, run.rows_per_file)
-        rows = scan_parts(lake, run.run_id, parts).filter(
-            pl.col("image_id").is_between(pl.lit(wanted[0]), pl.lit(wanted[-1]))
-        )
-        picked = pick_outcomes(rows.collect())  # checked when they were staged
-        data = encode_table(picked, Labels)
-        lease.check()
-        url = f"{folder}/part-{number:05d}-of-{count:05d}.parquet"
-        files.append(store_label_file(lake, url, data, picked.height))
+    count = math.ceil(plan.height / run.rows_per_file)
+    files: list[LabelFile] = []
+    rows = scan_parts(lake, run.run_id, parts)
+    for images in split_plan(plan, max(1, ROWS_IN_MEMORY // run.rows_per_file) * run.rows_per_file):
+        picked = pick_outcomes(rows.filter(images.holds).collect())  # checked when they were staged
+        for part in picked.iter_slices(run.rows_per_file):
+            data = encode_table(part, Labels)
+            lease.check()
+            url = f"{folder}/part-{len(files):05d}-of-{count:05d}.parquet"
+            files.append(store_label_file(lake, url, data, part.height))
     return files

@@ -151,7 +151,7 @@ def made_labels(rows: int) -> pl.DataFrame:
 
 def check_ledger(folder: Path) -> None:
     lake = lake_in(folder)
-    plan = scan_plan(lake, RUN.run_id).select("image_id", "etag").collect()
+    plan = scan_plan(lake, RUN.run_id).select("image_id", "etag").sort("image_id").collect()
     balance(lake, planned_run(), plan, list_parts(lake, RUN.run_id))
 
 

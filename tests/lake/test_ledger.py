@@ -13,7 +13,10 @@ def balance_rows(lake: Lake, planned: str, rows: list[dict[str, object]]) -> Led
     run = freeze_run(lake, planned)
     write_part(lake, run.run_id, label_frame(rows))
     plan = scan_plan(lake, run.run_id).select("image_id", "etag").collect()
-    return balance(lake, run, plan, list_parts(lake, run.run_id))
+    found = balance(lake, run, plan, list_parts(lake, run.run_id))
+    for rows_at_once in (1, 2, 3):
+        assert balance(lake, run, plan, list_parts(lake, run.run_id), rows_at_once) == found
+    return found
 
 
 def test_failures_are_counted_by_reason(lake) -> None:
