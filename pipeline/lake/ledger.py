@@ -38,7 +38,10 @@ def pick_outcomes(rows: pl.DataFrame) -> pl.DataFrame:
 def balance(
     lake: Lake, run: Run, plan: pl.DataFrame, parts: Sequence[str], rows_at_once: int = ROWS_AT_ONCE
 ) -> Ledger:
-    """The ledger of the run with this plan (sorted by image_id) and these parts; a LedgerError with rows if it does not balance."""
+    """The ledger of the run with this plan, sorted by image_id, and these parts.
+
+    A LedgerError that names rows if it does not balance.
+    """
     keys = ["image_id", "etag"]
     staged = scan_parts(lake, run.run_id, parts).select(*keys, "failure", "labelled_at")
     missing, unplanned = _Wrong(), _Wrong()

@@ -1,15 +1,16 @@
-"""``make bench``: speed of the flow against the bare classifier, CPU time before it, memory over many images, indexing."""
+"""``make bench``: speed of the flow and of what comes before it, memory over many images and many rows, indexing."""
 
 import argparse
 import sys
 
-from tests.benches import indexing, memory, preparing, throughput
+from tests.benches import indexing, many_rows, memory, preparing, throughput
 
 BENCHES = {
     "throughput": throughput.run,
     "preparing": preparing.run,
     "memory": memory.run,
     "indexing": indexing.run,
+    "many_rows": many_rows.run,
 }
 
 

@@ -65,6 +65,14 @@ def test_nothing_to_do_names_the_images_without_a_label() -> None:
     ]
 
 
+def test_images_that_failed_too_often_name_the_option_that_retries_them() -> None:
+    said = shown(report(published({"labelled": 4}), failed_before={"timeout": 3, "empty": 2, "changed": 1}))
+    assert said[-1] == (
+        "4 images failed again and again over several runs (timeout 3, changed 1) and need --retry timeout --retry changed "
+        "to be tried once more; see why with: laketag query failures --root lake"
+    )
+
+
 def test_labels_that_queries_do_not_show_are_named_with_the_query_that_does() -> None:
     assert shown(report(labelled_last="beef"))[-1] == (
         "queries show the labels of classifier beef, which labelled last; to see these labels: "
