@@ -25,6 +25,7 @@ COMMANDS = {
     "nightly": "Index, describe, label and verify the collections of a file; a second call on an unchanged lake does nothing.",
     "query": "Query the label tables: runs, labels, those in doubt, tags, failures, a summary, or SQL.",
     "forget": "Remove the rows of named images from all tables, and leave these images out of later indexes.",
+    "verify": "Check that the tables of a lake add up; ends with 7 if they do not.",
     "compact": "Merge the small files of many runs, so that queries read fewer.",
     "demo": "Make a small image lake, label it, and show the result; offline, in about a minute.",
     "submit": "Run a laketag command on a Ray cluster, follow its log and end with its exit code.",

@@ -7,10 +7,10 @@
     laketag.label("lake", "photos", "things")
     laketag.labels("lake", collection="photos").collect()
 
-``index``, ``describe``, ``label``, ``nightly``, ``forget`` and ``compact`` do what the commands of these names do and take their
-arguments; they return what the commands print. They are quiet unless they get a ``rich.console.Console`` as ``console``.
-``runs``, ``nights``, ``labels``, ``unsure``, ``tags``, ``failures``, ``summary`` and ``sql`` return Polars LazyFrames over
-the finished runs of a lake.
+``index``, ``describe``, ``label``, ``nightly``, ``forget``, ``compact`` and ``verify`` do what the commands of these names
+do and take their arguments; they return what the commands print. They are quiet unless they get a
+``rich.console.Console`` as ``console``. ``runs``, ``nights``, ``labels``, ``unsure``, ``tags``, ``failures``, ``summary``
+and ``sql`` return Polars LazyFrames over the finished runs of a lake.
 """
 
 from importlib import import_module
@@ -31,6 +31,7 @@ __all__ = [
     "summary",
     "tags",
     "unsure",
+    "verify",
 ]
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from laketag.jobs.index import index
     from laketag.jobs.label import label
     from laketag.jobs.nightly import nightly
+    from laketag.jobs.verify import verify
     from laketag.pipeline.lake.queries import failures, labels, nights, runs, summary, tags, unsure
     from laketag.pipeline.lake.sql import sql
 
@@ -48,7 +50,7 @@ else:
 
     def __getattr__(name: str) -> object:
         """Import a name when it is first used: ``import laketag`` alone loads neither Polars nor Ray nor Torch."""
-        if name in ("index", "describe", "label", "nightly", "forget", "compact"):
+        if name in ("index", "describe", "label", "nightly", "forget", "compact", "verify"):
             value = getattr(import_module(f"laketag.jobs.{name}"), name)
         elif name in __all__:
             module = "sql" if name == "sql" else "queries"

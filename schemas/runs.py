@@ -24,6 +24,11 @@ class Runs(dy.Schema):
     planned = dy.Int64(
         min=0, description="images that this run had to do; fewer than were left if a limit was given"
     )
+    left = dy.Int64(
+        min=0,
+        nullable=True,
+        description="pending images that the run left for later runs; null: of laketag 0.1.0",
+    )
     labelled = dy.Int64(min=0, description="images that got a label")
     failures = dy.List(
         dy.Struct({"reason": dy.String(), "images": dy.Int64(min=1)}),
@@ -56,8 +61,9 @@ class Runs(dy.Schema):
 
     @dy.rule()
     def ledger_balances(cls) -> pl.Expr:
-        """planned = labelled + failures + forgotten; index = planned + already done + what --limit left for later runs."""
+        """planned = labelled + failures + forgotten; index = planned + already done + left."""
         failed = cls.failures.col.list.eval(pl.element().struct.field("images")).list.sum()
+        seen = cls.planned.col + cls.already_done.col
         return (cls.planned.col == cls.labelled.col + failed + cls.forgotten.col.fill_null(0)) & (
-            cls.index_rows.col >= cls.planned.col + cls.already_done.col
+            cls.index_rows.col >= seen + cls.left.col.fill_null(0)
         )

@@ -69,6 +69,7 @@ RUN_COLUMNS = (
         *OF_THE_RUN,
         "method",
         "planned",
+        "left",
         "labelled",
         "failures",
         "forgotten",

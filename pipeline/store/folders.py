@@ -1,6 +1,8 @@
 """Listing and removing folders of our own tables; images are listed by laketag.pipeline.images."""
 
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from laketag.pipeline.config import StorageSettings
@@ -27,6 +29,40 @@ def list_files(folder: str, storage: StorageSettings, suffix: str = ".parquet") 
         for name in found
         if name.endswith(suffix) and not name.rpartition("/")[2].startswith(".")
     )
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file as its store lists it."""
+
+    url: str
+    size_bytes: int
+    modified: datetime | None
+    """None if the store does not tell."""
+
+
+def list_everything(folder: str, storage: StorageSettings) -> list[StoredFile]:
+    """All files below the folder, also unfinished ones whose name begins with a dot, sorted; none if there is no such folder."""
+
+    def find() -> dict[str, dict[str, Any]]:
+        filesystem, path = open_filesystem(folder, storage)
+        return dict(filesystem.find(path, detail=True))
+
+    found = through_outages(folder, storage, find)
+    location = parse_url(folder)
+    prefix = "" if location.is_local else f"{location.scheme}://"
+    files = [
+        StoredFile(prefix + name, int(entry.get("size") or 0), _modified(entry))
+        for name, entry in found.items()
+    ]
+    return sorted(files, key=lambda file: file.url)
+
+
+def _modified(entry: dict[str, Any]) -> datetime | None:
+    time = entry.get("LastModified", entry.get("mtime"))
+    if isinstance(time, float | int):
+        return datetime.fromtimestamp(time, UTC)
+    return time if isinstance(time, datetime) else None
 
 
 def list_folders(folder: str, storage: StorageSettings) -> list[str]:

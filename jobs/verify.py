@@ -1,0 +1,65 @@
+"""``laketag verify``: check that the tables of a lake add up."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from laketag.jobs.console import literal_console, open_console, write_out
+from laketag.jobs.options import SHARED, AsJson
+from laketag.pipeline.screen import Screen
+from laketag.pipeline.settings_file import read_settings
+
+if TYPE_CHECKING:
+    from laketag.pipeline.flows.verify_lake import VerifyReport
+
+OPTIONS = SHARED | {"as_json": AsJson}
+SHOWN_FAULTS = 20
+
+
+def verify(
+    root: str,
+    *,
+    as_json: bool = False,
+    settings: Path | str | None = None,
+    override: Sequence[str] = (),
+    console: Console | None = None,
+) -> "VerifyReport":
+    """Check that the tables of a lake add up; ends with 7 if they do not.
+
+    Reads every file. Each row that a run counts must be there once, in files whose rows, columns and checksums are those
+    that the run's row says, and no other file may be among them. Nothing is written, and labelling may go on meanwhile.
+    """
+    if as_json and console is not None:
+        console = open_console(stderr=True)
+    screen = Screen(literal_console(console))
+    chosen = read_settings(settings, override)
+
+    from laketag.pipeline.flows.verify_lake import verify_lake
+    from laketag.pipeline.lake.paths import open_lake
+
+    report = verify_lake(open_lake(root, chosen.storage), screen)
+    show_verified(report, screen)
+    if as_json:
+        write_out(json.dumps(report.as_json()) + "\n")
+    return report
+
+
+def show_verified(report: "VerifyReport", screen: Screen) -> None:
+    """The counts, and the first faults, are printed."""
+    found = report.verified
+    screen.say(
+        f"{found.runs:,} runs · {found.label_files:,} label files · {found.rows:,} rows · {found.snapshots:,} snapshots"
+    )
+    if found.left_over:
+        screen.say(
+            f"{found.left_over:,} files or snapshots are unfinished, or no longer needed; 'laketag clean' removes what "
+            "nobody will need"
+        )
+    for fault in found.faults[:SHOWN_FAULTS]:
+        screen.say(f"{fault.where}: {fault.what}", "red", whole=fault.where)
+    if len(found.faults) > SHOWN_FAULTS:
+        screen.say(f"and {len(found.faults) - SHOWN_FAULTS:,} more; --json lists all")
+    screen.say(f"{len(found.faults):,} faults" if found.faults else "everything adds up")

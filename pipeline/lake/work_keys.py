@@ -1,0 +1,53 @@
+"""Which images have two rows where there must be one, in 21 bytes a row."""
+
+from collections.abc import Callable, Iterator
+
+import polars as pl
+
+NAMED_IMAGES = 20
+"""How many of the images are named; of the others the number is."""
+
+
+class WorkKeys:
+    """The keys of all rows of one collection and classifier, as hashes, in the order of its runs."""
+
+    def __init__(self, run_ids: list[str]) -> None:
+        self._ages = pl.DataFrame(
+            {"run_id": run_ids, "age": pl.int_range(len(run_ids), eager=True, dtype=pl.UInt32)},
+            schema={"run_id": pl.String, "age": pl.UInt32},
+        )
+        self._keys: list[pl.DataFrame] = []
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Rows of a label file are among them."""
+        hashed = rows.select(
+            "run_id",
+            pl.col("image_id").hash().alias("image"),
+            pl.col("etag").hash().alias("version"),
+            pl.col("failure").is_null().alias("is_labelled"),
+        )
+        self._keys.append(hashed.join(self._ages, on="run_id").drop("run_id"))
+
+    def doubles(self, find_ids: Callable[[list[int]], dict[int, str]]) -> Iterator[tuple[str, str]]:
+        """Ids of images, and what is doubled; ``find_ids`` finds the ids with these hashes.
+
+        A run has one row for each image. Runs may have a row each, but not two labels of the same version one after
+        the other: the second run had nothing to do there.
+        """
+        if not self._keys:
+            return
+        keys = pl.concat(self._keys).sort("image", "age")
+        same = pl.col("image") == pl.col("image").shift(-1)
+        of_run = same & (pl.col("age") == pl.col("age").shift(-1))
+        labelled = pl.col("is_labelled") & pl.col("is_labelled").shift(-1)
+        again = same & ~of_run & labelled & (pl.col("version") == pl.col("version").shift(-1))
+        for condition, what in (
+            (of_run, "has two rows in one run"),
+            (again, "was labelled by two runs in the same version"),
+        ):
+            images = keys.filter(condition)["image"].unique(maintain_order=True).to_list()
+            names = find_ids(images[:NAMED_IMAGES]) if images else {}
+            for name in sorted(names.values()):
+                yield name, what
+            if len(images) > NAMED_IMAGES:
+                yield f"and {len(images) - NAMED_IMAGES:,} more", what

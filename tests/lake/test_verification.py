@@ -1,0 +1,197 @@
+"""Whatever is broken in a lake is named, and what other processes do meanwhile, or left when they were killed, is no fault."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from laketag.pipeline.config import StorageSettings
+from laketag.pipeline.errors import BusyError
+from laketag.pipeline.lake.compaction import compact
+from laketag.pipeline.lake.lease import hold_lease
+from laketag.pipeline.lake.paths import Lake, open_lake
+from laketag.pipeline.lake.publish import publish
+from laketag.pipeline.lake.run_folds import rewrite_runs
+from laketag.pipeline.lake.runs import read_run_table, read_runs
+from laketag.pipeline.lake.tables import create_table, encode_table, write_table
+from laketag.pipeline.lake.verification import verify
+from laketag.schemas import ImageIndex, Labels, Runs
+from tests.lake.disturbed import Killed, before_each_change, kill_at
+from tests.lake.full_lakes import freeze_night, label_night, stage_night
+from tests.lakes.test_earlier_lakes import ROOT
+
+
+@pytest.fixture
+def nights(lake: Lake) -> Lake:
+    """A lake after three nights with a changed, a gone, a failed and a new image."""
+    label_night(lake, {"a": "1", "b": "1"}, failed="b")
+    label_night(lake, {"a": "2", "b": "1", "c": "1"}, failed="c")
+    label_night(lake, {"a": "2", "c": "1", "d": "1"})
+    return lake
+
+
+def faults(lake: Lake) -> list[str]:
+    return [f"{fault.where}: {fault.what}" for fault in verify(lake).faults]
+
+
+def first_label_file(lake: Lake) -> Path:
+    return Path(lake.root, read_runs(lake)["files"][0][0])
+
+
+def test_a_lake_after_some_nights_adds_up_also_compacted(nights: Lake) -> None:
+    found = verify(nights)
+    assert (found.runs, found.label_files, found.rows, found.snapshots, found.faults) == (3, 3, 7, 3, [])
+    with hold_lease(nights, "upkeep") as lease:
+        compact(nights, read_run_table(nights), lease)
+    found = verify(nights)
+    assert (found.runs, found.label_files, found.rows, found.left_over, found.faults) == (3, 1, 7, 3, [])
+
+
+def test_an_empty_lake_and_one_of_an_earlier_version_add_up(lake: Lake) -> None:
+    assert verify(lake).faults == []
+    found = verify(open_lake(ROOT, StorageSettings()))
+    assert (found.runs, found.faults) == (2, [])
+
+
+def lose_file(lake: Lake) -> None:
+    first_label_file(lake).unlink()
+
+
+def flip_byte(lake: Lake) -> None:
+    data = bytearray(first_label_file(lake).read_bytes())
+    data[len(data) // 2] ^= 1
+    first_label_file(lake).write_bytes(data)
+
+
+def change_run(lake: Lake, **columns: object) -> None:
+    """The first run says something else."""
+    file = Path(lake.run(read_runs(lake)["run_id"][0]))
+    rows = pl.read_parquet(file).with_columns(pl.lit(value).alias(name) for name, value in columns.items())
+    file.write_bytes(encode_table(Runs.cast(rows), Runs))
+
+
+def double_row(lake: Lake) -> None:
+    file = first_label_file(lake)
+    rows = pl.read_parquet(file)
+    file.write_bytes(encode_table(Labels.cast(pl.concat([rows, rows[:1]])), Labels))
+    change_run(lake, file_sha256=None)
+
+
+def drop_column(lake: Lake) -> None:
+    file = first_label_file(lake)
+    pl.read_parquet(file).drop("etag").write_parquet(file)
+    change_run(lake, file_sha256=None)
+
+
+def copy_run(lake: Lake) -> None:
+    """A second run has labelled the same images in the same versions."""
+    run = read_runs(lake).row(-1, named=True)
+    run_id = run["run_id"].replace("-", "1-")
+    rows = pl.read_parquet(Path(lake.root, run["files"][0])).with_columns(run_id=pl.lit(run_id))
+    url = f"{lake.labels(run['collection'], run['classifier'], run_id)}/part.parquet"
+    write_table(rows, url, Labels, lake.storage)
+    changed = run | {"run_id": run_id, "files": [url.removeprefix(lake.root + "/")], "file_sha256": None}
+    row = pl.DataFrame([changed | {"file_rows": None}], schema=Runs.create_empty().schema)
+    create_table(row, lake.run(run_id), Runs, lake.storage)
+
+
+def add_file(lake: Lake) -> None:
+    (first_label_file(lake).parent / "copy.parquet").write_bytes(first_label_file(lake).read_bytes())
+
+
+def add_note(lake: Lake) -> None:
+    (first_label_file(lake).parent / "notes.txt").write_text("mine", encoding="utf-8")
+
+
+def lose_snapshot_part(lake: Lake) -> None:
+    next(Path(lake.root, "index").rglob("*.parquet")).unlink()
+
+
+def shorten_snapshot(lake: Lake) -> None:
+    part = next(iter(sorted(Path(lake.root, "index").rglob("*.parquet"))))
+    part.write_bytes(encode_table(ImageIndex.cast(pl.read_parquet(part)[:1]), ImageIndex))
+
+
+def break_descriptions(lake: Lake) -> None:
+    next(Path(lake.root, "descriptions").rglob("*.parquet")).write_bytes(b"PAR1")
+
+
+def lose_descriptions(lake: Lake) -> None:
+    next(Path(lake.root, "descriptions").rglob("*.parquet")).unlink()
+
+
+def cut_run(lake: Lake) -> None:
+    Path(lake.run(read_runs(lake)["run_id"][0])).write_bytes(b"PAR1")
+
+
+BROKEN: list[tuple[Callable[[Lake], None], str]] = [
+    (lose_file, r"part-00000-of-00001.parquet: is missing"),
+    (flip_byte, r"part-00000-of-00001.parquet: was changed after it was published"),
+    (lambda lake: change_run(lake, labelled=2, failures=[]), r"run \S+: counts 2 images as labelled, and its files have 1"),
+    (lambda lake: change_run(lake, index_rows=9), r"run \S+: counts 9 images in the index, and its snapshot \S+ has 2"),
+    (lambda lake: change_run(lake, planned=9), r"runs: .*ledger_balances"),
+    (double_row, r"part-00000-of-00001.parquet: has 3 rows, and its run says 2"),
+    (double_row, r"image a: has two rows in one run"),
+    (drop_column, r"is no table of labels: .*lacks etag"),
+    (copy_run, r"image (c|d): was labelled by two runs in the same version"),
+    (add_file, r"copy.parquet: is named by no run"),
+    (add_note, r"notes.txt: is no file of laketag's"),
+    (lose_snapshot_part, r"run \S+: its snapshot \S+ is missing or incomplete"),
+    (shorten_snapshot, r"run \S+: counts 2 images in the index, and its snapshot \S+ has 1"),
+    (break_descriptions, r"descriptions/set=animals/version=\S+: cannot be read"),
+    (lose_descriptions, r"run \S+: version \S+ of its descriptions animals is missing"),
+    (cut_run, r"runs: .*no Parquet file"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("damage", "expected"), BROKEN, ids=[message[-40:] for _, message in BROKEN])
+def test_what_is_broken_is_named(nights: Lake, damage: Callable[[Lake], None], expected: str) -> None:
+    damage(nights)
+    assert any(re.search(expected, fault) for fault in faults(nights)), faults(nights)
+
+
+def test_wherever_a_run_is_killed_the_lake_adds_up(nights: Lake) -> None:
+    run = freeze_night(nights, {"a": "3", "e": "1"})
+    stage_night(nights, run)
+    for number in range(100):
+        try:
+            with hold_lease(nights, str(number)) as lease, before_each_change(kill_at(number)):
+                publish(nights, run, lease, images_per_s=1.0)
+        except Killed:
+            assert faults(nights) == [], number
+        except BusyError:  # it was killed after it had committed the run
+            break
+    assert number > 2
+    assert faults(nights) == []
+
+
+def test_an_index_that_was_killed_is_no_fault(nights: Lake) -> None:
+    part = next(Path(nights.root, "index").rglob("*.parquet"))
+    folder = part.parent.with_name("snapshot=20990101T000000.000000Z")
+    folder.mkdir()
+    (folder / "part-00000.parquet").write_bytes(part.read_bytes())
+    found = verify(nights)
+    assert (found.faults, found.left_over) == ([], 1)
+
+
+def test_a_compaction_that_was_killed_anywhere_leaves_a_lake_that_adds_up(nights: Lake) -> None:
+    for number in range(100):
+        try:
+            with hold_lease(nights, f"u{number}") as lease, before_each_change(kill_at(number)):
+                compact(nights, read_run_table(nights), lease)
+        except Killed:
+            assert faults(nights) == [], number
+        else:
+            break
+    assert number >= 5
+    assert faults(nights) == []
+
+
+def test_runs_that_share_a_file_must_name_it(nights: Lake) -> None:
+    with hold_lease(nights, "upkeep") as lease:
+        compact(nights, read_run_table(nights), lease)
+    table = read_run_table(nights)
+    rewrite_runs(nights, table, table.rows.slice(1))
+    assert any("rows of runs that do not name it" in fault for fault in faults(nights))

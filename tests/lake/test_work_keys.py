@@ -1,0 +1,32 @@
+import polars as pl
+
+from laketag.pipeline.lake.work_keys import NAMED_IMAGES, WorkKeys
+
+
+def doubles(runs: list[str], rows: list[tuple[str, str, str, str | None]]) -> list[tuple[str, str]]:
+    """Of rows (run, image, version, failure)."""
+    frame = pl.DataFrame(rows, schema=["run_id", "image_id", "etag", "failure"], orient="row", strict=False)
+    names = dict(zip(frame["image_id"].hash(), frame["image_id"], strict=True))
+    keys = WorkKeys(runs)
+    for part in frame.cast({"failure": pl.String}).iter_slices(2):
+        keys.add(part)
+    return list(keys.doubles(lambda wanted: {one: names[one] for one in wanted}))
+
+
+def test_an_image_may_be_labelled_again_only_after_it_failed_or_changed() -> None:
+    right = [
+        ("r1", "a", "1", None), ("r2", "a", "2", None), ("r3", "a", "1", None),
+        ("r1", "b", "1", "timeout"), ("r2", "b", "1", "timeout"), ("r3", "b", "1", None),
+    ]  # fmt: skip
+    assert doubles(["r1", "r2", "r3"], right) == []
+    again = doubles(["r2", "r1"], [("r1", "a", "1", None), ("r2", "a", "1", None), ("r2", "b", "1", None)])
+    assert again == [("a", "was labelled by two runs in the same version")]
+    twice = doubles(["r1"], [("r1", "a", "1", None), ("r1", "b", "1", None), ("r1", "a", "2", "timeout")])
+    assert twice == [("a", "has two rows in one run")]
+
+
+def test_of_many_doubles_some_are_named_and_all_counted() -> None:
+    rows = [("r1", f"{number:03}", "1", None) for number in range(NAMED_IMAGES + 3)] * 2
+    found = doubles(["r1"], rows)
+    assert len(found) == NAMED_IMAGES + 1
+    assert found[-1] == ("and 3 more", "has two rows in one run")
