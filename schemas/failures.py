@@ -4,14 +4,14 @@ from typing import Literal, get_args
 
 PermanentFailure = Literal[
     "not_found",  # the store has no such object
-    "forbidden",  # the credentials may not read it
+    "forbidden",  # this object is denied while others of its bucket are read
     "empty",  # zero bytes
     "truncated",  # the file ends before the picture does
     "undecodable",  # an image in a supported format, but broken
     "unsupported",  # not an image, or in a format that is not supported
     "too_large",  # more bytes than fetch.max_bytes
     "too_many_pixels",  # more pixels than decode.max_pixels
-    "outside_policy",  # the URI is not under fetch.allowed_roots
+    "outside_policy",  # the URI is not where images may be read (fetch.allowed_roots)
     "poison",  # killed the worker that decoded it alone
     "archived",  # in a tier of the store from which it must be restored first
 ]

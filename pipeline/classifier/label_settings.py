@@ -52,6 +52,7 @@ CHANGES_LABELS: Final[dict[str, dict[str, bool]]] = {
         "backoff_s": False,
         "max_backoff_s": False,
         "allowed_roots": False,
+        "local_images": False,
     },
     "decode": {
         "max_pixels": False,  # whether an image is decoded; an image within both limits has the same pixels
@@ -59,7 +60,8 @@ CHANGES_LABELS: Final[dict[str, dict[str, bool]]] = {
         "bounded_pixels": True,
     },
     "storage": dict.fromkeys(
-        ("endpoint_url", "region", "profile", "anonymous", "requester_pays", "addressing"), False
+        ("endpoint_url", "region", "profile", "anonymous", "requester_pays", "addressing", "max_outage_s"),
+        False,
     ),
     "source": dict.fromkeys(
         ("endpoint_url", "region", "profile", "anonymous", "requester_pays", "addressing"), False

@@ -19,7 +19,10 @@ from laketag.pipeline.lake.forgotten import ForgottenImages, read_forgotten
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.snapshot_changes import Changes
 from laketag.pipeline.lake.snapshots import Snapshot, preview_changes, remove_snapshot, write_changes
-from laketag.pipeline.store.schemes import normalise_url
+from laketag.pipeline.store.schemes import is_remote, normalise_url
+
+LOCAL_FILE = r"(?i)^(/|(file|local):)"
+"""A path, or a URL of a file of this machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,8 @@ class IndexRequest:
     """How the store of the source and of its images is reached; unset: as that of the lake."""
     allowed_roots: tuple[str, ...] = ()
     """Where images may be read from; images elsewhere are indexed and counted as not readable."""
+    local_images: bool | None = None
+    """Whether images may be on disks of this machine without allowed roots; None: if the lake is on one, too."""
     max_gone_fraction: float = 0.2
     """Refuse an index from which a larger fraction of the images would be gone."""
     accept_gone: bool = False
@@ -76,8 +81,10 @@ def index_images(lake: Lake, request: IndexRequest, on_left_out: OnLeftOut | Non
     findings = Findings(LeftOut(on_left_out))
     source = request.source
     # read: the source in, rows of the index out; a listing also tells the version of each image
-    access = ImageAccess(request.storage or lake.storage, request.allowed_roots)
+    access = _image_access(lake, request)
     rows = read_source(source, access, findings)
+    if source.kind in ("table", "list") and is_remote(source.url):
+        rows = _without_local_files(rows, request, findings.left_out)
     # carry over: more rows out; those of the last index that are below a folder that could not be read
     rows = _with_carried(rows, lake, request, findings, counts)
     # forget: fewer rows out; those of images that laketag forget has removed are left out
@@ -111,6 +118,25 @@ def index_images(lake: Lake, request: IndexRequest, on_left_out: OnLeftOut | Non
         unmatched=findings.left_out.unmatched,
         carried=counts["carried"],
     )
+
+
+def _image_access(lake: Lake, request: IndexRequest) -> ImageAccess:
+    local_images = not is_remote(lake.root) if request.local_images is None else request.local_images
+    return ImageAccess(request.storage or lake.storage, request.allowed_roots, local_images)
+
+
+def _without_local_files(
+    batches: Iterator[pl.DataFrame], request: IndexRequest, left_out: LeftOut
+) -> Iterator[pl.DataFrame]:
+    """The batches of a table or list in a store, without files of this machine, unless the settings allow them."""
+    for batch in batches:
+        is_local = batch["uri"].str.contains(LOCAL_FILE)
+        if request.allowed_roots or request.local_images or not is_local.any():
+            yield batch
+            continue
+        for uri in batch["uri"].filter(is_local):
+            left_out.add(uri, "file of this machine, named by a table in a store (see fetch.allowed_roots)")
+        yield batch.filter(~is_local)
 
 
 def _with_carried(

@@ -73,6 +73,7 @@ def make_request(options: IndexOptions, settings: Settings, *, accept_gone: bool
         collection=options.collection,
         storage=settings.source_storage,
         allowed_roots=settings.fetch.allowed_roots,
+        local_images=settings.fetch.local_images,
         max_gone_fraction=settings.index.max_gone_fraction,
         accept_gone=accept_gone,
     )

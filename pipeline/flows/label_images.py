@@ -45,6 +45,7 @@ from laketag.pipeline.stages.decode_images import decode_images
 from laketag.pipeline.stages.fetch_images import fetch_in_parts
 from laketag.pipeline.stages.label_images import LabelImages
 from laketag.pipeline.stages.write_labels import write_labels
+from laketag.pipeline.store.schemes import is_remote
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -159,7 +160,7 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
         .map_batches(
             partial(
                 fetch_in_parts,
-                fetch=settings.fetch,
+                fetch=settings.fetch.model_copy(update={"local_images": reads_local_images(lake, settings)}),
                 storage=settings.source_storage,
                 witnesses=find_readable(lake, run),
             ),
@@ -213,6 +214,12 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
     chain.set_name(run.collection)  # Ray Data's metrics have it in their tag ``dataset``
     bound_waiting(chain.context, resources, settings.run, labelling.stop)
     return chain
+
+
+def reads_local_images(lake: Lake, settings: Settings) -> bool:
+    """Whether images on this cluster's disks are read without allowed roots; docs/decisions/0029."""
+    chosen = settings.fetch.local_images
+    return not is_remote(lake.root) if chosen is None else chosen
 
 
 def label_unlabelled(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progress) -> float:

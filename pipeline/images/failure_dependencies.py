@@ -20,5 +20,7 @@ def failure_dependencies(fetch: FetchSettings, decode: DecodeSettings) -> dict[s
         "too_large": str(fetch.max_bytes),
         "too_many_pixels": str(decode.max_pixels),
         "unsupported": " ".join(readable_extensions()),
-        "outside_policy": json.dumps(sorted(fetch.allowed_roots)),
+        "outside_policy": json.dumps(
+            [*sorted(fetch.allowed_roots), *([] if fetch.local_images is None else [fetch.local_images])]
+        ),
     }

@@ -84,7 +84,10 @@ async def _fetch(
     located: dict[int, tuple[ImageLocation, Version]] = {}
     for index, (uri, etag) in enumerate(zip(uris, etags, strict=True)):
         try:
-            located[index] = locate(uri, settings.allowed_roots), Version(etag)
+            located[index] = (
+                locate(uri, settings.allowed_roots, settings.local_images is not False),
+                Version(etag),
+            )
         except ImageFailure as failure:
             batch.keep(failure, 0, [index])
     try:

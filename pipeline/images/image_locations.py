@@ -11,6 +11,10 @@ from laketag.pipeline.store.locations import WEB, Location, parse_url
 from laketag.pipeline.store.schemes import SCHEMES, normalise_url, why_unknown
 
 EMBEDDED = re.compile(r"(?P<file>.+)#column=(?P<column>[^&#]+)&row=(?P<row>\d+)", re.DOTALL)
+LOCAL_REFUSED = (
+    "a file of this machine, named by an index in a store, which others may have written; if you trust it, name its folder in "
+    "fetch.allowed_roots"
+)
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -31,8 +35,10 @@ def embedded_uri(file: str, column: str, row: int) -> str:
     return f"{file}#column={column}&row={row:09d}"
 
 
-def locate(uri: str, allowed_roots: tuple[str, ...]) -> ImageLocation:
+def locate(uri: str, allowed_roots: tuple[str, ...], local_images: bool | None = True) -> ImageLocation:
     """The location that a URI names, symbolic links resolved; without allowed roots it may be anywhere.
+
+    Without ``local_images`` it may be on a disk of this machine only below an allowed root.
 
     An ImageFailure (outside_policy) if the URI names none, or one outside the allowed roots.
     """
@@ -48,6 +54,8 @@ def locate(uri: str, allowed_roots: tuple[str, ...]) -> ImageLocation:
         _check_page(file, allowed_roots)
     elif file.scheme not in SCHEMES and allowed_roots:
         _check_path(file.key)
+    if file.is_local and not (allowed_roots or local_images):
+        raise _outside(LOCAL_REFUSED)
     file = _checked_path(file, allowed_roots) if file.is_local else _checked_object(file, allowed_roots)
     return ImageLocation(file, match["column"], int(match["row"])) if match else ImageLocation(file)
 

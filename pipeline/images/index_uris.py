@@ -31,6 +31,7 @@ class ImageAccess:
 
     storage: StorageSettings
     allowed_roots: tuple[str, ...] = ()
+    local_images: bool = True
 
 
 def absolute_uri(uri: str, file: Location) -> str:
@@ -60,12 +61,12 @@ def absolute_prefix(prefix: str) -> str:
     return str(expand_home(prefix)) + ("/" if prefix.endswith("/") else "")
 
 
-def why_unreadable(uri: str, allowed_roots: tuple[str, ...]) -> str | None:
+def why_unreadable(uri: str, allowed_roots: tuple[str, ...], local_images: bool = True) -> str | None:
     """Why the image at this absolute URI can never be read; None if it may be, as far as its name tells."""
     if _WINDOWS.match(uri):
         return "a path of Windows, which this machine does not have"
     try:
-        locate(uri, allowed_roots)
+        locate(uri, allowed_roots, local_images)
     except ImageFailure as failure:
         return failure.detail
     return None
@@ -78,7 +79,7 @@ def find_versions(uris: Sequence[str], access: ImageAccess, findings: Findings) 
     """
 
     def find(uri: str) -> tuple[str, str | None]:
-        if reason := why_unreadable(uri, access.allowed_roots):
+        if reason := why_unreadable(uri, access.allowed_roots, access.local_images):
             return UNKNOWN, reason
         location = parse_url(uri)
         try:
@@ -95,7 +96,7 @@ def find_versions(uris: Sequence[str], access: ImageAccess, findings: Findings) 
 
 def count_unreadable(uris: Sequence[str], access: ImageAccess, findings: Findings) -> None:
     """Those of the URIs that cannot be read are counted, judging by their names alone."""
-    _count(((uri, why_unreadable(uri, access.allowed_roots)) for uri in uris), findings)
+    _count(((uri, why_unreadable(uri, access.allowed_roots, access.local_images)) for uri in uris), findings)
 
 
 def refuse_local(uris: Sequence[str], option: str) -> None:

@@ -47,7 +47,7 @@ def _find_files(source: Source, access: ImageAccess, findings: Findings) -> Iter
         yield from read_path_list(source.url, access, findings)
     else:
         for batch in _list(source, access, findings):
-            if access.allowed_roots:  # otherwise all that is listed can be read
+            if access.allowed_roots or not access.local_images:  # otherwise all that is listed can be read
                 count_unreadable(batch["uri"].to_list(), access, findings)
             yield batch
 

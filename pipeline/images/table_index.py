@@ -153,7 +153,7 @@ class _IndexReader:
         """All the rows are counted if their table may not be read, else those without bytes."""
         assert self.columns.image is not None
         uri = embedded_uri(self.file.location.url, self.columns.image, 0)
-        if reason := why_unreadable(uri, self.access.allowed_roots):
+        if reason := why_unreadable(uri, self.access.allowed_roots, self.access.local_images):
             self.findings.add_unreadable(reason, rows, self.file.location.url)
         else:
             self.findings.add_unreadable(NO_BYTES, nulls, self.file.location.url)

@@ -1,0 +1,55 @@
+"""A token that expires in the middle of a run ends it without a result for any image that was not read."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.end_to_end.command_line import run_laketag
+from tests.end_to_end.lakes import index_named, label, many_images, put_all, put_described, staged_rows, table
+from tests.stores.bends import Bend, Headers
+from tests.stores.fault_proxy import FaultProxy
+from tests.stores.store import Store
+
+IMAGES, READ = 300, 200
+
+
+class Expires(Bend):
+    """The token expires once this number of images was read."""
+
+    def __init__(self, reads: int) -> None:
+        self.reads = reads
+
+    def refusal(self, method: str, _: Mapping[str, str]) -> tuple[int, str, Headers] | None:
+        if method != "GET":
+            return None
+        self.reads -= 1
+        return (400, "ExpiredToken", []) if self.reads < 0 else None
+
+
+@pytest.mark.usefixtures("joined_ray")
+def test_all_images_are_labelled_once_the_token_is_renewed(
+    moto: Store, moto_faults: FaultProxy, described, tiny_settings
+) -> None:
+    lake, images = moto.url("lake"), many_images(IMAGES)
+    put_all(moto, images)
+    index_named(moto, lake, images)
+    put_described(moto, lake, described)
+    command = (*label(lake), "--settings", str(tiny_settings), *moto.options)
+    command += ("-o", f"source.endpoint_url={moto_faults.url}", "-o", "storage.max_outage_s=2")
+    command += ("-o", "run.max_failed_fraction=1")
+    moto_faults.bend = Expires(READ)
+
+    stopped = run_laketag(*command, env=moto.env)
+    assert stopped.code == 4, stopped.err
+    assert "ExpiredToken" in stopped.err.replace("\n", " ")
+    assert "have expired or were revoked" in " ".join(stopped.err.split())
+    staged = staged_rows(moto, lake)
+    assert 0 < staged.height <= READ
+    assert staged["failure"].null_count() == staged.height
+
+    moto_faults.bend = Bend()
+    done = run_laketag(*command, env=moto.env)
+    assert done.code == 0, done.err
+    rows = table(moto, lake)
+    assert (rows.height, rows["label"].null_count()) == (IMAGES, 0)
+    assert rows["image_id"].n_unique() == IMAGES
