@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
 
 from laketag.pipeline.classifier.class_texts import ClassTexts
 from laketag.pipeline.classifier.matching import Scores
 from laketag.pipeline.classifier.methods import ImageLabel, Matcher
-from laketag.pipeline.classifier.views import Encoders, ViewMaker
+from laketag.pipeline.classifier.micro_batch import MicroBatch, is_out_of_memory
+from laketag.pipeline.classifier.views import Encoders, Images, ViewMaker
 from laketag.pipeline.config import MethodSettings
 
 
@@ -31,23 +31,38 @@ class Classifier:
         self._class_names = texts.class_names
         self._matcher = Matcher(texts, method, backbone.logit_scale, backbone.device)
         workers = ThreadPoolExecutor(threads, thread_name_prefix="cut") if threads > 1 else None
-        self._views = ViewMaker(encoders, method, views_per_pass, workers)
-        self._images_at_once = views_per_pass
+        self._at_once = MicroBatch(views_per_pass)
+        self._views = ViewMaker(encoders, method, self._at_once, workers)
         self._tags = method.tags
 
     @torch.inference_mode()
-    def label(
-        self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]], image_ids: Sequence[str]
-    ) -> list[ImageLabel]:
-        """One label for each image (uint8 RGB, upright), in order."""
+    def label(self, images: Images, image_ids: Sequence[str]) -> list[ImageLabel]:
+        """One label for each image (uint8 RGB, upright), in order.
+
+        Where the device has too little memory, fewer views are computed at once; a ClusterError if it has not enough for one.
+        """
         labels: list[ImageLabel] = []
-        for start in range(0, len(images), self._images_at_once):
-            stop = start + self._images_at_once
-            views = self._views.make(images[start:stop], image_ids[start:stop])
-            first = 0
+        while len(labels) < len(images):
+            part = slice(len(labels), len(labels) + self._at_once.size)
+            found = self._try_to_label(images[part], image_ids[part])
+            if found is None:  # outside the except clause, where the error keeps the tensors alive
+                self._at_once.shrink()
+            else:
+                labels += found
+                self._at_once.note_success()
+        return labels
+
+    def _try_to_label(self, images: Images, image_ids: Sequence[str]) -> list[ImageLabel] | None:
+        """Labels of the images; None if the device ran out of memory."""
+        try:
+            views = self._views.make(images, image_ids)
+            labels: list[ImageLabel] = []
             for scores in self._matcher.match(views.embeddings):
-                labels += self._read_labels(scores, views.boxes_xyxy_px[first:])
-                first += len(scores.scores)
+                labels += self._read_labels(scores, views.boxes_xyxy_px[len(labels) :])
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
         return labels
 
     def _read_labels(self, scores: Scores, boxes_xyxy_px: np.ndarray) -> list[ImageLabel]:

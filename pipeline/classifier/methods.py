@@ -4,6 +4,7 @@ A further baseline (CLIP-E, CLIP-D, Waffle, CuPL, WCA) is one more function here
 if it uses other views, one more branch in ``laketag.pipeline.classifier.views``.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -28,6 +29,12 @@ class ImageLabel:
     margin: float  # score of the label minus that of the second class; 0 if there is only one class
     evidence_box_xyxy_px: tuple[int, int, int, int]  # x1, y1 exclusive, in pixels of the array given
     evidence_description: str
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all its numbers are finite; a model that overflows gives others."""
+        numbers = (self.score, self.margin, *(probability for _, probability in self.tags))
+        return all(map(math.isfinite, numbers))
 
     @property
     def label(self) -> str:

@@ -1,6 +1,6 @@
 """The views of a batch of images: crops around attended patches, or the whole image, and their embeddings.
 
-Views of several images go through the tower together, at most ``views_per_pass`` at once. The whole image goes through the
+Views of several images go through the tower together, as many at once as the micro-batch says. The whole image goes through the
 tower's first blocks once; its tokens serve both the feature crops and, where asked for, the tower's own attention.
 """
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from laketag.pipeline.classifier.attention import attended_patches, needs_attention
 from laketag.pipeline.classifier.feature_crops import crop_tokens, draw_feature_crops
+from laketag.pipeline.classifier.micro_batch import MicroBatch
 from laketag.pipeline.classifier.pixels import PixelSource
 from laketag.pipeline.classifier.raw_crops import SeenImage, draw_raw_crops
 from laketag.pipeline.config import MethodSettings
@@ -48,12 +49,12 @@ class ViewMaker:
     """Makes the views that a method needs."""
 
     def __init__(
-        self, encoders: Encoders, method: MethodSettings, views_per_pass: int, workers: Executor | None
+        self, encoders: Encoders, method: MethodSettings, at_once: MicroBatch, workers: Executor | None
     ) -> None:
         self._backbone = backbone = encoders.backbone
         self._attention = encoders.attention
         self._method = method
-        self._views_per_pass = views_per_pass
+        self._at_once = at_once
         self._workers = workers
         self._crops_features = method.name == "abs" and method.feature_crops
         self._crops_pixels = method.name == "abs" and method.raw_crops
@@ -62,24 +63,27 @@ class ViewMaker:
             self._crop_block = check_block(backbone.name, method.feature_block, backbone.tower.blocks)
 
     def make(self, images: Images, image_ids: Sequence[str]) -> Views:
-        """Crops around attended patches, or the whole image as the one view of a method without crops."""
+        """Crops around attended patches, or the whole image as the one view of a method without crops.
+
+        Where the attention to an image is not finite there is nothing to crop around: its embeddings are NaN.
+        """
         pixels = PixelSource(images, self._backbone.device, self._workers)
         if not needs_attention(self._method):
             embeddings = self._backbone.encode_image(pixels.whole(self._backbone.preprocessing))
             boxes = np.array([outward_box(self._visible(image), image) for image in images], dtype=np.int64)
             return Views(embeddings[:, None], boxes.reshape(-1, 1, 4))
         tokens, attention = self._attend(pixels)
-        cells, boxes = self._draw(images, image_ids, attention)
+        is_finite = np.isfinite(attention).all(axis=1)
+        cells, boxes = self._draw(images, image_ids, np.where(is_finite[:, None], attention, np.float32(0)))
         parts = []
         if self._crops_features:
             assert tokens is not None
             parts.append(Views(self._encode_feature_crops(tokens, cells), self._cell_boxes(images, cells)))
         if self._crops_pixels:
             parts.append(Views(self._encode_raw_crops(pixels, boxes), boxes))
-        return Views(
-            torch.cat([part.embeddings for part in parts], dim=1),
-            np.concatenate([part.boxes_xyxy_px for part in parts], axis=1),
-        )
+        embeddings = torch.cat([part.embeddings for part in parts], dim=1)
+        embeddings[torch.from_numpy(~is_finite)] = torch.nan
+        return Views(embeddings, np.concatenate([part.boxes_xyxy_px for part in parts], axis=1))
 
     def _attend(self, pixels: PixelSource) -> tuple[Tensor | None, Float[np.ndarray, "images patches"]]:
         """The whole images' tokens before the crop block, if they are needed, and the attention to each patch."""
@@ -141,7 +145,7 @@ class ViewMaker:
         return torch.cat(passes).view(*boxes.shape[:2], -1)
 
     def _passes(self, views: int) -> list[slice]:
-        step = self._views_per_pass
+        step = self._at_once.size
         return [slice(start, start + step) for start in range(0, views, step)]
 
     def _visible(self, image: UInt8[np.ndarray, "height width 3"]) -> tuple[float, float, float, float]:

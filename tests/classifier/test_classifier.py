@@ -8,15 +8,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from laketag.pipeline.classifier.classifier import Classifier
 from laketag.pipeline.classifier.methods import ImageLabel
+from laketag.pipeline.classifier.views import Encoders
 from laketag.pipeline.config import MethodSettings
 from laketag.pipeline.errors import ModelError
+from laketag.pipeline.models.attention_model import AttentionModel
 from tests.classifier import naive_abs
 from tests.classifier.scenes import CLASS_OF, CLASSES, models, random_image, random_texts
+from tests.models.tiny import CPU, HALF, Preprocessing, tiny_backbone, tiny_clip, tiny_config, tiny_vit
 
 TOLERANCE = 1e-5
 SIZES = [(40, 60), (1, 1), (1, 90), (200, 1), (13, 9), (56, 56), (97, 61), (5, 80)]
@@ -173,6 +177,48 @@ def test_a_very_long_picture_is_labelled_without_a_huge_resize() -> None:
     x0, y0, x1, y1 = label.evidence_box_xyxy_px
     assert 0 <= x0 < x1 <= 20_000
     assert 0 <= y0 < y1 <= 10
+
+
+class BlindToTheThird(AttentionModel):
+    """An attention model that gives NaN for one image of a batch."""
+
+    def __init__(self) -> None:
+        preprocessing = Preprocessing(56, "squash", "bilinear", HALF, HALF)
+        super().__init__("tiny", tiny_vit(seed=1, image_px=56), preprocessing, CPU)
+
+    def cls_attention(self, pixels: torch.Tensor) -> torch.Tensor:
+        attention = super().cls_attention(pixels).clone()
+        attention[2, 3] = torch.nan
+        return attention
+
+
+@pytest.mark.parametrize(("raw_crops", "feature_crops"), [(True, True), (True, False), (False, True)])
+def test_an_image_whose_attention_is_nan_has_no_finite_label_and_its_neighbours_have_theirs(
+    raw_crops: bool, feature_crops: bool
+) -> None:
+    encoders, _ = models(7, attention_grid=14)
+    method = MethodSettings(crops=3, raw_crops=raw_crops, feature_crops=feature_crops)
+    blind = replace(encoders, attention=BlindToTheThird())
+    expected, found = (
+        Classifier(each, random_texts(), method, views_per_pass=64).label(IMAGES, IDS)
+        for each in (encoders, blind)
+    )
+    assert [label.is_finite for label in found] == [position != 2 for position in range(len(IMAGES))]
+    assert found[:2] + found[3:] == expected[:2] + expected[3:]
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("name", ["clip", "abs"])
+def test_an_image_whose_embedding_is_not_finite_has_no_finite_label(name: str, value: float) -> None:
+    """As of a tower whose activations overflow."""
+    clip = tiny_clip(tiny_config())
+    clip.visual.ln_post.register_forward_hook(
+        lambda _layer, _inputs, out: out.index_fill(1, torch.tensor(0), value)
+    )
+    encoders = Encoders(tiny_backbone(clip=clip), None)
+    method = MethodSettings(name=name, crops=2)  # type: ignore[arg-type]
+    (label,) = Classifier(encoders, random_texts(), method, views_per_pass=64).label(IMAGES[:1], IDS[:1])
+    assert not label.is_finite
 
 
 def test_an_empty_batch_has_no_labels() -> None:

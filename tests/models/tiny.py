@@ -64,12 +64,14 @@ def clip_preprocessing(image_px: int, resize_mode: str = "shortest") -> Preproce
     return Preprocessing(image_px, resize_mode, "bicubic", mean, std)  # type: ignore[arg-type]
 
 
-def tiny_backbone(seed: int = 0, resize_mode: str = "shortest", **config: Any) -> Backbone:
-    """A loaded tiny CLIP."""
+def tiny_backbone(
+    seed: int = 0, resize_mode: str = "shortest", clip: torch.nn.Module | None = None, **config: Any
+) -> Backbone:
+    """A loaded tiny CLIP, or the one given, which must be of this configuration."""
     model_config = tiny_config(**config)
     return Backbone(
         "tiny",
-        tiny_clip(model_config, seed),
+        clip or tiny_clip(model_config, seed),
         open_clip.SimpleTokenizer(context_length=CONTEXT),
         Architecture(
             json.dumps(model_config),
@@ -113,3 +115,19 @@ def save_local_dir(folder: Path, *, resize_mode: str = "squash", seed: int = 0, 
     }
     save_file(weights, folder / "open_clip_model.safetensors")
     return folder
+
+
+class Memory:
+    """The memory of a device as an image tower meets it: a pass of more than ``most`` views finds too little."""
+
+    def __init__(self, clip: torch.nn.Module, most: int) -> None:
+        self.most = most
+        self.passes: list[int] = []
+        for layer in (clip.visual.ln_pre, clip.visual.ln_post):  # type: ignore[union-attr]  # torch types attributes loosely
+            layer.register_forward_pre_hook(self._look)  # type: ignore[operator]  # same
+
+    def _look(self, _layer: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        views = inputs[0].shape[0]
+        if views > self.most:
+            raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {views} GiB.")
+        self.passes.append(views)
