@@ -13,6 +13,7 @@ PermanentFailure = Literal[
     "too_many_pixels",  # more pixels than decode.max_pixels
     "outside_policy",  # the URI is not where images may be read (fetch.allowed_roots)
     "poison",  # killed the worker that decoded it alone
+    "not_finite",  # a decoded or computed value is not a finite number
     "archived",  # in a tier of the store from which it must be restored first
 ]
 """Tried again only when the image's etag changes, or with --retry."""

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+import warnings
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -44,6 +45,14 @@ def bound_waiting(
         return
     context.execution_no_progress_timeout_s = settings.stall_s
     callbacks.append(partial(NodeWatch, resources.shape, resources.actors, settings.missing_nodes_s))
+
+
+@contextmanager
+def retries_allowed() -> Iterator[None]:
+    """Datasets that are built inside may state how often Ray tries again: Ray Data 2.60 has no named parameter for it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
+        yield
 
 
 @contextmanager

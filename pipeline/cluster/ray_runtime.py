@@ -1,6 +1,7 @@
 """The Ray that a command runs on: the one that RAY_ADDRESS names, or one embedded in the process."""
 
 import gc
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from laketag.pipeline.errors import ClusterError
 if TYPE_CHECKING:
     from ray.job_config import JobConfig
 
+OOM_RETRIES = 5
+"""How often Ray runs a task again that it killed for want of memory; its default is unlimited, whatever a task's max_retries."""
 START_TRIES = 3
 """How often to start an embedded Ray; a very busy machine may need more than the 30 s that Ray gives its processes."""
 
@@ -159,6 +162,8 @@ def _init_ray(**where: Any) -> None:
     # Under `uv run` Ray would send the current folder to every worker and start each of them by uv. It reads its own
     # environment variable for this when it is imported, and a person's script may have imported it before us.
     ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV = False
+    # Read by the process that owns the tasks, which is this one, also on a cluster that others have started.
+    os.environ.setdefault("RAY_task_oom_retries", str(OOM_RETRIES))
     ray.init(**where, log_to_driver=False, logging_format=LOG_FORMAT, job_config=_job_config())
 
 

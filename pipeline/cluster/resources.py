@@ -3,7 +3,7 @@
 import math
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from laketag.pipeline.cluster.actor_shape import (
     DECODE_CPUS,
@@ -66,6 +66,13 @@ class Resources:
         An autoscaling cluster is asked for all at once: those without room are what it adds nodes for.
         """
         return self.max_actors if self.autoscaling else self.actors
+
+    def for_one_image(self) -> "Resources":
+        """The same actor, and one of everything: no two images are in memory at once."""
+        one = dict.fromkeys(
+            ("actors", "max_actors", "fetch_slots", "decode_slots", "batch_size", "rows_per_block"), 1
+        )
+        return replace(self, **one)  # type: ignore[arg-type]  # names of integer fields
 
     def __str__(self) -> str:
         pool = f"{self.actors}" if self.actors == self.max_actors else f"{self.actors} to {self.max_actors}"

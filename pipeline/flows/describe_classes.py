@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from laketag.pipeline.cluster.execution import NO_TIMEOUT, open_blocks
+from laketag.pipeline.cluster.execution import NO_TIMEOUT, open_blocks, retries_allowed
 from laketag.pipeline.cluster.ray_address import named_address
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.ray_wait import say_ray_starts
@@ -222,7 +222,9 @@ def embed_descriptions(
         screen.detail(f"{runtime}; Ray's own log: {runtime.log_file}")
         screen.detail(f"{resources.actors} actor(s) on {resources.device}")
         screen.wait(f"loading the model and embedding {numbered.height:,} texts")
-        with open_blocks(embed_chain(blocks, backbone, resources)) as embedded:
+        with retries_allowed():
+            chain = embed_chain(blocks, backbone, resources)
+        with open_blocks(chain) as embedded:
             return pl.concat([pl.DataFrame(block) for block in embedded])
 
 
@@ -244,6 +246,8 @@ def embed_chain(blocks: Sequence[pl.DataFrame], backbone: ChosenBackbone, resour
             compute=ActorPoolStrategy(size=min(resources.actors, len(blocks))),
             num_cpus=resources.cpus_per_actor,
             num_gpus=resources.gpus_per_actor,
+            max_restarts=1,  # Ray Data's default is unlimited, also for an actor that dies while it loads its model
+            max_task_retries=1,
         )
     )
     if resources.autoscaling:  # new nodes may take any time

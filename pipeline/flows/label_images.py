@@ -1,6 +1,5 @@
 """A labelling run: plan → read → fetch → decode → label → write → publish."""
 
-import warnings
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +11,7 @@ import polars as pl
 
 from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
 from laketag.pipeline.cluster.actor_shape import DECODE_CPUS, FETCH_CPUS, WRITE_CPUS
-from laketag.pipeline.cluster.execution import bound_waiting, open_blocks
+from laketag.pipeline.cluster.execution import bound_waiting, open_blocks, retries_allowed
 from laketag.pipeline.cluster.ray_address import named_address
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.ray_wait import say_ray_starts
@@ -32,6 +31,7 @@ from laketag.pipeline.flows.plan_run import (
     plan_run,
 )
 from laketag.pipeline.flows.stop_rule import StopRule
+from laketag.pipeline.flows.suspects import Suspects
 from laketag.pipeline.lake.lease import Lease, LeaseTimes, hold_lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Published, publish
@@ -41,7 +41,8 @@ from laketag.pipeline.lake.staging import Run, remove_leftovers, run_suffix
 from laketag.pipeline.progress.metrics import RunMetrics
 from laketag.pipeline.progress.progress import Progress
 from laketag.pipeline.screen import Screen
-from laketag.pipeline.stages.decode_images import decode_images
+from laketag.pipeline.stages.death_watch import DeathWatch
+from laketag.pipeline.stages.decode_images import decode_in_parts
 from laketag.pipeline.stages.fetch_images import fetch_in_parts
 from laketag.pipeline.stages.label_images import LabelImages
 from laketag.pipeline.stages.write_labels import write_labels
@@ -51,8 +52,8 @@ if TYPE_CHECKING:
     from ray.data import Dataset
 
 TRIES = 5
-"""How often Ray retries a task whose worker died; Ray Data's default is unlimited, so that an image that kills its decoder,
-or an actor that outgrows its memory, would hang the run. A task that runs twice stages the same file twice."""
+"""How often Ray retries a task whose worker died; Ray Data's default is unlimited. After one death a stage works on one image
+after another, and leaves out those that kill (stages/death_watch.py). A task that runs twice stages the same file twice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +143,9 @@ def finish_run(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progres
     return [published] if published else []
 
 
-def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resources) -> "Dataset":
+def label_chain(
+    labelling: Labelling, unlabelled: pl.DataFrame, resources: Resources, watch: DeathWatch
+) -> "Dataset":
     """Planned rows in, receipts of staged parts out, as one chain of Ray Data calls.
 
     A block holds ``rows_per_block`` images from the plan to its staged part, so that a lost worker loses little.
@@ -163,6 +166,7 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
                 fetch=settings.fetch.model_copy(update={"local_images": reads_local_images(lake, settings)}),
                 storage=settings.source_storage,
                 witnesses=find_readable(lake, run),
+                watch=watch,
             ),
             batch_format="pyarrow",
             batch_size=None,
@@ -170,11 +174,12 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
             num_cpus=FETCH_CPUS,
             max_retries=TRIES,
         )
-        # decode: as many rows out as in, with one bounded RGB image (about 1 MB) for the bytes; one thread computes
+        # decode: as many rows out as in, with one bounded RGB image (about 1 MB) for the bytes; one thread computes. Batches
+        # are those of fetch, because larger ones would hold more bytes than HELD_BYTES
         .map_batches(
-            partial(decode_images, decode=settings.decode),
+            partial(decode_in_parts, decode=settings.decode, watch=watch),
             batch_format="pyarrow",
-            batch_size=resources.batch_size,
+            batch_size=None,
             compute=TaskPoolStrategy(size=resources.decode_slots),
             num_cpus=DECODE_CPUS,
             max_retries=TRIES,
@@ -188,6 +193,7 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
                 "pickled_spec": labelling.classifier.pickled_spec,
                 "device": resources.device,
                 "threads": resources.threads_per_actor,
+                "watch": watch,
             },
             batch_format="pyarrow",
             batch_size=resources.batch_size,
@@ -199,7 +205,7 @@ def label_chain(labelling: Labelling, unlabelled: pl.DataFrame, resources: Resou
             num_cpus=resources.cpus_per_actor,
             num_gpus=resources.gpus_per_actor,
             memory=resources.memory_per_actor_bytes or None,
-            max_restarts=-1,  # nodes come and go for as long as the run lasts
+            max_restarts=-1,  # nodes come and go for as long as the run lasts; LOAD_DEATHS bounds those while it starts
             max_task_retries=TRIES,
         )
         # write: a block of label rows in, a row for each outcome out (the receipt of the staged part); milliseconds
@@ -225,7 +231,8 @@ def reads_local_images(lake: Lake, settings: Settings) -> bool:
 def label_unlabelled(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progress) -> float:
     """Every planned image without a label (the rows) is staged with a label or a failure; returns images/s.
 
-    If Ray loses workers or nodes for good, the chain begins again with what is left. Once the stop is due, images are left.
+    If Ray loses workers or nodes for good, the chain begins again with what is left. Images of which a process died are
+    labelled last, one by one, with nothing else at work. Once the stop is due, images are left.
     """
     lake, run, screen = labelling.lake, labelling.run, labelling.screen
     progress.begin(run.planned - unlabelled.height)
@@ -235,26 +242,34 @@ def label_unlabelled(labelling: Labelling, unlabelled: pl.DataFrame, progress: P
     with ray_runtime() as runtime, RunMetrics(run.collection, run.planned) as metrics:
         screen.detail(f"{runtime}; Ray's own log: {runtime.log_file}")
         metrics.follow(progress)
+        suspects = Suspects(lake, run)
 
         def attempt(rows: pl.DataFrame, resources: Resources) -> None:
             progress.begin(run.planned - rows.height)
             rows, failed_before = failed_first(lake, run, rows)
-            with warnings.catch_warnings():  # Ray 2.60 has no other way to say how often to try again
-                warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
-                chain = label_chain(labelling, rows, resources)
+            with retries_allowed():
+                chain = label_chain(labelling, rows, suspects.limit(resources), suspects.watch)
             rule = StopRule(labelling.settings.run, failed_before)
             run_chain(labelling, chain, progress, metrics, rule)
 
         def find_rest() -> pl.DataFrame:
             rest = find_unlabelled(lake, run)
             metrics.count_labelled(unlabelled.height - rest.height)
-            return rest
+            return suspects.find_rest(rest)
 
+        recovery = Recovery(runtime, labelling.settings.run, screen, labelling.stop)
         with suppress(WorkStoppedError):
-            Recovery(runtime, labelling.settings.run, screen, labelling.stop).run(
-                unlabelled, attempt, find_rest
+            recovery.run(unlabelled, attempt, find_rest)
+        rate = progress.mean_images_per_s or 0.0
+        if suspects.find_given_up() and not labelling.stop.is_due:
+            rows = suspects.begin_alone(find_unlabelled(lake, run))
+            screen.say(
+                f"{rows.height:,} image(s) may have killed a process; each is tried again, alone", "yellow"
             )
-        return progress.mean_images_per_s or 0.0
+            with suppress(WorkStoppedError):
+                recovery.run(rows, attempt, find_rest)
+            suspects.write_poison(rows)
+        return rate
 
 
 def run_chain(

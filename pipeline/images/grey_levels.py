@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from laketag.pipeline.images.image_failure import ImageFailure
+
 DEPTHS = (8, 10, 12, 16)
 """Bits of the sensors whose values are stored in 16."""
 PHOTOMETRIC_TAG = 262
@@ -28,11 +30,18 @@ class GreyLevels:
 def grey_levels(image: Image.Image, bands: Iterable[Image.Image]) -> GreyLevels:
     """Black and white of a picture in mode I, F or I;16, cut into bands to keep copies small.
 
+    Pixels that are NaN or infinite count as 0, as in rasters that mark missing data so; an ImageFailure if no pixel is finite.
     Integers up to 65535 have the depth that their file states, or else the smallest that holds the brightest value, so that a
     10-bit picture in a 16-bit file is not nearly black. Fractions from 0 to 1 are shares of white, other floats up to 255 are
     8-bit greys. Anything else has no stated white, so its own range is stretched.
     """
-    ranges = [(float(values.min()), float(values.max())) for values in map(_finite, bands)]
+    ranges, any_finite = [], False
+    for band in bands:
+        any_finite = any_finite or bool(np.isfinite(np.asarray(band)).any())
+        values = _finite(band)
+        ranges.append((float(values.min()), float(values.max())))
+    if not any_finite:
+        raise ImageFailure("not_finite", "every pixel is NaN or infinite")
     low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
     if low < 0 or high > 65535 or (image.mode == "F" and high > 255):
         return GreyLevels(low, high)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from laketag.pipeline.errors import LaketagError
+from laketag.pipeline.errors import LaketagError, ModelError
+from laketag.pipeline.stages.loading import cannot_load
 
 if TYPE_CHECKING:  # the driver imports this stage, and does without torch
     from laketag.pipeline.models.backbone import Backbone
@@ -22,16 +23,13 @@ class EmbedDescriptions:
 
     def __init__(self, pickled_spec: bytes, *, device: str, threads: int | None = None) -> None:
         """``pickled_spec`` is a BackboneSpec, pickled because the driver cannot unpickle it without torch."""
-        import torch
-
-        if threads is not None:
-            torch.set_num_threads(threads)
-        spec: BackboneSpec = pickle.loads(pickled_spec)
         self._backbone: Backbone | LaketagError
         try:
-            self._backbone = spec.load(device)
+            self._backbone = _load(pickled_spec, device, threads)
         except LaketagError as error:
             self._backbone = error  # raised by the call: of a constructor's error Ray keeps only the text
+        except Exception as error:  # noqa: BLE001  # torch and the packages of models raise any
+            self._backbone = cannot_load(error, device)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Count the tokens of every text, and embed those that are not dropped."""
@@ -42,12 +40,26 @@ class EmbedDescriptions:
         _, tokens = self._backbone.tokenize(texts)
         truncated = [count > self._backbone.context_length for count in tokens]
         kept = [text for text, keep in zip(texts, is_kept, strict=True) if keep]
-        vectors = iter(
-            self._backbone.encode_text(kept).cpu().numpy() if kept else np.empty((0, 0), np.float32)
-        )
-        embeddings = [next(vectors) if keep else None for keep in is_kept]
+        vectors = self._backbone.encode_text(kept).cpu().numpy() if kept else np.empty((0, 0), np.float32)
+        for text, vector in zip(kept, vectors, strict=True):
+            if not np.isfinite(vector).all():
+                raise ModelError(
+                    f"{self._backbone.name}: the embedding of {text!r} is not finite, but NaN or infinite; use sound weights, "
+                    'or backbone.precision = "fp32" if they overflow in another one'
+                )
+        rest = iter(vectors)
+        embeddings = [next(rest) if keep else None for keep in is_kept]
         return (
             batch.append_column("tokens", pa.array(tokens, pa.int32()))
             .append_column("truncated", pa.array(truncated, pa.bool_()))
             .append_column("embedding", pa.array(embeddings, pa.list_(pa.float32())))
         )
+
+
+def _load(pickled_spec: bytes, device: str, threads: int | None) -> "Backbone":
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    spec: BackboneSpec = pickle.loads(pickled_spec)
+    return spec.load(device)

@@ -8,14 +8,21 @@ import pyarrow.compute as pc
 from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.images.byte_limits import HELD_BYTES
 from laketag.pipeline.images.fetch import Fetched, fetch_all
+from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.images.witnesses import note_read_before
+from laketag.pipeline.stages.death_watch import DeathWatch, Stage, work_through
 
 GUESSED_BYTES = 2**20
 """The assumed size of an image whose size is not in the index."""
 
 
 def fetch_in_parts(
-    batch: pa.Table, *, fetch: FetchSettings, storage: StorageSettings, witnesses: Sequence[str] = ()
+    batch: pa.Table,
+    *,
+    fetch: FetchSettings,
+    storage: StorageSettings,
+    witnesses: Sequence[str] = (),
+    watch: DeathWatch | None = None,
 ) -> Iterator[pa.Table]:
     """As fetch_images, in parts one after the other, so that memory is bounded by bytes and not by the number of images.
 
@@ -23,6 +30,19 @@ def fetch_in_parts(
     were read before, which tell a fault of an image from one of the store.
     """
     note_read_before(witnesses, fetch.allowed_roots)
+
+    def work(rows: pa.Table) -> Iterator[pa.Table]:
+        return _fetch_parts(rows, fetch, storage)
+
+    yield from work_through(batch, Stage("fetched", work, _give_up, lambda: None), watch)
+
+
+def fetch_images(batch: pa.Table, *, fetch: FetchSettings, storage: StorageSettings) -> pa.Table:
+    """Each row has ``data`` or a failure, how many ``attempts`` the store took, and no ``size_bytes`` any more."""
+    return pa.concat_tables(_fetch_all_of(batch, fetch, storage))
+
+
+def _fetch_parts(batch: pa.Table, fetch: FetchSettings, storage: StorageSettings) -> Iterator[pa.Table]:
     start = held = 0
     for row, size in enumerate(batch["size_bytes"].to_pylist()):
         expected = GUESSED_BYTES if size is None else min(size, fetch.max_bytes)
@@ -33,9 +53,8 @@ def fetch_in_parts(
     yield from _fetch_all_of(batch.slice(start), fetch, storage)
 
 
-def fetch_images(batch: pa.Table, *, fetch: FetchSettings, storage: StorageSettings) -> pa.Table:
-    """Each row has ``data`` or a failure, how many ``attempts`` the store took, and no ``size_bytes`` any more."""
-    return pa.concat_tables(_fetch_all_of(batch, fetch, storage))
+def _give_up(batch: pa.Table, failure: ImageFailure) -> pa.Table:
+    return _with_images(batch, [Fetched(None, 0, failure)] * batch.num_rows)
 
 
 def _fetch_all_of(batch: pa.Table, fetch: FetchSettings, storage: StorageSettings) -> Iterator[pa.Table]:

@@ -2,7 +2,10 @@
 
 import math
 import pickle
+from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,13 +13,18 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from laketag.pipeline.errors import LaketagError
+from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.stages.death_watch import DeathWatch, Stage, with_failure, work_through
+from laketag.pipeline.stages.loading import cannot_load, noted
 from laketag.schemas import label_arrow_schema
 
 if TYPE_CHECKING:  # the driver imports this stage, and does without torch
     from laketag.pipeline.classifier.classifier import Classifier
     from laketag.pipeline.classifier.methods import ImageLabel
     from laketag.pipeline.classifier.spec import ClassifierSpec
+
+CONTROL_RGB_U8 = np.full((64, 64, 3), 128, np.uint8)
 
 
 class LabelImages:
@@ -25,37 +33,71 @@ class LabelImages:
     Each row also carries ``fetched_bytes`` on to the receipt. An image that has failed keeps its failure.
     """
 
-    def __init__(self, *, lake: Lake, run_id: str, pickled_spec: bytes, device: str, threads: int) -> None:
+    def __init__(
+        self,
+        *,
+        lake: Lake,
+        run_id: str,
+        pickled_spec: bytes,
+        device: str,
+        threads: int,
+        watch: DeathWatch | None = None,
+    ) -> None:
         """``pickled_spec`` is a ClassifierSpec, pickled because the driver cannot unpickle it without torch."""
-        from laketag.pipeline.stages.class_texts import load_class_texts
-
-        spec: ClassifierSpec = pickle.loads(pickled_spec)
+        self._run_id, self._watch = run_id, watch
+        self._classifier: Classifier | LaketagError
         try:
-            texts = load_class_texts(lake, spec.descriptions.name, spec.descriptions.version)
-            self._classifier: Classifier | LaketagError = spec.load(texts, device=device, threads=threads)
+            with noted(watch.notes) if watch else nullcontext():
+                self._classifier = _load(lake, pickled_spec, device, threads)
         except LaketagError as error:
             self._classifier = error  # raised by the call: Ray keeps only the text of a constructor's error
-        self._run_id = run_id
+        except Exception as error:  # noqa: BLE001  # torch and the packages of models raise any
+            self._classifier = cannot_load(error, device)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Label the rows that have pixels."""
         if isinstance(self._classifier, LaketagError):
             raise self._classifier
+        stage = Stage(
+            "labelled", self._label, self._give_up, partial(self._classifier.label, [CONTROL_RGB_U8], [""])
+        )
+        return pa.concat_tables(work_through(batch, stage, self._watch))
+
+    def _label(self, batch: pa.Table) -> Iterator[pa.Table]:
+        assert not isinstance(self._classifier, LaketagError)
         stamp = {"run_id": self._run_id, "labelled_at": datetime.now(UTC)}
         rows = [row | stamp for row in label_rows(batch, self._classifier)]
         schema = label_arrow_schema().append(batch.schema.field("fetched_bytes"))
-        return pa.Table.from_pylist(rows, schema)
+        yield pa.Table.from_pylist(rows, schema)
+
+    def _give_up(self, batch: pa.Table, failure: ImageFailure) -> pa.Table:
+        return pa.concat_tables(self._label(with_failure(batch, failure)))
+
+
+def _load(lake: Lake, pickled_spec: bytes, device: str, threads: int) -> "Classifier":
+    from laketag.pipeline.stages.class_texts import load_class_texts
+
+    spec: ClassifierSpec = pickle.loads(pickled_spec)
+    texts = load_class_texts(lake, spec.descriptions.name, spec.descriptions.version)
+    return spec.load(texts, device=device, threads=threads)
 
 
 def label_rows(batch: pa.Table, classifier: "Classifier") -> list[dict[str, Any]]:
-    """The batch without its pixels; a row without a failure also has the columns that describe its label."""
+    """The batch without its pixels; a row without a failure also has the columns that describe its label.
+
+    An image whose score is not a finite number fails as ``not_finite``.
+    """
     rows: list[dict[str, Any]] = batch.drop_columns(["rgb_u8"]).to_pylist()
     decoded = [number for number, row in enumerate(rows) if row["failure"] is None]
     if decoded:
         images = [_rgb_u8(batch, number) for number in decoded]
         labels = classifier.label(images, [rows[number]["image_id"] for number in decoded])
         for number, label in zip(decoded, labels, strict=True):
-            rows[number] |= _label_columns(label, rows[number])
+            if label.is_finite:
+                rows[number] |= _label_columns(label, rows[number])
+            else:
+                detail = "the model's result is not a finite number, but NaN or infinite"
+                rows[number] |= {"failure": "not_finite", "failure_detail": detail}
     return rows
 
 

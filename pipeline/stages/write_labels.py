@@ -15,12 +15,15 @@ def write_labels(
 ) -> pa.Table:
     """The rows are staged, failures with what they depended on (laketag.pipeline.images.failure_dependencies).
 
+    Rows that were given up as ``poison`` are only counted: the driver stages them, if the image kills once more alone.
     The receipt has one row for images in a row with the same outcome: how many, bytes read, retries of the fetch, and the
     first one's URI and why it failed.
     """
     depended_on = pl.col("failure").replace_strict(failure_dependencies(fetch, decode), default=None)
     rows = pl.DataFrame(batch).with_columns(failure_depended_on=depended_on)
-    write_part(lake, run_id, rows.drop("fetched_bytes"))
+    staged = rows.filter(pl.col("failure").ne_missing("poison")).drop("fetched_bytes")
+    if staged.height:
+        write_part(lake, run_id, staged)
     outcome = pl.col("failure").fill_null(LABELLED)
     receipt = rows.group_by(outcome.rle_id().alias("number"), maintain_order=True).agg(
         outcome=outcome.first(),

@@ -19,6 +19,7 @@ from laketag.pipeline.classifier.class_texts import ClassTexts
 from laketag.pipeline.cluster.execution import open_blocks
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.resources import CPU_BATCH, decide_resources
+from laketag.pipeline.cluster.work_notes import WorkNotes
 from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.describe_classes import describe_classes
 from laketag.pipeline.flows.index_images import IndexRequest, index_images
@@ -33,6 +34,7 @@ from laketag.pipeline.lake.staging import Run, scan_plan
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
 from laketag.pipeline.stages.class_texts import load_class_texts
+from laketag.pipeline.stages.death_watch import DeathWatch
 from laketag.pipeline.stages.decode_images import decode_images
 from laketag.pipeline.stages.description_files import DescriptionFile
 from laketag.pipeline.stages.fetch_images import fetch_images
@@ -102,7 +104,8 @@ def measure_flow(labelling: Labelling) -> float:
     with ray_runtime() as runtime:
         resources = decide_resources(runtime, labelling.settings.run, pending.height)
         began, done, first = 0.0, 0, 0
-        with open_blocks(label_chain(labelling, pending, resources)) as blocks:
+        watch = DeathWatch(WorkNotes(labelling.run.run_id), deaths=1)
+        with open_blocks(label_chain(labelling, pending, resources, watch)) as blocks:
             for receipt in (row for block in blocks for row in block.to_pylist()):
                 if not began:
                     began, first = time.perf_counter(), receipt["images"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.images.decoding import encode, pixels
+from tests.images.decoding import encode, failure, pixels
 
 
 def greys(data: bytes) -> np.ndarray:
@@ -103,3 +103,10 @@ def test_16_bits_are_scaled_to_8() -> None:
 )
 def test_floats_are_scaled_as_documented(values: np.ndarray, expected: list[int]) -> None:
     assert pixels(encode(Image.fromarray(values.astype(np.float32)), "TIFF"))[0, :, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("side_px", [3, 1500])
+def test_a_picture_without_a_finite_pixel_is_not_finite(value: float, side_px: int) -> None:
+    """Large ones are looked at band by band."""
+    assert failure(encode(np.full((side_px, side_px), value, np.float32), "TIFF")) == "not_finite"

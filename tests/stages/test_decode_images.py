@@ -1,5 +1,9 @@
 """The stage keeps every row and its order, passes failures on, and replaces bytes by pixels and their sizes."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -63,3 +67,11 @@ def test_pixels_lie_row_by_row_with_the_sizes_that_the_columns_say() -> None:
     assert np.frombuffer(small["rgb_u8"], np.uint8).reshape(48, 64, 3).tolist() == gradient().tolist()
     assert (large["bounded_width_px"], large["bounded_height_px"], large["height_px"]) == (150, 100, 200)
     assert large["rgb_u8"] == pixels(LARGE, BOUNDS).tobytes()
+
+
+def test_a_block_of_large_images_is_in_memory_in_parts(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.stages.block_peak", str(tmp_path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    grown_bytes, decoded = map(int, done.stdout.split())
+    assert decoded == 16
+    assert grown_bytes < 700_000_000  # their bytes alone are 960 MB

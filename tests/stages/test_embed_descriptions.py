@@ -5,8 +5,10 @@ import pickle
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 from laketag.pipeline.config import BackboneSettings, StorageSettings
+from laketag.pipeline.errors import ModelError
 from laketag.pipeline.models.backbone_spec import BackboneSpec
 from laketag.pipeline.stages.embed_descriptions import EmbedDescriptions
 from tests.models.tiny import CONTEXT, save_local_dir
@@ -53,3 +55,23 @@ def test_a_batch_with_nothing_to_embed_has_the_same_columns(spec, embedded):
         pa.table({"text": [""], "drop_reason": ["empty"]})
     )
     assert nothing.schema == embedded.schema
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_text_whose_embedding_is_not_finite_is_refused(spec, value):
+    actor = EmbedDescriptions(pickle.dumps(spec), device="cpu")
+    clip = actor._backbone._clip
+    clip.transformer.register_forward_hook(lambda _layer, _inputs, out: torch.full_like(out, value))
+    with pytest.raises(ModelError, match=r"the embedding of 'a photo of a cat\.' is not finite"):
+        actor(pa.table({"text": TEXTS, "drop_reason": REASONS}))
+
+
+class Unloadable:
+    def load(self, device: str) -> None:
+        raise ImportError(f"no kernels for {device}")
+
+
+def test_any_error_of_loading_is_raised_by_the_call_as_one_sentence():
+    actor = EmbedDescriptions(pickle.dumps(Unloadable()), device="cuda")
+    with pytest.raises(ModelError, match=r"cannot load its models \(ImportError: no kernels for cuda\)"):
+        actor(pa.table({"text": TEXTS, "drop_reason": REASONS}))

@@ -1,7 +1,9 @@
 """One row out for each image in, with what the classifier said of the pixels that it was given."""
 
 import io
+import math
 import pickle
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,13 +12,14 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+import torch
 from PIL import Image
 
 from laketag.pipeline.classifier.class_texts import ClassTexts
 from laketag.pipeline.classifier.methods import ImageLabel
 from laketag.pipeline.config import DecodeSettings, StorageSettings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
-from laketag.pipeline.errors import StorageError
+from laketag.pipeline.errors import ModelError, StorageError
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.stages.decode_images import decode_images
 from laketag.pipeline.stages.label_images import LabelImages, label_rows
@@ -90,6 +93,25 @@ def test_the_evidence_is_in_pixels_of_the_whole_image() -> None:
     ]  # from 1.07, 43.9: outward to whole pixels
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("field", ["score", "margin", "probability"])
+def test_a_result_that_is_not_finite_is_a_failure_of_its_image_alone(field: str, value: float) -> None:
+    class Overflowing(RedOrBlue):
+        def label(self, images: Sequence[np.ndarray], image_ids: Sequence[str]) -> list[ImageLabel]:
+            labels = super().label(images, image_ids)
+            change = {"tags": (("red", value),)} if field == "probability" else {field: value}
+            return [replace(label, **change) if i == 1 else label for i, label in enumerate(labels)]
+
+    batch = decoded(("a", "red"), ("b", "red"), ("c", "blue"), ("d", "blue"))
+    rows = label_rows(batch, Overflowing())  # type: ignore[arg-type]  # no torch
+    assert [(row.get("label"), row["failure"]) for row in rows] == [
+        ("red", None),
+        (None, "not_finite"),
+        ("blue", None),
+        ("blue", None),
+    ]
+
+
 def test_a_batch_without_sound_images_is_not_given_to_the_classifier() -> None:
     (row,) = label_rows(decoded(("a", None)), None)  # type: ignore[arg-type]  # it would fail
     assert row["failure"] == "timeout"
@@ -130,4 +152,42 @@ def test_what_cannot_be_loaded_is_raised_by_the_call(tmp_path: Path) -> None:
     missing = pickle.dumps(Spec(replace(write_pets(lake, "a" * 16), version="none")))
     actor = LabelImages(lake=lake, run_id=RUN.run_id, pickled_spec=missing, device="cpu", threads=1)
     with pytest.raises(StorageError, match="does not exist"):
+        actor(decoded(("a", "red")))
+
+
+@dataclass(frozen=True)
+class Unloadable:
+    """A ClassifierSpec whose models do not load."""
+
+    descriptions: EmbeddedSet
+    error: Exception
+
+    def load(self, _texts: ClassTexts, **_where: object) -> RedOrBlue:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ImportError("No module named 'timm'"), "ImportError: No module named 'timm'"),
+        (torch.OutOfMemoryError("CUDA out of memory."), "cuda has memory left"),
+    ],
+)
+def test_any_error_of_loading_is_one_sentence_with_the_node(
+    tmp_path: Path, error: Exception, said: str
+) -> None:
+    lake = open_lake(str(tmp_path), StorageSettings())
+    spec = pickle.dumps(Unloadable(write_pets(lake, "a" * 16), error))
+    actor = LabelImages(lake=lake, run_id=RUN.run_id, pickled_spec=spec, device="cuda", threads=1)
+    with pytest.raises(ModelError, match=platform.node()) as raised:
+        actor(decoded(("a", "red")))
+    assert said in str(raised.value)
+
+
+def test_what_cannot_be_unpickled_is_raised_by_the_call_too(tmp_path: Path) -> None:
+    """As on a node that lacks a package, or has another version of it."""
+    lake = open_lake(str(tmp_path), StorageSettings())
+    spec = b"cno_such_package\nSpec\n."
+    actor = LabelImages(lake=lake, run_id=RUN.run_id, pickled_spec=spec, device="cpu", threads=1)
+    with pytest.raises(ModelError, match="no_such_package"):
         actor(decoded(("a", "red")))

@@ -46,6 +46,16 @@ def test_rows_are_staged_and_the_receipt_counts_neighbours_of_one_outcome(lake) 
     assert scan_parts(lake, "r").sort("image_id").collect()["image_id"].to_list() == ["a", "b", "c"]
 
 
+def test_poison_is_counted_and_not_staged(lake) -> None:
+    """The driver stages it, after another trial."""
+    rows = batch(label_row("a"), label_row("b", failure="poison"))
+    receipt = pl.DataFrame(write(rows, lake)).sort("outcome")
+    assert receipt.rows() == [("labelled", 1, 10, 0), ("poison", 1, 10, 0)]
+    assert scan_parts(lake, "r").collect()["image_id"].to_list() == ["a"]
+    write(rows.slice(1), lake)
+    assert len(list_parts(lake, "r")) == 1
+
+
 def test_a_row_that_breaks_the_contract_is_not_staged(lake) -> None:
     neither = label_row("a") | {"label": None}
     with pytest.raises(ValidationError, match="labelled_or_failed"):

@@ -1,0 +1,68 @@
+"""Notes of what is being worked on, in Ray's control store (GCS), where they outlive the process that dies of the work."""
+
+from dataclasses import dataclass
+from typing import Any
+
+NAMESPACE = b"laketag"
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Work that processes have begun and not ended: because they died of it, or because they were ended meanwhile."""
+
+    times: int
+    stage: str
+    worker_id: str
+    """Ray's id of the last of these processes."""
+
+
+@dataclass(frozen=True)
+class WorkNotes:
+    """The notes of one run. Each is one small write, about a millisecond."""
+
+    run_id: str
+
+    def begin(self, work: str, stage: str) -> None:
+        """A note says that this process works on it."""
+        import ray
+
+        worker_id = ray.get_runtime_context().get_worker_id()
+        times = self.count(work) + 1
+        _kv()._internal_kv_put(self._key(work), f"{times} {stage} {worker_id}", namespace=NAMESPACE)
+
+    def end(self, work: str) -> None:
+        """The work is done, and its note is gone."""
+        _kv()._internal_kv_del(self._key(work), namespace=NAMESPACE)
+
+    def count(self, work: str) -> int:
+        """How often it was begun and not ended."""
+        begun = self.read(work)
+        return begun.times if begun else 0
+
+    def read(self, work: str) -> Begun | None:
+        """Who has begun it and not ended; None if nobody has."""
+        note: bytes | None = _kv()._internal_kv_get(self._key(work), namespace=NAMESPACE)
+        if note is None:
+            return None
+        times, stage, worker_id = note.decode().split(" ")
+        return Begun(int(times), stage, worker_id)
+
+    def list_begun(self, prefix: str) -> list[str]:
+        """What begins with this and was begun and not ended, without the prefix."""
+        start = self._key(prefix)
+        keys: list[bytes] = _kv()._internal_kv_list(start, namespace=NAMESPACE)
+        return sorted(key[len(start) :].decode() for key in keys)
+
+    def clear(self) -> None:
+        """No note of the run is left."""
+        _kv()._internal_kv_del(self._key(""), del_by_prefix=True, namespace=NAMESPACE)
+
+    def _key(self, work: str) -> bytes:
+        return f"{self.run_id}/{work}".encode()
+
+
+def _kv() -> Any:
+    """Ray's own store of keys; ray.util has no public way to it."""
+    from ray.experimental import internal_kv
+
+    return internal_kv
