@@ -50,7 +50,7 @@ def test_poison_is_counted_and_not_staged(lake) -> None:
     """The driver stages it, after another trial."""
     rows = batch(label_row("a"), label_row("b", failure="poison"))
     receipt = pl.DataFrame(write(rows, lake)).sort("outcome")
-    assert receipt.rows() == [("labelled", 1, 10, 0), ("poison", 1, 10, 0)]
+    assert receipt.select("outcome", "images").rows() == [("labelled", 1), ("poison", 1)]
     assert scan_parts(lake, "r").collect()["image_id"].to_list() == ["a"]
     write(rows.slice(1), lake)
     assert len(list_parts(lake, "r")) == 1

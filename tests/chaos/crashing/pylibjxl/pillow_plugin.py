@@ -9,8 +9,6 @@ from PIL import Image
 
 def JxlImageFile(file: BinaryIO) -> Image.Image:  # noqa: N802  # the real one is a class
     fault = file.read()[2:].decode()
-    if fault == "exit":
-        os._exit(1)
     if fault == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
     if fault == "memory":
