@@ -19,7 +19,7 @@ from laketag.pipeline.lake.image_files import NAMES, ImageFile, image_files, sta
 from laketag.pipeline.lake.label_files import LabelFile, file_columns, files_of, write_label_file
 from laketag.pipeline.lake.lease import Lease
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.run_folds import rewrite_runs
+from laketag.pipeline.lake.run_folds import named_files, rewrite_runs
 from laketag.pipeline.lake.runs import read_run_table
 from laketag.pipeline.lake.snapshots import FORGOTTEN_ROWS
 from laketag.pipeline.lake.staging import PAUSED, read_frozen, scan_plan
@@ -103,7 +103,8 @@ class Sweep:
 
     def _clear_labels(self) -> None:
         table = read_run_table(self.lake)
-        named = set(table.rows["files"].explode().drop_nulls())
+        named = named_files(table.rows)
+        gone_files: list[str] = []
         successors: dict[str, LabelFile | None] = {}
         lost: dict[str, Counter[str]] = defaultdict(Counter)  # of each run, by outcome
         for file in image_files(self.lake, "labels"):
@@ -111,19 +112,18 @@ class Sweep:
                 kept, gone = split
                 self.removed["labels"] += gone.height
                 path = file.url.removeprefix(f"{self.lake.root}/")
-                if path not in named:  # a publication or another rewriting that was killed left it
-                    remove_file(file.url, self.lake.storage)
-                    continue
-                successors[path] = self._write_successor(path, kept, gone.height)
-                for run_id, failure in gone.select("run_id", "failure").iter_rows():
-                    lost[run_id][failure or LABELLED] += 1
-        if successors:
+                gone_files.append(path)
+                if path in named:  # others were replaced, or left by a publication that was killed
+                    successors[path] = self._write_successor(path, kept, gone.height)
+                    for run_id, failure in gone.select("run_id", "failure").iter_rows():
+                        lost[run_id][failure or LABELLED] += 1
+        if successors or table.replaced.keys() & set(gone_files):
             rows = [
                 _without(row, successors, lost[row["run_id"]]) for row in table.rows.iter_rows(named=True)
             ]
             self.lease.check()
-            rewrite_runs(self.lake, table, pl.DataFrame(rows, schema=table.rows.schema))
-        for path in successors:
+            rewrite_runs(self.lake, table, pl.DataFrame(rows, schema=table.rows.schema), gone_files)
+        for path in gone_files:
             remove_file(f"{self.lake.root}/{path}", self.lake.storage)
 
     def _write_successor(self, path: str, kept: pl.DataFrame, lost: int) -> LabelFile | None:
@@ -138,6 +138,8 @@ def _without(
     run: dict[str, Any], successors: Mapping[str, LabelFile | None], lost: Counter[str]
 ) -> dict[str, Any]:
     """The row of a run (schemas.Runs) after it has lost these outcomes, with the successors of its files."""
+    if not (lost or successors.keys() & run["files"]):
+        return run
     kept = [found for file in files_of(run) if (found := successors.get(file.path, file)) is not None]
     failures = {entry["reason"]: entry["images"] - lost[entry["reason"]] for entry in run["failures"]}
     return {

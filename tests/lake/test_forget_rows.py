@@ -3,17 +3,21 @@
 import hashlib
 import itertools
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.flows.forget_images import ForgetRequest, forget_images
+from laketag.pipeline.lake.compaction import compact
 from laketag.pipeline.lake.label_files import files_of
+from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.ledger import balance
 from laketag.pipeline.lake.paths import Lake, open_lake
-from laketag.pipeline.lake.runs import label_files, read_runs, scan_labels
+from laketag.pipeline.lake.runs import label_files, read_run_table, read_runs, scan_labels
 from laketag.pipeline.lake.snapshots import count_forgotten, find_snapshot, scan_snapshot, write_snapshot
 from laketag.pipeline.lake.staging import find_unfinished, list_parts, run_suffix, scan_plan, write_part
 from laketag.pipeline.store.files import remove_file
@@ -26,6 +30,10 @@ from tests.lake.run_rows import RUN, freeze_run, write_run
 
 UNFINISHED = "20260109T000000.000000Z" + run_suffix(RUN.collection, RUN.classifier)
 FORGET = ForgetRequest(names={f"/images/{image_id}.png": image_id for image_id in "bdf"})
+
+
+AFTER_STAGING_AND_INDEX = 18
+"""Changes of files before the label files are touched."""
 
 
 def fill(lake: Lake) -> None:
@@ -46,10 +54,20 @@ def fill(lake: Lake) -> None:
     remove_file(f"{lake.staging(never_frozen.run_id)}/run.json", lake.storage)
 
 
+def fill_with_merged_files(lake: Lake) -> None:
+    """The same, after compaction: runs share a file, and those that it replaced are still there."""
+    fill(lake)
+    with hold_lease(lake, "upkeep") as lease:
+        assert compact(lake, read_run_table(lake), lease) > 0
+
+
 def check_readable(lake: Lake) -> None:
     """Every run names files that are there, with the rows and the content that it states."""
     runs = read_runs(lake)
     assert set(label_files(lake, runs)) <= set(list_files(lake.path("labels"), lake.storage))
+    assert not set(label_files(lake, runs)) & {
+        f"{lake.root}/{file}" for file in read_run_table(lake).replaced
+    }
     counted = (
         scan_labels(lake, runs)
         .group_by("run_id")
@@ -69,7 +87,10 @@ def check_forgotten(lake: Lake) -> None:
     """Nothing names the images any more, everything else is there, and what is counted balances."""
     check_readable(lake)
     assert named_images(lake) == {"index": set("aceg"), "labels": set("ace"), "staging": set("eg")}
-    runs = read_runs(lake)
+    table = read_run_table(lake)
+    there = list_files(lake.path("labels"), lake.storage)
+    assert table.replaced.keys() <= {url.removeprefix(f"{lake.root}/") for url in there}
+    runs = table.rows
     assert runs.select("planned", "labelled", "forgotten").rows() == [(3, 1, 1), (4, 2, 2)]
     assert runs["failures"].to_list() == [[{"reason": "empty", "images": 1}], []]
     snapshot = find_snapshot(lake, "photos")
@@ -84,11 +105,12 @@ def check_forgotten(lake: Lake) -> None:
     ]
 
 
+@pytest.mark.parametrize("filled", [fill, fill_with_merged_files])
 def test_a_forget_that_is_killed_anywhere_leaves_readable_tables_and_is_completed_by_the_next(
-    tmp_path,
+    tmp_path, filled: Callable[[Lake], None]
 ) -> None:
-    fill(open_lake(str(tmp_path / "filled"), StorageSettings()))
-    for change in itertools.count():
+    filled(open_lake(str(tmp_path / "filled"), StorageSettings()))
+    for change in itertools.count(0 if filled is fill else AFTER_STAGING_AND_INDEX):
         shutil.copytree(tmp_path / "filled", tmp_path / str(change))
         lake = open_lake(str(tmp_path / str(change)), StorageSettings())
         with suppress(Killed), before_each_change(kill_at(change)):
