@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import dataframely as dy
 import numpy as np
 import polars as pl
 from rich.console import Console
@@ -65,7 +66,7 @@ def index_blocks() -> Iterator[pl.DataFrame]:
     for start in range(0, ROWS, BLOCK):
         rows = min(BLOCK, ROWS - start)
         digits = rng.bytes(16 * rows).hex()
-        yield pl.DataFrame(
+        frame = pl.DataFrame(
             {
                 "image_id": [digits[at : at + 32] for at in range(0, 32 * rows, 32)],
                 "uri": [
@@ -74,9 +75,18 @@ def index_blocks() -> Iterator[pl.DataFrame]:
                 "etag": [digits[at : at + 32] for at in range(0, 32 * rows, 32)][::-1],
                 "size_bytes": rng.integers(10_000, 1_000_000, rows),
                 "true_class": ["cat"] * rows,
-            },
-            schema=ImageIndex.create_empty().schema,
+            }
         )
+        yield completed(frame, ImageIndex)
+
+
+def completed(frame: pl.DataFrame, schema: type[dy.Schema]) -> pl.DataFrame:
+    """The frame with all columns of the schema; those that it lacks are null."""
+    dtypes = schema.create_empty().schema
+    return frame.select(
+        pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype).alias(name)
+        for name, dtype in dtypes.items()
+    )
 
 
 def plan_all(folder: Path) -> None:
@@ -103,9 +113,7 @@ def make_parts(folder: Path) -> None:
 def label_some(plan: pl.DataFrame) -> pl.DataFrame:
     """Label rows with the texts and numbers of real ones, the same for each part."""
     made = made_labels(plan.height)
-    return pl.concat([plan.select("image_id", "uri", "etag"), made], how="horizontal").select(
-        Labels.column_names()
-    )
+    return completed(pl.concat([plan.select("image_id", "uri", "etag"), made], how="horizontal"), Labels)
 
 
 @cache
@@ -142,8 +150,6 @@ def made_labels(rows: int) -> pl.DataFrame:
         failure=pl.when(fails).then(pl.lit("truncated")).cast(schema["failure"]),
         failure_detail=pl.when(fails).then(pl.lit("OSError: image file is truncated")),
         attempts=pl.lit(1, pl.Int32),
-        earlier_attempts=pl.lit(None, pl.Int32),
-        failure_depended_on=pl.lit(None, pl.String),
         run_id=pl.lit(RUN.run_id),
         labelled_at=pl.lit(datetime.now(UTC)),
     )
