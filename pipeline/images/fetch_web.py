@@ -1,8 +1,12 @@
 """Reading one image from a web server, below the allowed roots only, wherever it redirects to."""
 
+import socket
+from ipaddress import ip_address
 from urllib.parse import quote, urljoin
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from laketag.pipeline.config import FetchSettings
@@ -28,8 +32,39 @@ def open_session(settings: FetchSettings) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=HEADERS,
         timeout=aiohttp.ClientTimeout(total=settings.deadline_s),
-        connector=aiohttp.TCPConnector(limit=settings.concurrency),
+        connector=aiohttp.TCPConnector(
+            limit=settings.concurrency, resolver=PublicResolver(ThreadedResolver())
+        ),
     )
+
+
+class PublicResolver(AbstractResolver):
+    """Resolves the names of hosts, except to link-local addresses, at which clouds give credentials to their machines.
+
+    The connection goes to the addresses that were checked, whatever the name means a moment later.
+    """
+
+    def __init__(self, inner: AbstractResolver) -> None:
+        self._inner = inner
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The host's addresses; an ImageFailure if one of them is link-local."""
+        found = await self._inner.resolve(host, port, family)
+        for result in found:
+            address = ip_address(result["host"].partition("%")[0])
+            address = getattr(address, "ipv4_mapped", None) or address
+            if address.is_link_local or address.is_unspecified:
+                raise ImageFailure(
+                    "outside_policy",
+                    f"{host} means the link-local address {address}; give its own URL if it is meant",
+                )
+        return found
+
+    async def close(self) -> None:
+        """The inner resolver is closed."""
+        await self._inner.close()
 
 
 async def read_page(

@@ -41,6 +41,10 @@ class ParquetTable:
         yield from _checked(self._url, self.file.iter_batches(BATCH_ROWS, columns=list(columns)))
 
 
+MOST_HEADER_BYTES = 2**20
+"""Read at once of the first line: gzip can pack a line of any length into a small file."""
+
+
 class CsvTable:
     """A CSV or TSV file, also packed with gzip, whose values all count as text."""
 
@@ -71,7 +75,7 @@ class CsvTable:
 
     def _read_names(self) -> list[str]:
         try:
-            lines = codecs.iterdecode(iter(self._lines.readline, b""), "utf-8-sig")
+            lines = codecs.iterdecode(iter(lambda: self._lines.readline(MOST_HEADER_BYTES), b""), "utf-8-sig")
             names = next(csv.reader(lines, delimiter=self._delimiter), [])
         except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error, csv.Error) as error:
             raise InputError(f"{self._url} is no CSV file in UTF-8 ({error}); name a table") from None

@@ -161,6 +161,11 @@ def test_too_many_pixels_are_refused_by_the_header() -> None:
     assert (within[0] == within[1]).all(), "so the limit is no part of the fingerprint"
 
 
+@pytest.mark.parametrize("name", ["JPEG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "AVIF", "PNG"])
+def test_in_every_format_the_header_is_enough_to_refuse_too_many_pixels(name: str) -> None:
+    assert failure(encode(gradient(64, 48), name), DecodeSettings(max_pixels=3071)) == "too_many_pixels"
+
+
 def test_the_limit_of_pixels_is_ours_not_pillows() -> None:
     """Pillow warns from 89 million pixels on and refuses twice that."""
     data = encode(Image.new("1", (20_000, 9_000)), "PNG")

@@ -1,12 +1,16 @@
 """Images on web servers are read below the allowed roots, and nowhere else, wherever a server redirects to."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from laketag.pipeline.config import FetchSettings, StorageSettings
+from laketag.pipeline.images.fetch_web import PublicResolver
+from laketag.pipeline.images.image_failure import ImageFailure
 from tests.images.reading import Read, read, with_settings
 from tests.stores.store import Store
 
@@ -155,3 +159,36 @@ def test_a_server_that_is_gone_fails_for_a_while_if_others_answer(server: str) -
         NOWHERE, (f"{server}/in/x.jpg", "unknown"), ("http://127.0.0.1:9/x.jpg", "unknown"), settings=settings
     )
     assert (image.reason, image.attempts) == ("store_error", 2)
+
+
+class Names(AbstractResolver):
+    """Every name has this address."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
+        return [ResolveResult(hostname=host, host=self.address, port=port, family=family, proto=0, flags=0)]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize(
+    ("address", "is_read"),
+    [
+        ("169.254.169.254", False),
+        ("::ffff:169.254.169.254", False),
+        ("fe80::1%eth0", False),
+        ("0.0.0.0", False),
+        ("10.0.0.1", True),
+        ("93.184.215.14", True),
+    ],
+)
+def test_a_name_that_means_a_link_local_address_is_not_requested(address: str, is_read: bool) -> None:
+    resolver = PublicResolver(Names(address))
+    if is_read:
+        assert asyncio.run(resolver.resolve("images.example", 443))[0]["host"] == address
+    else:
+        with pytest.raises(ImageFailure, match=r"outside_policy.*link-local"):
+            asyncio.run(resolver.resolve("images.example", 443))

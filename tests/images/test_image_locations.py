@@ -69,3 +69,34 @@ def test_a_link_to_an_allowed_root_is_an_allowed_root(tmp_path: Path) -> None:
     uri, etag = put(disk, "real/x.jpg")
     settings = with_settings(allowed_roots=(str(tmp_path / "link"),))
     assert read_one(disk, uri, etag, settings).reason is None
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "file:///etc/passwd",
+        "/etc/passwd",
+        "/images/../etc/passwd",
+        "file:///images/%2e%2e/etc/passwd",
+        "s3://another/in/x.jpg",
+        "s3://b/inside/x.jpg",
+        "S3://b/../another/x.jpg",
+        "http://169.254.169.254/latest/meta-data",
+        "http://2852039166/in/x.jpg",
+        "http://0xa9fea9fe/in/x.jpg",
+        "http://0251.0376.0251.0376/in/x.jpg",
+        "http://[::ffff:169.254.169.254]/in/x.jpg",
+        "http://[fe80::1]/in/x.jpg",
+        "http://localhost/in/x.jpg",
+        "http://images.example/in/x.jpg",  # the root is https
+        "https://images.example@169.254.169.254/in/x.jpg",
+        "https://images.example:443@169.254.169.254/in/x.jpg",
+        "https://images.example\\@169.254.169.254/in/x.jpg",
+        "https://images.example#@169.254.169.254/in/x.jpg",
+        "https://images.example.attacker.example/in/x.jpg",
+        "https://images.example/in/../out.jpg",
+    ],
+)
+def test_nothing_beside_the_allowed_roots_is_named(uri: str) -> None:
+    with pytest.raises(ImageFailure, match="outside_policy"):
+        locate(uri, ("/images", "s3://b/in", "https://images.example/in"))

@@ -44,6 +44,11 @@ def test_quoted_values_of_csv_files_have_line_breaks_in_files_of_any_size(tmp_pa
         ("t.csv.gz", b"no gzip", "is no CSV file in UTF-8"),
         ("t.csv.gz", gzip.compress(b"url\n" + os.urandom(9000).hex().encode())[:5000], "cannot be read"),
         ("t.csv.gz", gzip.compress(b"url\n/a.jpg\n")[:-8] + b"\0" * 8, "cannot be read .*CRC"),
+        (
+            "t.csv.gz",
+            gzip.compress(b"x" * 2**25),
+            "field larger than",
+        ),  # 32 MiB in one line, of which 1 is unpacked
         ("t.csv", b"", "is empty"),
         ("t.parquet", b"no table", "is no Parquet file"),
     ],
