@@ -26,6 +26,8 @@ from tests.stores.store import OWNER, STRANGER, Store, credentials_env, new_buck
 PICTURES = 200
 NODES = 2
 ROWS_PER_BLOCK = 8
+OF_NODES = {"PYTHONPATH": str(PROJECT), "RAY_worker_niceness": "0"}
+"""Workers import this checkout, and are as important as other processes of the machine: Ray's default starves them."""
 TEXTS = {
     "cat": ["A cat has whiskers and a long tail.", "A cat sleeps on a warm red sofa."],
     "dog": ["A dog has floppy ears.", "A dog runs after a yellow ball in the park."],
@@ -175,9 +177,7 @@ def make_bed(stores: tuple[str, ...]) -> Iterator[Bed]:
             made[name] = new_bucket(name, running.enter_context(serving))
             proxies[name] = running.enter_context(serve_faults(made[name].env["AWS_ENDPOINT_URL"]))
         cache = {"LAKETAG_CACHE": str(folder / "cache")}
-        cluster = running.enter_context(
-            serve_ray(credentials_env() | cache | {"PYTHONPATH": str(PROJECT)}, workers=NODES)
-        )
+        cluster = running.enter_context(serve_ray(credentials_env() | cache | OF_NODES, workers=NODES))
         ray = {"RAY_ADDRESS": f"127.0.0.1:{cluster.gcs_port}", **cluster.submitter_env}
         drivers = running.enter_context(Drivers(folder, credentials_env() | cache | ray))
         yield Bed(folder, made, proxies, cluster, drivers)
