@@ -77,6 +77,12 @@ class Bed:
         settings = overrides(f"storage.endpoint_url={endpoint}", f"run.actors={actors}")
         return self.drivers.start(*label(root), "--settings", str(self.settings), *settings)
 
+    def verify(self, store: str, lake: str) -> Driver:
+        """A driver verifies that lake of the store."""
+        chosen = self.stores[store]
+        endpoint = overrides(f"storage.endpoint_url={chosen.env['AWS_ENDPOINT_URL']}")
+        return self.drivers.start("verify", "--root", chosen.url(f"lakes/{lake}"), *endpoint)
+
     def must_run(self, *arguments: str) -> None:
         """The command has ended with 0."""
         driver = self.drivers.start(*arguments)

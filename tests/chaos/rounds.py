@@ -12,6 +12,7 @@ from tests.chaos.bed import Bed
 from tests.chaos.comparison import Comparison, compare, current_rows, transient_rows
 from tests.chaos.disturbances import Disturbance, Moment, Round
 from tests.chaos.drivers import Driver
+from tests.end_to_end.command_line import wait_until
 from tests.label_actors import LABEL_ACTOR
 from tests.process_tree import Started, below
 from tests.stores.fault_proxy import Fault, FaultProxy
@@ -41,6 +42,7 @@ class Record:
     kills: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     never_due: list[str] = field(default_factory=list)
+    verify: str = "not reached"
     wrong: list[str] = field(default_factory=list)
     """Promises that were broken, beside those of the table."""
     signal_s: list[float] = field(default_factory=list)
@@ -162,6 +164,7 @@ def carry_out(bed: Bed, plan: Round) -> dict[str, Any]:
         if _label(running):
             rows, runs = (bed.read(plan.store, running.lake, table) for table in ("labels", "runs"))
             comparison = compare(rows, runs, undisturbed)
+            _verify(running)
     finally:
         running.end_faults()
         for thread in running.threads:
@@ -198,6 +201,15 @@ def _label(running: Running) -> bool:
                 return True
     running.record.wrong.append(f"not done after {MOST_STARTS} calls")
     return False
+
+
+def _verify(running: Running) -> None:
+    """``laketag verify`` finds that everything adds up."""
+    driver = running.bed.verify(running.plan.store, running.lake)
+    wait_until(lambda: driver.code is not None, "verify ends", output=lambda: driver.text)
+    running.record.verify = "balanced" if driver.code == 0 else "unbalanced"
+    if driver.code:
+        running.record.wrong.append(f"verify ended with {driver.code}: {driver.text[-600:]}")
 
 
 def _check_end(running: Running, driver: Driver) -> None:
@@ -247,11 +259,7 @@ def _result(running: Running, comparison: Comparison | None, seconds: float) -> 
         "rows_lost": len(compared.lost),
         "rows_doubled": len(compared.doubled),
         "rows_different": len(compared.different),
-        "verify": "not compared"
-        if comparison is None
-        else "balanced"
-        if not compared.unbalanced
-        else "unbalanced",
+        "verify": record.verify,
         "examples": [
             *compared.lost[:3],
             *compared.doubled[:3],
