@@ -27,6 +27,7 @@ COMMANDS = {
     "forget": "Remove the rows of named images from all tables, and leave these images out of later indexes.",
     "verify": "Check that the tables of a lake add up; ends with 7 if they do not.",
     "compact": "Merge the small files of many runs, so that queries read fewer.",
+    "clean": "Remove what nobody can need: abandoned runs, old snapshots, label files that were replaced.",
     "demo": "Make a small image lake, label it, and show the result; offline, in about a minute.",
     "submit": "Run a laketag command on a Ray cluster, follow its log and end with its exit code.",
     "jobs": "List, follow and stop the laketag jobs of a cluster.",
@@ -34,7 +35,15 @@ COMMANDS = {
 }
 """The help of each command, in the order in which people need them: listing it imports none of them."""
 
-RELEASE_S = {"label": 8.0, "describe": 8.0, "nightly": 8.0, "demo": 8.0, "forget": 8.0, "compact": 8.0}
+RELEASE_S = {
+    "label": 8.0,
+    "describe": 8.0,
+    "nightly": 8.0,
+    "demo": 8.0,
+    "forget": 8.0,
+    "compact": 8.0,
+    "clean": 8.0,
+}
 """How long a command that holds a lease or runs Ray may take to let go of them after a signal."""
 RELEASE_NOTHING_S = 3.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")

@@ -7,7 +7,8 @@
     laketag.label("lake", "photos", "things")
     laketag.labels("lake", collection="photos").collect()
 
-``index``, ``describe``, ``label``, ``nightly``, ``forget``, ``compact`` and ``verify`` do what the commands of these names
+``index``, ``describe``, ``label``, ``nightly``, ``forget``, ``compact``,
+``clean`` and ``verify`` do what the commands of these names
 do and take their arguments; they return what the commands print. They are quiet unless they get a
 ``rich.console.Console`` as ``console``. ``runs``, ``nights``, ``labels``, ``unsure``, ``tags``, ``failures``, ``summary``
 and ``sql`` return Polars LazyFrames over the finished runs of a lake.
@@ -17,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 __all__ = [
+    "clean",
     "compact",
     "describe",
     "failures",
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from laketag.jobs.clean import clean
     from laketag.jobs.compact import compact
     from laketag.jobs.describe import describe
     from laketag.jobs.forget import forget
@@ -50,7 +53,7 @@ else:
 
     def __getattr__(name: str) -> object:
         """Import a name when it is first used: ``import laketag`` alone loads neither Polars nor Ray nor Torch."""
-        if name in ("index", "describe", "label", "nightly", "forget", "compact", "verify"):
+        if name in ("index", "describe", "label", "nightly", "forget", "compact", "verify", "clean"):
             value = getattr(import_module(f"laketag.jobs.{name}"), name)
         elif name in __all__:
             module = "sql" if name == "sql" else "queries"

@@ -37,7 +37,7 @@ from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Published, publish
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.snapshots import latest_snapshot
-from laketag.pipeline.lake.staging import Run, remove_leftovers, run_suffix
+from laketag.pipeline.lake.staging import Run, find_others, remove_leftovers, run_suffix
 from laketag.pipeline.progress.metrics import RunMetrics
 from laketag.pipeline.progress.progress import Progress
 from laketag.pipeline.screen import Screen
@@ -108,6 +108,11 @@ def label_images(
             lake
         )  # again: another process may have finished runs before this one had the lease
         remove_leftovers(lake, collection, fingerprint, finished["run_id"])
+        if foreign := find_others(lake, collection, fingerprint, finished["run_id"]):
+            screen.say(
+                f"{len(foreign)} unfinished run{'' if len(foreign) == 1 else 's'} of other classifiers, such as {foreign[0]}, "
+                "will not be continued by this command; laketag clean removes those that nobody works on for 30 days"
+            )
         for unfinished, unlabelled in find_resumable(lake, request, fingerprint, finished["run_id"], screen):
             screen.say(f"going on with run {unfinished.run_id}, planned {unfinished.started_at[:19]} UTC")
             published += finish(unfinished, unlabelled)

@@ -19,17 +19,20 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import BusyError, LaketagError
-from laketag.pipeline.lake.paths import Lake, timestamp
+from laketag.pipeline.lake.paths import TIME_FORMAT, Lake, timestamp
 from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
 from laketag.pipeline.store.files import read_json, remove_file
 from laketag.pipeline.store.folders import list_files
 
 POLL_S = 1.0
+SILENT = timedelta(hours=1)
+"""After this time without a heartbeat a holder is dead for laketag clean, also where clocks differ."""
 WHOLE_LAKE = "lake"
 """The name of the lease on the whole lake; those of runs have a hash at their end."""
 
@@ -233,3 +236,14 @@ def _pid_namespace() -> str:
         return boot + str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return ""
+
+
+def find_leases(lake: Lake) -> dict[str, bool]:
+    """The leases of the lake by name, and whether their holder may be alive: it has not ended here, and beat within SILENT."""
+    found = {}
+    for url in list_files(lake.path("staging", "leases"), lake.storage, ".json"):
+        if (holder := read_json(url, lake.storage)) is not None:
+            beat = datetime.strptime(holder["beat"], TIME_FORMAT).replace(tzinfo=UTC)
+            name = url.rpartition("/")[2].removesuffix(".json")
+            found[name] = not _has_ended(holder) and datetime.now(UTC) - beat < SILENT
+    return found

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.paths import TIMESTAMP, Lake
 from laketag.pipeline.lake.tables import scan_table, write_table
 from laketag.pipeline.store.atomic_write import write_bytes
 from laketag.pipeline.store.files import read_json
@@ -79,6 +79,17 @@ def _read_staged(lake: Lake, collection: str, fingerprint: str) -> dict[str, Any
         for run_id in folders
         if run_id.endswith(suffix)
     }
+
+
+def find_others(lake: Lake, collection: str, fingerprint: str, finished: Iterable[str]) -> list[str]:
+    """The ids of unfinished runs of the collection with other classifiers, which no call with this one goes on with."""
+    suffix, done = run_suffix(collection, fingerprint), set(finished)
+    names = list_folders(lake.path("staging"), lake.storage)
+    others = [
+        name for name in names if not name.endswith(suffix) and name not in done and TIMESTAMP.match(name)
+    ]
+    frozen = ((name, read_frozen(lake, name)) for name in others)
+    return [name for name, run in frozen if run is not None and run["collection"] == collection]
 
 
 def read_frozen(lake: Lake, run_id: str, *, is_paused: bool = True) -> dict[str, Any] | None:

@@ -1,0 +1,96 @@
+"""``laketag clean``: remove what nobody can need any more."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.filesize import decimal
+
+from laketag.jobs.console import literal_console, open_console, write_out
+from laketag.jobs.options import SHARED, AsJson
+from laketag.pipeline.errors import SettingsError
+from laketag.pipeline.screen import Screen
+from laketag.pipeline.settings_file import read_settings
+
+if TYPE_CHECKING:
+    from laketag.pipeline.flows.clean_lake import CleanReport
+
+OPTIONS = SHARED | {
+    "keep_days": Annotated[
+        float,
+        typer.Option(
+            "--keep-days",
+            metavar="N",
+            help="Keep what is younger than this many days, although nobody needs it.",
+        ),
+    ],
+    "keep_runs": Annotated[
+        int,
+        typer.Option(
+            "--keep-runs", metavar="N", help="Keep the newest N runs of each collection and set, however old."
+        ),
+    ],
+    "dry_run": Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be removed; remove nothing.")
+    ],
+    "yes": Annotated[bool, typer.Option("--yes", "-y", help="Do not ask on a terminal.")],
+    "as_json": AsJson,
+}
+
+
+def clean(
+    root: str,
+    *,
+    keep_days: float = 30.0,
+    keep_runs: int = 10,
+    dry_run: bool = False,
+    yes: bool = False,
+    as_json: bool = False,
+    settings: Path | str | None = None,
+    override: Sequence[str] = (),
+    console: Console | None = None,
+) -> "CleanReport":
+    """Remove what nobody can need: abandoned runs, old snapshots, and label files that were replaced.
+
+    Runs of earlier classifiers go when they are older than --keep-days and not among the newest --keep-runs; the labels
+    of the current one stay. What a run that is kept names, and what a running process uses, is never removed. On a terminal
+    it shows what it would remove and asks first.
+    """
+    if keep_days < 0 or keep_runs < 0:
+        raise SettingsError(f"--keep-days {keep_days:g} --keep-runs {keep_runs}: give numbers from 0")
+    asks = console is not None and console.is_terminal and sys.stdin.isatty() and not yes
+    if as_json and console is not None:
+        console = open_console(stderr=True)
+    screen = Screen(literal_console(console))
+    chosen = read_settings(settings, override)
+
+    from laketag.pipeline.flows.clean_lake import clean_lake
+    from laketag.pipeline.lake.garbage import Retention
+    from laketag.pipeline.lake.paths import open_lake
+
+    def is_agreed(report: "CleanReport") -> bool:
+        show_garbage(report, screen)
+        return not dry_run and (not asks or typer.confirm("Remove them?"))
+
+    retention = Retention(keep_days, keep_runs)
+    report = clean_lake(open_lake(root, chosen.storage), retention, screen, is_agreed)
+    if report.garbage.is_empty:
+        screen.say("nothing to remove")
+    else:
+        total = f"{sum(report.files.values()):,} files, {decimal(sum(report.size_bytes.values()))}"
+        screen.say(f"removed: {total}" if report.removed else f"nothing was removed; would remove: {total}")
+    if as_json:
+        write_out(json.dumps(report.as_json()) + "\n")
+    return report
+
+
+def show_garbage(report: "CleanReport", screen: Screen) -> None:
+    """What can be removed is printed, a line for each kind."""
+    if report.garbage.run_ids:
+        screen.say(f"{len(report.garbage.run_ids):,} old runs of earlier classifiers")
+    for kind, files in report.files.items():
+        screen.say(f"{kind}: {files:,} files, {decimal(report.size_bytes[kind])}")
