@@ -38,7 +38,8 @@ LAYOUT: dict[Table, str] = {
 }
 """The files of each table that readers scan; in staging anything may be."""
 
-UNREADABLE = -1
+UNREADABLE = range(2**62)
+"""How many images a snapshot may have had that cannot be read."""
 UNREADABLE_ERRORS = (InputError, pl.exceptions.PolarsError, pa.ArrowException, OSError)
 """What a damaged file raises; errors of the store end the command."""
 
@@ -121,7 +122,7 @@ def _check_strangers(files: list[str], staged: set[str], table: RunTable, found:
 
 def _check_snapshots(lake: Lake, files: list[str], runs: pl.DataFrame, found: Verified) -> None:
     """Each complete snapshot is readable; a run names a complete one with the rows that it counted."""
-    counts: dict[tuple[str, str], int | None] = {}
+    counts: dict[tuple[str, str], range | None] = {}
     for file in files:
         if match := re.fullmatch(LAYOUT["index"], file):
             counts[match[1], match[2]] = None
@@ -130,7 +131,8 @@ def _check_snapshots(lake: Lake, files: list[str], runs: pl.DataFrame, found: Ve
         try:
             if snapshot := open_snapshot(lake, collection, name):
                 rows = sum(count_rows(url, lake.storage) for url in snapshot.files)
-                counts[collection, name] = rows + count_forgotten(lake, snapshot)
+                # a run counted them before images were forgotten, or afterwards
+                counts[collection, name] = range(rows, rows + count_forgotten(lake, snapshot) + 1)
                 found.snapshots += 1
             elif (collection, name) not in wanted:
                 found.left_over += 1
@@ -143,10 +145,10 @@ def _check_snapshots(lake: Lake, files: list[str], runs: pl.DataFrame, found: Ve
         known = counts.get((run["collection"], run["snapshot"]))
         if known is None:
             found.blame(f"run {run['run_id']}", f"its snapshot {run['snapshot']} is missing or incomplete")
-        elif known not in (UNREADABLE, run["index_rows"]):
+        elif run["index_rows"] not in known:
             found.blame(
                 f"run {run['run_id']}",
-                f"counts {run['index_rows']:,} images in the index, and its snapshot {run['snapshot']} has {known:,}",
+                f"counts {run['index_rows']:,} images in the index, and its snapshot {run['snapshot']} has {known[-1]:,}",
             )
         if run["left"] is not None and (
             run["index_rows"] != run["already_done"] + run["planned"] + run["left"]

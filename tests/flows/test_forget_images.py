@@ -13,11 +13,15 @@ from laketag.pipeline.images.read_source import Source
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.lease import LeaseTimes, hold_lease
 from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.lake.publish import publish
 from laketag.pipeline.lake.snapshots import find_snapshot, write_snapshot
+from laketag.pipeline.lake.staging import find_unfinished
+from laketag.pipeline.lake.verification import verify
 from tests.flows.indexed import index
+from tests.lake.full_lakes import freeze_night, freeze_rest, label_night, stage_night
 from tests.lake.label_rows import index_rows, label_row
 from tests.lake.named_images import named_images
-from tests.lake.run_rows import write_run
+from tests.lake.run_rows import RUN, write_run
 from tests.stores.store import Store
 
 
@@ -85,6 +89,30 @@ def test_a_lake_that_is_being_labelled_is_not_touched(tmp_path: Path) -> None:
         forget_images(lake, ForgetRequest(prefix="/images/a"), print)
     assert named_images(lake) == {"index": {"a", "b"}}
     assert not (tmp_path / "forgotten").exists()
+
+
+def test_a_lake_adds_up_after_images_were_forgotten_also_in_runs_that_finish_afterwards(
+    tmp_path: Path,
+) -> None:
+    """Of a published run, an unfinished one, and one of another classifier that begins later on the same index."""
+    lake = open_lake(str(tmp_path), StorageSettings())
+    label_night(lake, {"a": "1", "b": "1", "c": "1"}, failed="c")
+    unfinished = freeze_night(lake, {"a": "1", "b": "1", "c": "1", "d": "1", "e": "1"})
+    stage_night(lake, unfinished)
+    forget_images(lake, ForgetRequest(names={f"/images/{name}.png": name for name in "acd"}), print)
+    assert verify(lake).faults == []
+    (resumed,) = find_unfinished(lake, RUN.collection, RUN.classifier, [])[-1:]
+    snapshot = find_snapshot(lake, RUN.collection)
+    assert snapshot is not None
+    later = freeze_rest(lake, snapshot, "beef")
+    stage_night(lake, later)
+    with hold_lease(lake, "x") as lease:
+        publish(lake, resumed, lease, 1.0)
+        publish(lake, later, lease, 1.0)
+    assert named_images(lake) == {"index": {"b", "e"}, "labels": {"b", "e"}}
+    assert verify(lake).faults == []
+    planned = queries.runs(lake.root).select("planned", "labelled", "forgotten").collect().rows()
+    assert planned == [(3, 1, 2), (1, 1, None), (2, 2, None)]
 
 
 def test_images_are_forgotten_in_a_store(moto: Store) -> None:
