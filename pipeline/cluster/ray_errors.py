@@ -28,6 +28,10 @@ def ray_errors(log_file: Path) -> Iterator[None]:
         yield
     except (ray.exceptions.RayError, ExecutionTimeoutError, SystemException, NodesLostError) as error:
         raise translate(error, log_file) from None
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise translate(error, log_file) from None  # Ray wrote a file for this process
 
 
 def translate(error: BaseException, log_file: Path) -> LaketagError:

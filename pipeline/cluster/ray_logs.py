@@ -37,7 +37,8 @@ def ray_logs_in_file() -> Iterator[None]:
     )  # of a later Ray than the one that is required
     loggers = [logging.getLogger(name) for name in LOGGERS]
     before = [(logger.handlers, logger.propagate) for logger in loggers]
-    skipped = stdout_deduplicator.skip_re
+    skipped, prints_own_errors = stdout_deduplicator.skip_re, logging.raiseExceptions
+    logging.raiseExceptions = False  # a handler whose disk is full would print a trace for each message
     # "(raylet) …" is printed by a thread of Ray; raylet.out of Ray's session has it too
     stdout_deduplicator.skip_re = EVERY_LINE
     for logger in loggers:
@@ -47,7 +48,7 @@ def ray_logs_in_file() -> Iterator[None]:
         with _native_stderr_in_file():
             yield
     finally:
-        stdout_deduplicator.skip_re = skipped
+        stdout_deduplicator.skip_re, logging.raiseExceptions = skipped, prints_own_errors
         for logger, (handlers, propagate) in zip(loggers, before, strict=True):
             logger.handlers, logger.propagate = handlers, propagate
 
@@ -80,6 +81,5 @@ def _native_stderr_in_file() -> Iterator[None]:
 @functools.cache
 def _file_handler() -> logging.Handler:
     handler = logging.FileHandler(ray_log_file(), encoding="utf-8", delay=True)
-    handler.handleError = lambda record: None  # type: ignore[method-assign]  # noqa: ARG005  # its disk is full; else it prints a trace
     handler.setFormatter(logging.Formatter(LOG_FORMAT))
     return handler

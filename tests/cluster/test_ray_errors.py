@@ -1,6 +1,7 @@
 """What fails inside Ray comes out as one sentence."""
 
 import errno
+import os
 import pickle
 from pathlib import Path
 
@@ -61,6 +62,12 @@ def test_a_full_disk_is_named_with_what_to_free(tmp_path: Path, error: Exception
     assert isinstance(said, StorageError)
     assert disk in str(said)
     assert "free space there" in str(said)
+
+
+def test_a_file_of_ray_on_a_full_disk_is_a_sentence_and_other_errors_of_files_pass(tmp_path: Path) -> None:
+    for number, raised in ((errno.ENOSPC, StorageError), (errno.EIO, OSError)):
+        with pytest.raises(raised), ray_errors(tmp_path / "ray.log"):
+            raise OSError(number, os.strerror(number))
 
 
 def test_another_error_is_one_sentence_and_its_trace_is_in_the_log(tmp_path: Path) -> None:

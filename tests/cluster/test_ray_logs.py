@@ -15,6 +15,8 @@ with ray_logs_in_file():
 
     logging.getLogger("ray._private.services").warning("The object store is using /tmp/ray instead of /dev/shm")
     os.write(2, b"written by C++ to standard error\\n")
+    logging.getLogger("ray.data").addHandler(logging.FileHandler("/dev/full"))
+    logging.getLogger("ray.data").warning("a message for a disk that is full")
     print_to_stdstream({"lines": ["printed by a thread"], "pid": "raylet", "is_err": False}, ignore_prefix=False)
     sys.stderr.write("a word of laketag\\n")
 sys.stderr.write("another one\\n")
