@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -69,14 +70,16 @@ def nightly(
     dry_run: bool = False,
     as_json: bool = False,
     verbose: bool = False,
+    settings: Path | str | None = None,
     override: Sequence[str] = (),
     console: Console | None = None,
 ) -> "NightReport":
     """Index, describe, label and verify the collections of a file; a second call on an unchanged lake does nothing.
 
     Each [[collection]] block has source, collection and set; descriptions names the file of the classes. It also takes the
-    options of index and describe, such as exclude = ["*.tmp"], and retry. Relative paths are relative to the file. An error
-    of one collection does not stop the others; the command ends with the worst exit code.
+    options of index and describe, such as exclude = ["*.tmp"], and retry. The settings are tables of the same file, or of
+    --settings. Relative paths are relative to the file. An error of one collection does not stop the others; the command
+    ends with the worst exit code.
     """
     if as_json and console is not None:
         console = open_console(stderr=True)
@@ -86,7 +89,7 @@ def nightly(
             raise SettingsError(f"--wait {wait:g}: give a number of minutes from 0")
         from laketag.pipeline.flows.night_file import read_night
 
-        read = read_night(night, tuple(override), root=root)
+        read = read_night(night, override, settings=settings, root=root)
         hours = checked_hours(max_hours)
 
         from laketag.pipeline.cluster.work_stop import WorkStop

@@ -17,6 +17,7 @@ from laketag.jobs.submission.command import (
     read_command,
     ship_description_files,
 )
+from laketag.jobs.submission.night import read_night_as_written, ship_night
 from laketag.jobs.submission.package import SETTINGS_NAME, build_working_directory, pinned_requirements
 from laketag.pipeline.lake.paths import timestamp
 from laketag.pipeline.settings_file import read_settings
@@ -46,15 +47,22 @@ def submit(
     laketag submit --address http://127.0.0.1:8265 --settings nightly.toml -- label --root s3://lake -c photos -s animals
     """
     typed = read_command(command)
-    chosen = read_settings(settings, typed.values["override"])
-    check_places(typed)
+    night = None
+    if typed.name == "nightly":  # its file has settings too
+        night = read_night_as_written(typed.values["night"], typed.values["override"], settings)
+    chosen = night.settings if night else read_settings(settings, typed.values["override"])
+    check_places(typed.values)
     with tempfile.TemporaryDirectory(prefix="laketag-submit-") as name:
         folder = Path(name)
-        build_working_directory(folder, chosen if settings is not None else None)
-        if typed.name in ("describe", "label"):  # the others load no model and fetch no image
+        build_working_directory(folder, chosen if settings is not None and not night else None)
+        if typed.name in ("describe", "label", "nightly"):  # the others load no model and fetch no image
             check_settings_paths(chosen, folder)
-        changed, shown = ship_description_files(typed, folder), typed.typed
-        if settings is not None:
+        changed, shown = ship_description_files(typed.values, folder), typed.typed
+        if night:
+            changed["night"] = ship_night(night, folder)
+        if settings is not None and night:
+            shown = (*shown, "--settings", str(settings))
+        elif settings is not None:
             changed["settings"], shown = SETTINGS_NAME, (*shown, "--settings", str(settings))
         runtime_env: dict[str, object] = {"working_dir": name, "env_vars": job_variables()}
         if pinned:

@@ -21,19 +21,23 @@ Read = TypeVar("Read", bound=Settings)
 
 def read_settings(file: Path | str | None = None, overrides: Iterable[str] = ()) -> Settings:
     """The settings of the file with the overrides applied; one SettingsError names everything that is wrong."""
-    return read_settings_as(Settings, file, overrides)
+    return read_settings_as(Settings, [] if file is None else [file], overrides)
 
 
-def read_settings_as(kind: type[Read], file: Path | str | None = None, overrides: Iterable[str] = ()) -> Read:
-    """As read_settings, of a file that may hold more than settings."""
-    values = {} if file is None else _read_toml(Path(file))
+def read_settings_as(kind: type[Read], files: Sequence[Path | str], overrides: Iterable[str] = ()) -> Read:
+    """As read_settings, of files that may hold more than settings; a key of a later file replaces that of an earlier one."""
+    values: dict[str, Any] = {}
+    for file in files:
+        for name, value in _read_toml(Path(file)).items():
+            is_table = isinstance(value, dict) and isinstance(values.get(name), dict)
+            values[name] = values[name] | value if is_table else value
     problems = [problem for override in overrides if (problem := _apply(values, override))]
     try:
         settings = kind.model_validate(values)
     except ValidationError as error:
         problems += [_describe(detail, kind) for detail in error.errors()]
     if problems:
-        where = f" in {file}" if file else ""
+        where = f" in {' and '.join(map(str, files))}" if files else ""
         raise SettingsError(
             f"{len(problems)} wrong setting(s){where}:\n" + "\n".join(f"  {p}" for p in problems)
         )

@@ -4,9 +4,6 @@
 set -euo pipefail
 infra=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cluster=$infra/../ray_cluster.yaml
-root=s3://example-lake/laketag
-collection=${LAKETAG_COLLECTION:-photos}
-set=${LAKETAG_SET:-objects}
 port=18265  # not 8265, which a person's own tunnel may use
 patience_s=${LAKETAG_TUNNEL_PATIENCE_S:-120}
 
@@ -32,12 +29,8 @@ until curl --silent --fail --max-time 5 --output /dev/null "http://127.0.0.1:$po
   sleep 1
 done
 
-submit() {
-  laketag submit --address "http://127.0.0.1:$port" --settings "$infra/kubernetes/settings.toml" -- "$@"
-}
-submit index s3://example-images/ --root "$root" --collection "$collection"
-submit describe "$infra/kubernetes/classes.json" --root "$root" --set "$set"
-submit label --root "$root" --collection "$collection" --set "$set" --verbose
+laketag submit --address "http://127.0.0.1:$port" --settings "$infra/kubernetes/settings.toml" -- \
+  nightly "$infra/kubernetes/night.toml" --verbose
 
 # A night that fails does not reach this line, so its cluster and its logs remain. Without this line the cluster runs all day.
 ray down "$cluster" --yes

@@ -14,11 +14,11 @@ from laketag.pipeline.config import Settings, local_dir
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.store.locations import expand_home
 
-SUBMITTED = ("index", "describe", "label", "query")
+SUBMITTED = ("index", "describe", "label", "nightly", "query")
 INPUTS_NAME = "submitted-inputs"
 PLACES = {"root": "--root", "source": "the source", "output": "--output"}
 """Parameters that say where data is: data is never sent with a job."""
-DESCRIPTION_FILES = ("file", "classes")
+DESCRIPTION_FILES = ("file", "descriptions", "classes")
 """Parameters that name small files, which are sent with the job."""
 EVERYWHERE = "s3://…, or the absolute path of something that every node of the cluster sees"
 
@@ -34,7 +34,7 @@ class TypedCommand:
 
     @property
     def name(self) -> str:
-        """The command: index, describe, label or query."""
+        """The command: one of SUBMITTED."""
         return self.names[0]
 
     def words(self, changed: Mapping[str, str]) -> tuple[str, ...]:
@@ -79,10 +79,10 @@ def read_command(words: Sequence[str]) -> TypedCommand:
     return TypedCommand(typed, names, tuple(context.command.params), context.params | {"settings": None})
 
 
-def check_places(command: TypedCommand) -> None:
-    """Every place of data in the command is the same on the cluster, or a SettingsError."""
+def check_places(values: Mapping[str, Any]) -> None:
+    """Every place of data among the values of a command or a night is the same on the cluster, or a SettingsError."""
     for parameter, called in PLACES.items():
-        place = command.values.get(parameter)
+        place = values.get(parameter)
         if place is not None and not _is_everywhere(place):
             raise SettingsError(
                 f"{called} {place} is relative to a folder of this machine; give {EVERYWHERE}"
@@ -105,15 +105,17 @@ def check_settings_paths(settings: Settings, folder: Path) -> None:
             )
 
 
-def ship_description_files(command: TypedCommand, folder: Path) -> dict[str, str]:
-    """The local files of descriptions and classes are copied into the folder; their paths in it, by parameter."""
+def ship_description_files(
+    values: Mapping[str, Any], folder: Path, inputs: Path = Path(INPUTS_NAME)
+) -> dict[str, str]:
+    """The local files of descriptions and classes are copied into ``inputs`` in the folder; their paths in it, by parameter."""
     shipped = {}
     for parameter in DESCRIPTION_FILES:
-        path = command.values.get(parameter)
+        path = values.get(parameter)
         if path is None or "://" in path:
             continue
         source = expand_home(path)
-        target = Path(INPUTS_NAME, parameter, source.name)
+        target = inputs / parameter / source.name
         try:
             if source.is_file():
                 (folder / target).parent.mkdir(parents=True)

@@ -1,5 +1,6 @@
 """The file of a night: which collections to index and label, where, and with which settings."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,26 +84,43 @@ class NightFile(Settings):
         """The settings alone."""
         return Settings(**{name: getattr(self, name) for name in Settings.model_fields})
 
+    @property
+    def set_settings(self) -> Settings:
+        """The settings alone, of which only those are set that were."""
+        return Settings(**self.model_dump(include=set(Settings.model_fields), exclude_unset=True))
 
-def read_night(file: Path | str, overrides: tuple[str, ...] = (), *, root: str | None = None) -> NightFile:
+
+def read_night(
+    file: Path | str,
+    overrides: Sequence[str] = (),
+    *,
+    settings: Path | str | None = None,
+    root: str | None = None,
+) -> NightFile:
     """The night of the file; a relative path in ``root`` or in a collection is relative to the file's folder.
 
-    ``root`` replaces the one of the file. A SettingsError names everything that is wrong.
+    ``settings`` is a file of settings, of which those of the night replace some. ``root`` replaces the one of the file. A
+    SettingsError names everything that is wrong.
     """
-    night = read_settings_as(NightFile, file, overrides)
+    night = read_written(file, overrides, settings=settings)
     folder = Path(file).expanduser().absolute().parent
-    changes: dict[str, Any] = {"root": root or (night.root and _place(folder, night.root))}
+    changes: dict[str, Any] = {"root": root or (night.root and place(folder, night.root))}
     if not changes["root"]:
         raise SettingsError(f'{file} names no lake; write root = "LAKE" at its top, or give --root')
     changes["collection"] = tuple(
-        one.model_copy(
-            update={name: _place(folder, value) for name in PATHS if (value := getattr(one, name))}
-        )
+        one.model_copy(update={name: place(folder, value) for name in PATHS if (value := getattr(one, name))})
         for one in night.collection
     )
     return night.model_copy(update=changes)
 
 
-def _place(folder: Path, path: str) -> str:
+def read_written(
+    file: Path | str, overrides: Sequence[str] = (), *, settings: Path | str | None = None
+) -> NightFile:
+    """As read_night, with all paths as they are written; there may be no root."""
+    return read_settings_as(NightFile, [file] if settings is None else [settings, file], overrides)
+
+
+def place(folder: Path, path: str) -> str:
     """The URL or path; a relative one is below the folder."""
     return path if "://" in path or path.startswith("~") else str(folder / path)

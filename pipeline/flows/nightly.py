@@ -9,6 +9,8 @@ import polars as pl
 from laketag.pipeline.cluster.ray_runtime import keep_ray
 from laketag.pipeline.cluster.work_stop import WorkStop, WorkStoppedError
 from laketag.pipeline.config import Settings
+from laketag.pipeline.errors import BusyError
+from laketag.pipeline.flows.compact_lake import compact_lake
 from laketag.pipeline.flows.describe_classes import DescribedSet, describe_classes
 from laketag.pipeline.flows.index_images import IndexSummary, index_images
 from laketag.pipeline.flows.index_request import make_request
@@ -20,8 +22,12 @@ from laketag.pipeline.flows.plan_run import LabelRequest
 from laketag.pipeline.flows.preview_night import preview_night
 from laketag.pipeline.lake.nights import write_night
 from laketag.pipeline.lake.paths import Lake, checked_name, timestamp
+from laketag.pipeline.lake.runs import read_run_table
 from laketag.pipeline.screen import Screen
 from laketag.schemas import Nights
+
+MOST_RUN_FILES = 50
+"""A night that leaves more files in the table of runs compacts the lake."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +79,22 @@ def run_night(lake: Lake, request: NightRequest, screen: Screen, show: Show) -> 
                 finally:
                     night.finished_at = datetime.now(UTC)
                     show(night)
+            if not (request.dry_run or request.stop.is_due):
+                _compact(lake, screen)
     finally:
         if not request.dry_run:
             _write(lake, night_id, nights)
     return NightReport(tuple(nights))
+
+
+def _compact(lake: Lake, screen: Screen) -> None:
+    """The table of runs is in few files, unless another process rewrites it just now."""
+    files = len(read_run_table(lake).files)
+    if files > MOST_RUN_FILES:
+        try:
+            compact_lake(lake, screen)
+        except BusyError as error:  # the next night does it
+            screen.say(f"{files:,} files of runs are not compacted: {error}", "yellow")
 
 
 def _write(lake: Lake, night_id: str, nights: Sequence[CollectionNight]) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ from botocore.exceptions import ClientError
 from laketag.pipeline.errors import StorageError
 from tests.end_to_end.command_line import LIMIT_S, command_env, must_run
 from tests.end_to_end.pictures import encoded, picture
-from tests.infra.manifests import KUBERNETES
+from tests.infra.manifests import KUBERNETES, read_document
 from tests.infra.policies import policy
 from tests.models.tiny import save_local_dir
 from tests.stores.store import STRANGER, Store, s3_env
@@ -113,24 +115,21 @@ def test_the_policy_is_enough_for_a_night_and_holds_laketag_to_root(granted: Gra
 
 
 def write_night(folder: Path, granted: Granted) -> Callable[[str], "subprocess.CompletedProcess[str]"]:
-    """The pods' nightly.sh with these buckets, a tiny model and a given root; calling it is one night."""
+    """The pods' command with these buckets, a tiny model and a given root; calling it is one night."""
     model = save_local_dir(folder / "model")
     (folder / "settings.toml").write_text(
         f'[backbone]\npretrained = "local-dir:{model}"\n[attention]\nname = "backbone"\n[method]\ncrops = 2\n'
     )
-    script = (KUBERNETES / "nightly.sh").read_text().replace("/etc/laketag/", f"{folder}/")
-    script = script.replace("s3://example-images/", f"s3://{granted.images}/")
-    variables = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "LAKETAG_COLLECTION": "photos",
-        "LAKETAG_SET": "objects",
-        "LAKETAG_CLASSES": str(KUBERNETES / "classes.json"),
-    }
+    job = read_document(KUBERNETES / "rayjob.yaml")["spec"]
+    words = shlex.split(job["entrypoint"].replace("/etc/laketag/", f"{folder}/"))
+    text = (KUBERNETES / "night.toml").read_text().replace("s3://example-images/", f"s3://{granted.images}/")
+    shutil.copyfile(KUBERNETES / "classes.json", folder / "classes.json")
+    variables = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
     def night(root: str) -> "subprocess.CompletedProcess[str]":
-        (folder / "nightly.sh").write_text(script.replace("s3://example-lake/laketag", root))
+        (folder / "night.toml").write_text(text.replace("s3://example-lake/laketag", root))
         return subprocess.run(
-            ["bash", str(folder / "nightly.sh")],
+            words,
             env=command_env({**granted.env, **variables}),
             capture_output=True,
             text=True,

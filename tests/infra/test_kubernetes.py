@@ -1,6 +1,7 @@
 """Kubernetes' own kinds: they fit its schemas, and pods, accounts and policies are as strict as the project promises."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from laketag.jobs.submission.command import read_command
 from laketag.pipeline.config import DescriptionSettings, Settings
 from laketag.pipeline.descriptions.lint import lint
+from laketag.pipeline.flows.night_file import read_night
 from laketag.pipeline.settings_file import read_settings
 from laketag.pipeline.stages.description_files import DescriptionFile, read_sentences
 from tests.infra.manifests import (
@@ -144,17 +147,23 @@ def test_the_kustomization_makes_the_configmaps_that_pods_mount() -> None:
 
 def test_files_that_commands_and_variables_name_are_in_the_mounted_configmaps() -> None:
     folders = {"/etc/laketag/": "laketag-settings", "/etc/laketag-nightly/": "laketag-nightly"}
-    text = "\n".join(file.read_text() for file in [*kubernetes_files(), KUBERNETES / "nightly.sh"])
+    text = "\n".join(file.read_text() for file in kubernetes_files())
     named = re.findall(r"(/etc/laketag(?:-nightly)?/)(\w+\.\w+)", text)
-    assert {name for _, name in named} >= {"nightly.sh", "settings.toml", "classes.json", "start_rayjob.py"}
+    assert {name for _, name in named} >= {"night.toml", "settings.toml", "start_rayjob.py"}
     assert [name for folder, name in named if name not in CONFIG_MAPS[folders[folder]]] == []
 
 
-def test_the_head_has_the_variables_that_the_night_needs() -> None:
-    (head,) = containers(ray_groups()[0])
-    needed = set(re.findall(r"\$\{(LAKETAG_\w+):\?\}", (KUBERNETES / "nightly.sh").read_text()))
-    assert needed == {"LAKETAG_COLLECTION", "LAKETAG_SET", "LAKETAG_CLASSES"}
-    assert needed <= {variable["name"] for variable in head["env"]}
+def test_the_night_of_the_pods_is_laketags_and_its_files_are_mounted_with_it() -> None:
+    job = read_document(KUBERNETES / "rayjob.yaml")["spec"]
+    command = read_command(
+        shlex.split(job["entrypoint"].replace("--settings /etc/laketag/settings.toml ", ""))
+    )
+    assert command.name == "nightly"
+    assert command.values["max_hours"] * 3600 < job["activeDeadlineSeconds"]
+    night = read_night(KUBERNETES / Path(command.values["night"]).name, settings=KUBERNETES / "settings.toml")
+    assert night.run.device == "cuda"
+    files = [Path(one.descriptions).name for one in night.collection if one.descriptions]
+    assert set(files) <= set(CONFIG_MAPS["laketag-settings"])
 
 
 def test_laketag_keeps_every_text_of_the_mounted_classes() -> None:

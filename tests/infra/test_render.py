@@ -74,14 +74,13 @@ def test_no_example_is_left_after_rendering(tmp_path: Path) -> None:
                 assert example not in text, (name, key)
         assert not re.search(r"@[A-Z_]+@", text), name
     assert (
-        f"s3://{VALUES['LAKE_BUCKET']}/{VALUES['LAKE_PREFIX']}\n" in rendered["infra/kubernetes/nightly.sh"]
+        f'"s3://{VALUES["LAKE_BUCKET"]}/{VALUES["LAKE_PREFIX"]}"\n' in rendered["infra/kubernetes/night.toml"]
     )
     assert (
         f"arn:aws:s3:::{VALUES['LAKE_BUCKET']}/{VALUES['LAKE_PREFIX']}/*" in rendered["infra/aws/data.json"]
     )
     assert f'["{VALUES["LAKE_PREFIX"]}", "{VALUES["LAKE_PREFIX"]}/*"]' in rendered["infra/aws/data.json"]
     assert f'"{VALUES["LAKE_PREFIX"]}/staging/"' in rendered["infra/aws/lifecycle.json"]
-    assert f"{VALUES['LAKE_BUCKET']}/{VALUES['LAKE_PREFIX']}\n" in rendered["infra/aws/nightly.sh"]
     assert f"{VALUES['IMAGE']}:0.1.0-cuda" in rendered["ray_cluster.yaml"]
 
 

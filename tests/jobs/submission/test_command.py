@@ -35,7 +35,7 @@ DESCRIBE = ("describe", "animals", "--root", "s3://b/lake", "-s", "animals")
         ((*LABEL, "more"), "unexpected extra argument"),
         ((*LABEL, "-o"), "Option '-o' requires an argument"),
         ((*DESCRIBE, "--format", "xml"), "'xml' is not one of"),
-        (("query",), "a command is missing, one of: runs, labels"),
+        (("query",), "a command is missing, one of: runs, nights, labels"),
         (("query", "lables", "--root", "s3://b/l"), "Did you mean 'labels'"),
         (
             ("query", "labels", "--root", "s3://b/l", "--min-probability", "2"),
@@ -116,7 +116,7 @@ def describe(*arguments: str) -> TypedCommand:
 )
 def test_data_below_a_folder_of_this_machine_is_refused(typed: tuple[str, ...]) -> None:
     with pytest.raises(SettingsError, match="every node of the cluster sees"):
-        check_places(read_command(typed))
+        check_places(read_command(typed).values)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_data_below_a_folder_of_this_machine_is_refused(typed: tuple[str, ...]) 
     ],
 )
 def test_data_that_every_node_sees_is_accepted(typed: tuple[str, ...]) -> None:
-    check_places(read_command(typed))
+    check_places(read_command(typed).values)
 
 
 def test_local_files_of_descriptions_are_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,14 +140,14 @@ def test_local_files_of_descriptions_are_sent(tmp_path: Path, monkeypatch: pytes
     Path("more/animals.txt").write_text("dog\n")
     job = tmp_path / "job"
     shipped = ship_description_files(
-        describe("animals.txt", "--classes", f"{tmp_path}/more/animals.txt"), job
+        describe("animals.txt", "--classes", f"{tmp_path}/more/animals.txt").values, job
     )
     assert {name: (job / path).read_text() for name, path in shipped.items()} == {
         "file": "cat\n",
         "classes": "dog\n",
     }
-    assert ship_description_files(describe("s3://b/x.json", "--classes", "/only/there.txt"), job) == {}
-    assert ship_description_files(read_command(("index", f"{tmp_path}/more", *INDEX)), job) == {}
+    assert ship_description_files(describe("s3://b/x.json", "--classes", "/only/there.txt").values, job) == {}
+    assert ship_description_files(read_command(("index", f"{tmp_path}/more", *INDEX)).values, job) == {}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_relative_path_without_a_file_is_refused(
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
     with pytest.raises(InputError, match="no such file on this machine"):
-        ship_description_files(describe(*arguments), tmp_path / "job")
+        ship_description_files(describe(*arguments).values, tmp_path / "job")
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"cannot be read .File name too long.; change its permissions, or name another"
     ):
-        ship_description_files(describe(too_long), tmp_path / "job")
+        ship_description_files(describe(too_long).values, tmp_path / "job")
 
 
 @pytest.mark.parametrize(
