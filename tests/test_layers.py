@@ -63,6 +63,7 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.flows.preview_night": "tests/jobs/test_nightly.py previews a first night",
     "laketag.pipeline.lake.nights": "tests/end_to_end/test_nights.py reads the table",
     "laketag.pipeline.models.child_process": "tests/classifier/test_choose_classifier.py calls functions in it",
+    "laketag.pipeline.models.remembered": "tests/classifier/test_choose_classifier.py changes what an answer depends on",
     "laketag.pipeline.models.choose_backbone": "tests/flows/test_describe_classes.py embeds with it",
     "laketag.schemas.nights": "a contract; tests/end_to_end/test_nights.py writes by it",
     "laketag.pipeline.flows.suspects": "tests/chaos/test_poison.py has images that kill their process",

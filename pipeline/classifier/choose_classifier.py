@@ -9,6 +9,7 @@ from laketag.pipeline.config import Settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.errors import ModelError
 from laketag.pipeline.models.child_process import call_in_child
+from laketag.pipeline.models.remembered import recall, remember
 
 if TYPE_CHECKING:
     from laketag.pipeline.classifier.spec import ClassifierSpec
@@ -36,8 +37,18 @@ def choose_classifier(settings: Settings, descriptions: EmbeddedSet) -> ChosenCl
     Errors are those of find_classifier.
     """
     if "open_clip" in sys.modules:  # a process of its own would save nothing
-        return summarise_classifier(settings, descriptions)
-    return choose_in_child(settings, descriptions)
+        found = summarise_classifier(settings, descriptions)
+    else:
+        found = choose_in_child(settings, descriptions)
+    answer = {name: value for name, value in vars(found).items() if name != "pickled_spec"}
+    remember(("classifier", settings, descriptions), answer, settings.storage)
+    return found
+
+
+def recall_classifier(settings: Settings, descriptions: EmbeddedSet) -> ChosenClassifier | None:
+    """What choose_classifier found, without the spec, if nothing has changed since; None if that is not known."""
+    answer = recall(("classifier", settings, descriptions), settings.storage)
+    return None if answer is None else ChosenClassifier(**answer, pickled_spec=b"")
 
 
 def choose_in_child(settings: Settings, descriptions: EmbeddedSet) -> ChosenClassifier:

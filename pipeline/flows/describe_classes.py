@@ -25,7 +25,7 @@ from laketag.pipeline.lake.description_versions import (
     write_descriptions,
 )
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.models.choose_backbone import ChosenBackbone, choose_backbone
+from laketag.pipeline.models.choose_backbone import ChosenBackbone, choose_backbone, recall_backbone
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.stages.description_files import DescriptionFile, read_sentences
 from laketag.pipeline.stages.embed_descriptions import EmbedDescriptions
@@ -123,11 +123,19 @@ def read_set(lake: Lake, set_name: str, file: DescriptionFile, settings: Setting
     if file.strict:
         refuse_bare_classes(descriptions, file.url)
 
-    screen.wait("looking up the model")
-    backbone = choose_backbone(settings.backbone, settings.storage)
-    content = (descriptions, settings.descriptions, backbone.text_tower)
-    content_hash = hash_content(*content)
-    version = find_same_content(lake, set_name, (content_hash, hash_with_all_settings(*content)))
+    def compare(backbone: ChosenBackbone) -> tuple[str, str | None]:
+        content = (descriptions, settings.descriptions, backbone.text_tower)
+        content_hash = hash_content(*content)
+        return content_hash, find_same_content(
+            lake, set_name, (content_hash, hash_with_all_settings(*content))
+        )
+
+    backbone = recall_backbone(settings.backbone, settings.storage)
+    content_hash, version = compare(backbone) if backbone else ("", None)
+    if backbone is None or version is None:  # there is something to embed
+        screen.wait("looking up the model")
+        backbone = choose_backbone(settings.backbone, settings.storage)
+        content_hash, version = compare(backbone)
     return ReadSet(
         sentences=sentences,
         descriptions=descriptions,

@@ -29,6 +29,7 @@ from laketag.pipeline.flows.plan_run import (
     find_work,
     look_up_classifier,
     plan_run,
+    recall_name,
 )
 from laketag.pipeline.flows.stop_rule import StopRule
 from laketag.pipeline.flows.suspects import Suspects
@@ -37,7 +38,7 @@ from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Published, publish
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.snapshots import latest_snapshot
-from laketag.pipeline.lake.staging import Run, find_others, remove_leftovers, run_suffix
+from laketag.pipeline.lake.staging import Run, find_others, find_unfinished, remove_leftovers, run_suffix
 from laketag.pipeline.progress.metrics import RunMetrics
 from laketag.pipeline.progress.progress import Progress
 from laketag.pipeline.screen import Screen
@@ -83,7 +84,10 @@ def label_images(
     worked on, which shows how far it came, also after an error.
     """
     named_address()  # refuses an impossible RAY_ADDRESS before anything is looked up or downloaded
-    classifier = look_up_classifier(lake, request, settings, screen, read_runs(lake))
+    finished = read_runs(lake)
+    if report := report_if_done(lake, request, settings, finished):
+        return report
+    classifier = look_up_classifier(lake, request, settings, screen, finished)
     collection, fingerprint = request.collection, classifier.fingerprint
     times = LeaseTimes(wait_s=request.stop.at_most(request.wait_s))
     with hold_lease(lake, collection + run_suffix(collection, fingerprint), screen.say, times) as lease:
@@ -130,6 +134,19 @@ def label_images(
             published += last
             finished = pl.concat([finished, *(run.row for run in last)])
         return make_report(work, settings, finished, published, left)
+
+
+def report_if_done(
+    lake: Lake, request: LabelRequest, settings: Settings, finished: pl.DataFrame
+) -> LabelReport | None:
+    """The report of a call that has nothing to do; None if there is work, or if that is not known without the models."""
+    classifier = recall_name(lake, request, settings, finished)
+    if classifier is None or find_unfinished(
+        lake, request.collection, classifier.fingerprint, finished["run_id"]
+    ):
+        return None
+    work = find_work(lake, request, classifier.fingerprint, settings, OtherRuns(finished, 0))
+    return None if work.pending else make_report(work, settings, finished)
 
 
 def finish_run(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progress) -> list[Published]:

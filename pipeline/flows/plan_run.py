@@ -8,7 +8,11 @@ from typing import Any, cast
 
 import polars as pl
 
-from laketag.pipeline.classifier.choose_classifier import ChosenClassifier, choose_classifier
+from laketag.pipeline.classifier.choose_classifier import (
+    ChosenClassifier,
+    choose_classifier,
+    recall_classifier,
+)
 from laketag.pipeline.cluster.work_stop import WorkStop
 from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.classifier_name import name_as_in_lake
@@ -103,6 +107,15 @@ def look_up_classifier(
     screen.wait("looking up the models")
     classifier = choose_classifier(settings, embedded_set)
     return name_as_in_lake(lake, request.collection, classifier, settings, finished)
+
+
+def recall_name(
+    lake: Lake, request: LabelRequest, settings: Settings, finished: pl.DataFrame
+) -> ChosenClassifier | None:
+    """As look_up_classifier, without the spec and within milliseconds; None if nothing on this machine remembers it."""
+    latest_snapshot(lake, request.collection)
+    classifier = recall_classifier(settings, latest_embedded_set(lake, request.description_set))
+    return classifier and name_as_in_lake(lake, request.collection, classifier, settings, finished)
 
 
 def retry_rules(request: LabelRequest, settings: Settings) -> RetryRules:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from laketag.pipeline.errors import LaketagError, ModelError
+from laketag.pipeline.models.hashed_file import used_files
 
 LAKETAG_HOME = str(Path(__file__).parents[3])
 """The folder that this laketag is imported from."""
@@ -39,7 +40,8 @@ def call_in_child(function: Callable[..., Result], *arguments: object) -> Result
             f"the process that looks up the models ended with code {child.returncode} and no answer; "
             "if it printed nothing above, check whether the machine ran out of memory"
         )
-    found = pickle.loads(child.stdout)
+    found, files = pickle.loads(child.stdout)
+    used_files.update(files)
     if isinstance(found, LaketagError):
         raise found
     return cast("Result", found)
@@ -54,7 +56,7 @@ def answer() -> None:
         found = function(*arguments)
     except LaketagError as error:
         found = error
-    caller.write(pickle.dumps(found))
+    caller.write(pickle.dumps((found, used_files)))
     caller.flush()
     os._exit(0)  # torch and its libraries take a second to unload
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from laketag.pipeline.config import BackboneSettings, StorageSettings
 from laketag.pipeline.models.child_process import call_in_child
+from laketag.pipeline.models.remembered import recall, remember
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,17 @@ class ChosenBackbone:
 
 def choose_backbone(settings: BackboneSettings, storage: StorageSettings) -> ChosenBackbone:
     """The backbone of the settings; its weights are on this machine afterwards. ModelError if it cannot be loaded."""
-    if "open_clip" in sys.modules:  # a process of its own would save nothing
-        return find_backbone(settings, storage)
-    return call_in_child(find_backbone, settings, storage)
+    is_here = "open_clip" in sys.modules  # then a process of its own would save nothing
+    found = find_backbone(settings, storage) if is_here else call_in_child(find_backbone, settings, storage)
+    answer = {name: value for name, value in vars(found).items() if name != "pickled_spec"}
+    remember(("backbone", settings, storage), answer, storage)
+    return found
+
+
+def recall_backbone(settings: BackboneSettings, storage: StorageSettings) -> ChosenBackbone | None:
+    """What choose_backbone found, without the spec, if nothing has changed since; None if that is not known."""
+    answer = recall(("backbone", settings, storage), storage)
+    return None if answer is None else ChosenBackbone(**answer, pickled_spec=b"")
 
 
 def find_backbone(settings: BackboneSettings, storage: StorageSettings) -> ChosenBackbone:

@@ -46,7 +46,12 @@ def expected_sha256(setting: str, set_to: str | None, found_by_driver: str | Non
     return ExpectedSha256(sha256, setting, by_driver=set_to is None) if sha256 else None
 
 
+used_files: set[str] = set()
+"""What look-ups of models in this process, and in its children, depend on: paths, and URLs whose version was looked at."""
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file in hex."""
+    used_files.add(str(path.absolute()))
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,7 +9,7 @@ from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from laketag.pipeline.errors import ModelError, StorageError
-from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
+from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of, used_files
 from laketag.pipeline.models.node_cache import FIX, cache_folder, locked
 
 # the hub's client would print every failed try; hub_file reports the failure itself
@@ -36,6 +36,7 @@ def hub_file(wanted: HubFile, expected: ExpectedSha256 | None) -> HashedFile:
         with locked(cache_folder(), f"{wanted.repository}/{wanted.filename}".replace("/", "--")):
             path = _cached(wanted) or _download(wanted)
     file = HashedFile(path, sha256_of(path))
+    used_files.add(str(path.parents[2] / "refs" / "main"))  # which of the downloaded revisions counts
     published = path.resolve().name  # in the hub's cache a large file's name is its published SHA-256
     if re.fullmatch("[0-9a-f]{64}", published) and published != file.sha256:
         raise ModelError(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import ModelError
-from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of
+from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile, sha256_of, used_files
 from laketag.pipeline.models.node_cache import cache_folder, copy_once
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.locations import expand_home
@@ -22,9 +22,10 @@ def local_copy(url_or_path: str, expected: ExpectedSha256 | None, storage: Stora
     """
     if "://" not in url_or_path:
         return _local_file(url_or_path, expected)
-    with store_errors(url_or_path):
-        filesystem, inside = open_filesystem(url_or_path, storage)
-        version = None if expected else str(_version(filesystem.info(inside)))
+    version = None
+    if not expected:
+        used_files.add(url_or_path)
+        version = remote_version(url_or_path, storage)
 
     def read() -> Iterator[bytes]:
         with store_errors(url_or_path), open_file(url_or_path, storage) as source:
@@ -32,6 +33,13 @@ def local_copy(url_or_path: str, expected: ExpectedSha256 | None, storage: Stora
                 yield chunk
 
     return copy_once(read, url_or_path, expected=expected, version=version, folder=cache_folder())
+
+
+def remote_version(url: str, storage: StorageSettings) -> str:
+    """The store's version of the object: ETag or time, and size."""
+    with store_errors(url):
+        filesystem, inside = open_filesystem(url, storage)
+        return str(_version(filesystem.info(inside)))
 
 
 def _local_file(name: str, expected: ExpectedSha256 | None) -> HashedFile:

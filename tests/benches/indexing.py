@@ -1,5 +1,6 @@
 """Seconds to index 100,000 keys, and to find nothing to do among them, on a folder and on S3 (Ceph where it is installed)."""
 
+import json
 import os
 import tempfile
 import time
@@ -40,7 +41,9 @@ QUIET = Screen(Console(quiet=True))
 
 def run() -> None:
     """Measure on a folder and on an S3 server, and print a table."""
-    table = Table("store", "keys", "index, s", "plan: nothing to do, s", "whole second call, s")
+    table = Table(
+        "store", "keys", "index, s", "plan: nothing to do, s", "whole second call, s", "idle night, s"
+    )
     with tempfile.TemporaryDirectory(prefix="laketag-bench-") as name:
         folder = Path(name)
         model = save_local_dir(folder / "model")
@@ -65,8 +68,8 @@ def run() -> None:
     Console().print(table)
 
 
-def measure(folder: Path, images: str, root: str, model: Path, env: dict[str, str]) -> tuple[str, str, str]:
-    """Seconds to index, to plan when all is done, and of the second ``laketag label`` as a whole."""
+def measure(folder: Path, images: str, root: str, model: Path, env: dict[str, str]) -> tuple[str, ...]:
+    """Seconds to index, to plan when all is done, of the second ``laketag label`` as a whole, and of an idle night."""
     chosen = (f'backbone.pretrained="local-dir:{model}"', 'method.name="clip"')
     settings = read_settings(overrides=chosen)
     lake = open_lake(root, settings.storage)
@@ -89,7 +92,17 @@ def measure(folder: Path, images: str, root: str, model: Path, env: dict[str, st
     nothing = time.perf_counter() - began
     began = time.perf_counter()
     must_spawn("label", "--root", root, "-c", "c", "-s", "s", *overrides(*chosen), env=env)
-    return f"{indexed:.1f}", f"{nothing:.1f}", f"{time.perf_counter() - began:.1f}"
+    whole = time.perf_counter() - began
+    night = folder / "night.toml"
+    night.write_text(
+        f'root = "{root}"\n[[collection]]\nsource = "{images}"\ncollection = "c"\nset = "s"\n'
+        'descriptions = "classes.txt"\n'
+    )
+    began = time.perf_counter()
+    line = json.loads(must_spawn("nightly", str(night), "--json", *overrides(*chosen), env=env))
+    idle = time.perf_counter() - began
+    work = sum(line[f"{step}_s"] for step in ("index", "describe", "label", "verify") if line[f"{step}_s"])
+    return f"{indexed:.1f}", f"{nothing:.1f}", f"{whole:.1f}", f"{work:.1f} of {idle:.1f}"
 
 
 def pretend_to_label(lake: Lake, planned: Run) -> None:

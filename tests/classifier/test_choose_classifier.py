@@ -1,5 +1,6 @@
 """The driver knows its classifier without the libraries that compute with it."""
 
+import json
 import os
 import pickle
 import signal
@@ -12,7 +13,12 @@ from typing import Any
 
 import pytest
 
-from laketag.pipeline.classifier.choose_classifier import choose_classifier, choose_in_child, find_classifier
+from laketag.pipeline.classifier.choose_classifier import (
+    choose_classifier,
+    choose_in_child,
+    find_classifier,
+    recall_classifier,
+)
 from laketag.pipeline.config import BackboneSettings, Settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.errors import ModelError, SettingsError
@@ -61,6 +67,23 @@ def test_another_process_finds_the_same_classifier_whatever_is_in_the_current_fo
     assert pickle.loads(elsewhere.pickled_spec) == find_classifier(settings, pets)
     assert here.method == "clip"
     assert here.models["backbone"]["sha256"]
+
+
+def test_a_classifier_is_remembered_until_a_file_of_its_models_changes(
+    pets: EmbeddedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKETAG_CACHE", str(tmp_path / "cache"))
+    model = save_local_dir(tmp_path / "tiny")
+    chosen = Settings.model_validate(
+        {"backbone": {"pretrained": f"local-dir:{model}"}, "method": {"name": "clip"}}
+    )
+    assert recall_classifier(chosen, pets) is None
+    found = choose_classifier(chosen, pets)
+    as_json = json.loads(json.dumps(found.decided_by))
+    assert recall_classifier(chosen, pets) == replace(found, pickled_spec=b"", decided_by=as_json)
+    assert recall_classifier(chosen, replace(pets, version="v-bbbb")) is None
+    os.utime(next(Path(model).glob("*.safetensors")), (0, 0))
+    assert recall_classifier(chosen, pets) is None
 
 
 def test_descriptions_that_another_model_embedded_are_refused(settings: Settings, pets: EmbeddedSet) -> None:
