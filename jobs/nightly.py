@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from laketag.pipeline.flows.label_report import LabelReport
     from laketag.pipeline.flows.night_report import CollectionNight, NightReport
     from laketag.pipeline.flows.preview_night import NightPreview
+    from laketag.pipeline.flows.verify_lake import VerifyReport
 
 OPTIONS = SHARED | {
     "night": Annotated[
@@ -120,12 +121,17 @@ class _Shown:
     def __init__(self, root: str, screen: Screen, as_json: bool) -> None:
         self._root, self._screen, self._as_json = root, screen, as_json
 
-    def __call__(self, given: "IndexSummary | DescribedSet | LabelReport | CollectionNight") -> None:
+    def __call__(
+        self,
+        given: "IndexSummary | DescribedSet | LabelReport | CollectionNight | VerifyReport | NightReport",
+    ) -> None:
         """Print it."""
-        from laketag.jobs import describe, index
+        from laketag.jobs import describe, index, verify
         from laketag.pipeline.flows.describe_classes import DescribedSet
         from laketag.pipeline.flows.index_images import IndexSummary
         from laketag.pipeline.flows.label_report import LabelReport
+        from laketag.pipeline.flows.night_report import CollectionNight
+        from laketag.pipeline.flows.verify_lake import VerifyReport
 
         if isinstance(given, IndexSummary):
             index.show_summary(given, self._screen)
@@ -133,8 +139,12 @@ class _Shown:
             describe.show_summary(given, self._screen)
         elif isinstance(given, LabelReport):
             show_report(given, self._root, self._screen)
-        else:
+        elif isinstance(given, VerifyReport):
+            verify.show_verified(given, self._screen)
+        elif isinstance(given, CollectionNight):
             self._show_end(given)
+        elif self._as_json:
+            write_out("".join(json.dumps(night.as_json()) + "\n" for night in given.collections))
 
     def _show_end(self, night: "CollectionNight") -> None:
         """Print how the collection ended, if not well."""
@@ -148,8 +158,6 @@ class _Shown:
             screen.say(
                 f"collection {night.collection}: the time is over; it is left for the next night", "yellow"
             )
-        if self._as_json:
-            write_out(json.dumps(night.as_json()) + "\n")
 
 
 def _show_preview(preview: "NightPreview", screen: Screen) -> None:

@@ -38,7 +38,7 @@ from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Published, publish
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.snapshots import latest_snapshot
-from laketag.pipeline.lake.staging import Run, find_others, find_unfinished, remove_leftovers, run_suffix
+from laketag.pipeline.lake.staging import Run, find_others, remove_leftovers, run_suffix
 from laketag.pipeline.progress.metrics import RunMetrics
 from laketag.pipeline.progress.progress import Progress
 from laketag.pipeline.screen import Screen
@@ -47,6 +47,7 @@ from laketag.pipeline.stages.decode_images import decode_in_parts
 from laketag.pipeline.stages.fetch_images import fetch_in_parts
 from laketag.pipeline.stages.label_images import LabelImages
 from laketag.pipeline.stages.write_labels import write_labels
+from laketag.pipeline.store.folders import list_folders
 from laketag.pipeline.store.schemes import is_remote
 
 if TYPE_CHECKING:
@@ -140,12 +141,12 @@ def report_if_done(
     lake: Lake, request: LabelRequest, settings: Settings, finished: pl.DataFrame
 ) -> LabelReport | None:
     """The report of a call that has nothing to do; None if there is work, or if that is not known without the models."""
-    classifier = recall_name(lake, request, settings, finished)
-    if classifier is None or find_unfinished(
-        lake, request.collection, classifier.fingerprint, finished["run_id"]
-    ):
+    if set(list_folders(lake.path("staging"), lake.storage)) - {"leases"}:  # to be finished, named or removed
         return None
-    work = find_work(lake, request, classifier.fingerprint, settings, OtherRuns(finished, 0))
+    classifier = recall_name(lake, request, settings, finished)
+    if classifier is None:
+        return None
+    work = find_work(lake, request, classifier.fingerprint, settings, OtherRuns(finished))
     return None if work.pending else make_report(work, settings, finished)
 
 

@@ -1,5 +1,6 @@
 """A night: each collection is indexed, described, labelled and verified, one after the other."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from laketag.pipeline.flows.night_file import NightCollection
 from laketag.pipeline.flows.night_report import CollectionNight, NightReport
 from laketag.pipeline.flows.plan_run import LabelRequest
 from laketag.pipeline.flows.preview_night import preview_night
+from laketag.pipeline.flows.verify_lake import VerifyReport, verify_lake
 from laketag.pipeline.lake.nights import write_night
 from laketag.pipeline.lake.paths import Lake, checked_name, timestamp
 from laketag.pipeline.lake.runs import read_run_table
@@ -46,8 +48,10 @@ class NightRequest:
     """Only find out what would be done; nothing is written."""
 
 
-Show = Callable[[IndexSummary | DescribedSet | LabelReport | CollectionNight], object]
-"""Gets what each step gave, and each collection when it has ended."""
+Show = Callable[
+    [IndexSummary | DescribedSet | LabelReport | CollectionNight | VerifyReport | NightReport], object
+]
+"""Gets what each step gave, each collection when it has ended, and the night at its end, however it ends."""
 
 
 def run_night(lake: Lake, request: NightRequest, screen: Screen, show: Show) -> NightReport:
@@ -81,10 +85,13 @@ def run_night(lake: Lake, request: NightRequest, screen: Screen, show: Show) -> 
                     show(night)
             if not (request.dry_run or request.stop.is_due):
                 _compact(lake, screen)
+                _verify(lake, nights, screen, show)
     finally:
+        report = NightReport(tuple(nights))
+        show(report)
         if not request.dry_run:
             _write(lake, night_id, nights)
-    return NightReport(tuple(nights))
+    return report
 
 
 def _compact(lake: Lake, screen: Screen) -> None:
@@ -95,6 +102,18 @@ def _compact(lake: Lake, screen: Screen) -> None:
             compact_lake(lake, screen)
         except BusyError as error:  # the next night does it
             screen.say(f"{files:,} files of runs are not compacted: {error}", "yellow")
+
+
+def _verify(lake: Lake, nights: Sequence[CollectionNight], screen: Screen, show: Show) -> None:
+    """Whether the lake's tables add up is known of each collection that got a run."""
+    published = [night for night in nights if night.labelled and night.labelled.runs]
+    if published:
+        began_s = time.monotonic()
+        verified = verify_lake(lake, screen)
+        for night in published:
+            night.verified = not verified.verified.faults
+            night.seconds["verify"] = time.monotonic() - began_s
+        show(verified)
 
 
 def _write(lake: Lake, night_id: str, nights: Sequence[CollectionNight]) -> None:

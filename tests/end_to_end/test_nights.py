@@ -63,6 +63,7 @@ def label_tonight(file: Path, store: Store) -> dict[str, Any]:
     assert sorted([*rows["uri"], *failed["uri"]]) == indexed.to_list()
     assert set(rows["status"]) == {"current"}
     assert night["images"] == len(indexed)
+    assert night["verified"] is (True if night["runs"] else None)
     assert night["planned"] == night["labelled"] + sum(night["failures"].values())
     return night
 
