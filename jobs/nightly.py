@@ -75,12 +75,12 @@ def nightly(
     override: Sequence[str] = (),
     console: Console | None = None,
 ) -> "NightReport":
-    """Index, describe, label and verify the collections of a file; a second call on an unchanged lake does nothing.
+    """Do everything for all collections of a file; a second call on an unchanged lake does nothing.
 
-    Each [[collection]] block has source, collection and set; descriptions names the file of the classes. It also takes the
-    options of index and describe, such as exclude = ["*.tmp"], and retry. The settings are tables of the same file, or of
-    --settings. Relative paths are relative to the file. An error of one collection does not stop the others; the command
-    ends with the worst exit code.
+    Each collection is indexed, described, labelled and published, and the lake is verified. A [[collection]] block has
+    source, collection and set; descriptions names the file of the classes. It also takes the options of index and describe,
+    such as exclude = ["*.tmp"], and retry. The settings are tables of the same file, or of --settings. Relative paths are
+    relative to the file. An error of one collection does not stop the others; the command ends with the worst exit code.
     """
     if as_json and console is not None:
         console = open_console(stderr=True)

@@ -1,12 +1,20 @@
 """Fixtures for all tests."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
 settings.register_profile("any machine", deadline=None)  # no test asserts how long an example takes
 settings.load_profile("any machine")
+
+os.environ["LAKETAG_CACHE"] = tempfile.mkdtemp(
+    prefix="laketag-cache-"
+)  # and not the home folder of who tests
+atexit.register(shutil.rmtree, os.environ["LAKETAG_CACHE"], ignore_errors=True)
 
 install_import_hook(
     ["laketag.pipeline.classifier", "laketag.pipeline.models"], "beartype.beartype"
