@@ -28,6 +28,8 @@ OTHER_HINTS = {
 NO_CREDENTIALS = re.compile(
     r"NoCredentials|PartialCredentials|CredentialRetrieval|TokenRetrieval|SSOToken|ProfileNotFound"
 )
+NOT_RENEWED = re.compile(r"CredentialRetrieval|TokenRetrieval|SSOToken")
+"""How botocore says that a program, a login or a role gives no credentials now."""
 NO_TOKEN = re.compile(r"Error performing token request|Account must be specified|(Read|Decode)\w*Credentials")
 """How obstore's clients of Google and Azure say that they found no credentials, or that these give no access token."""
 UNNAMEABLE = re.compile(r"Error parsing Path|contained empty path segment")
@@ -122,6 +124,8 @@ def read_answer(error: BaseException) -> Answer:
 def find_fault(error: BaseException) -> StoreFault | None:
     """The fault of the store or of the access to it that the error of a client or disk is a sign of, if any."""
     code, status = read_answer(error)
+    if NOT_RENEWED.search(f"{type(error).__name__} {without_urls(str(error))}"):
+        return StoreFault("credentials")
     if fault := fault_of_answer(code, status):
         return fault
     if status is None and "incorrectly configured region" in str(error):  # obstore's word for 301 and 307

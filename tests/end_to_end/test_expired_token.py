@@ -1,7 +1,6 @@
 """A token that expires in the middle of a run ends it without a result for any image that was not read."""
 
 import io
-from collections.abc import Mapping
 
 import polars as pl
 import pytest
@@ -9,25 +8,12 @@ import pytest
 from laketag.pipeline.store.folders import list_files
 from tests.end_to_end.command_line import run_laketag
 from tests.end_to_end.lakes import index_named, label, many_images, put_all, put_described, staged_rows, table
-from tests.stores.bends import Bend, Headers
+from tests.stores.bends import Bend, Expires
 from tests.stores.fault_proxy import FaultProxy
 from tests.stores.store import OWNER, Store
 
 IMAGES, READ = 300, 200
 SECRETS = (OWNER.secret_key, OWNER.access_key)
-
-
-class Expires(Bend):
-    """The token expires once this number of images was read."""
-
-    def __init__(self, reads: int) -> None:
-        self.reads = reads
-
-    def refusal(self, method: str, _: Mapping[str, str]) -> tuple[int, str, Headers] | None:
-        if method != "GET":
-            return None
-        self.reads -= 1
-        return (400, "ExpiredToken", []) if self.reads < 0 else None
 
 
 def everything(store: Store) -> list[str]:

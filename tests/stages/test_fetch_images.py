@@ -7,8 +7,12 @@ import pyarrow as pa
 import pytest
 
 from laketag.pipeline.config import FetchSettings, StorageSettings
+from laketag.pipeline.errors import AccessError
 from laketag.pipeline.images.image_locations import embedded_uri
 from laketag.pipeline.stages.fetch_images import fetch_images, fetch_in_parts
+from tests.images.reading import put
+from tests.stores.bends import Bend, Expires
+from tests.stores.fault_proxy import FaultProxy
 from tests.stores.store import Store, folder_store
 
 
@@ -85,3 +89,29 @@ def test_a_part_ends_where_images_turn_out_to_be_larger_than_was_guessed(tmp_pat
         found = pl.concat([pl.DataFrame(part) for part in parts]).sort("image_id")
         assert found["image_id"].to_list() == list(map(str, range(8)))
         assert found["data"].to_list() == images
+
+
+def test_a_token_that_expires_fails_no_image_and_once_it_is_renewed_all_are_read(
+    moto: Store, moto_faults: FaultProxy
+) -> None:
+    behind = moto.through(moto_faults.url)
+    rows = [put(moto, f"{n:03}.jpg") for n in range(300)]
+    images = pa.table(
+        {"uri": [uri for uri, _ in rows], "etag": [etag for _, etag in rows], "size_bytes": [7] * len(rows)}
+    )
+    moto_faults.bend = Expires(200)
+
+    def fetch(start: int) -> pa.Table:
+        block = images.slice(start, 30)
+        return pa.concat_tables(fetch_in_parts(block, fetch=FetchSettings(), storage=behind.storage))
+
+    parts = [fetch(start) for start in range(0, 180, 30)]
+    with pytest.raises(
+        AccessError, match=r"400 ExpiredToken.*expired or were revoked.*were not read and get no result"
+    ):
+        fetch(180)
+    moto_faults.bend = Bend()
+    parts += [fetch(start) for start in range(180, 300, 30)]
+    read = pa.concat_tables(parts)
+    assert read["failure"].null_count == read.num_rows == 300
+    assert read["uri"].to_pylist() == images["uri"].to_pylist()

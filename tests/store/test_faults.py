@@ -2,11 +2,15 @@
 
 import errno
 import os
+from typing import Any
 
 import pytest
+from botocore.exceptions import CredentialRetrievalError
+from obstore.exceptions import UnauthenticatedError
+from obstore.store import S3Store
 
 from laketag.pipeline.store.errors import find_fault
-from laketag.pipeline.store.faults import fault_of_answer
+from laketag.pipeline.store.faults import StoreFault, fault_of_answer
 
 
 @pytest.mark.parametrize(
@@ -36,6 +40,19 @@ from laketag.pipeline.store.faults import fault_of_answer
 def test_an_answer_tells_its_fault(code: str | None, status: int, name: str | None) -> None:
     fault = fault_of_answer(code, status)
     assert (fault and fault.name) == name
+
+
+def test_a_program_that_gives_no_credentials_now_is_told_from_a_denied_object() -> None:
+    failed = CredentialRetrievalError(provider="custom-process", error_msg="the login has ended")
+
+    def provide() -> Any:
+        raise failed
+
+    assert find_fault(failed) == StoreFault("credentials")
+    client = S3Store("b", config={"aws_region": "us-east-1"}, credential_provider=provide)
+    with pytest.raises(UnauthenticatedError) as raised:
+        client.get("x")
+    assert find_fault(raised.value) == StoreFault("credentials")
 
 
 @pytest.mark.parametrize(

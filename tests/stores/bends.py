@@ -70,6 +70,17 @@ class RequesterPays(Bend):
         )
 
 
+class Expires(Bend):
+    """The token expires once this number of objects was read."""
+
+    def __init__(self, reads: int) -> None:
+        self.reads = reads
+
+    def refusal(self, method: str, headers: Mapping[str, str]) -> tuple[int, str, Headers] | None:
+        self.reads -= method == "GET"
+        return (400, "ExpiredToken", []) if self.reads < 0 else None
+
+
 class IgnoringStartAfter(Bend):
     """Listings begin at the first key, whatever key is given."""
 
