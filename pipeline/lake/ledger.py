@@ -11,7 +11,7 @@ from laketag.pipeline.lake.id_ranges import split_plan
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.staging import Run, scan_parts
 
-ROWS_AT_ONCE = 1_000_000
+ROWS_AT_ONCE = 2_500_000
 """How many planned images are compared with their outcomes at once; a few hundred bytes each."""
 NAMED_ROWS = 5
 """How many of the wrong rows an error message names."""
