@@ -12,8 +12,8 @@ from laketag.pipeline.lake.staging import Run, write_part
 from laketag.pipeline.stages.death_watch import IMAGE, DeathWatch, poison
 from laketag.schemas import Labels
 
-ALONE_DEATHS = 2
-"""Processes that have to die of an image while nothing else is at work: one of them may have died of something else."""
+ALONE_DEATHS = 3
+"""Processes that have to die of an image while nothing else is at work; others may have ended some of them."""
 
 
 class Suspects:

@@ -57,7 +57,7 @@ def test_images_that_kill_are_found_and_named_in_a_run_that_goes_on_after_actors
     rows = {row["name"]: row for row in json.loads(printed)}
     assert {name: row["failure"] for name, row in rows.items()} == expected
     assert all((row["label"] is None) == (expected[name] is not None) for name, row in rows.items())
-    assert "2 processes died, or had no memory left, while it was decoded" in rows["03.jxl"]["failure_detail"]
+    assert "3 processes died, or had no memory left, while it was decoded" in rows["03.jxl"]["failure_detail"]
     assert "crash of native code" in rows["03.jxl"]["failure_detail"]
     assert "labelled" in rows["10-dies-when-labelled.png"]["failure_detail"]
     assert re.search(r"exit code 8: an actor on \S+ died 2 times while it loaded", "\n".join(said))
