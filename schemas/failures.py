@@ -16,7 +16,7 @@ PermanentFailure = Literal[
     "not_finite",  # a decoded or computed value is not a finite number
     "archived",  # in a tier of the store from which it must be restored first
 ]
-"""Tried again only when the image's etag changes, or with --retry."""
+"""Tried again only when the image's etag changes, with --retry, or when the limit, decoder or roots it depended on change."""
 
 TransientFailure = Literal[
     "throttled",  # the store still asked to slow down at the last attempt
@@ -24,7 +24,7 @@ TransientFailure = Literal[
     "store_error",  # any other temporary error of the store
     "changed",  # the object is no longer the version that was indexed
 ]
-"""Tried again by the next run."""
+"""Tried again by the next run, up to a number of attempts over runs."""
 
 Failure = Literal[PermanentFailure, TransientFailure]
 
