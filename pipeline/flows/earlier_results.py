@@ -3,7 +3,7 @@
 import polars as pl
 
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.runs import label_files, read_runs
+from laketag.pipeline.lake.runs import label_files
 from laketag.pipeline.lake.staging import Run, list_parts, scan_parts
 from laketag.pipeline.lake.tables import scan_table
 from laketag.pipeline.store.outages import through_outages
@@ -31,11 +31,13 @@ def failed_first(lake: Lake, run: Run, rows: pl.DataFrame) -> tuple[pl.DataFrame
     )
 
 
-def find_readable(lake: Lake, run: Run) -> tuple[str, ...]:
-    """URIs of images of the collection that this run or the last ones could read: one of each bucket, of a few files."""
+def find_readable(lake: Lake, run: Run, finished: pl.DataFrame) -> tuple[str, ...]:
+    """URIs of images that this run or the last of the finished ones could read: one of each bucket, of a few files."""
 
     def find() -> pl.DataFrame:
-        published = label_files(lake, read_runs(lake, run.collection))[-READABLE_FILES:]
+        published = label_files(lake, finished.filter(pl.col("collection") == run.collection))[
+            -READABLE_FILES:
+        ]
         files = published + list_parts(lake, run.run_id)[-READABLE_FILES:]
         rows = scan_table(files, Labels, lake.storage) if files else Labels.create_empty(lazy=True)
         rows = rows.filter(pl.col("label").is_not_null()).select("uri")

@@ -69,6 +69,8 @@ class Labelling:
     lease: Lease
     screen: Screen
     stop: WorkStop = field(default_factory=WorkStop)
+    readable: tuple[str, ...] = ()
+    """Images that were read before: they tell a fault of an image from one of the store."""
 
 
 def label_images(
@@ -102,6 +104,7 @@ def label_images(
                 lease=lease,
                 screen=screen,
                 stop=request.stop,
+                readable=() if unlabelled.is_empty() else find_readable(lake, run, finished),
             )
             progress = Progress(run.planned, screen.console, run.run_id)
             on_run(progress)
@@ -188,7 +191,7 @@ def label_chain(
                 fetch_in_parts,
                 fetch=settings.fetch.model_copy(update={"local_images": reads_local_images(lake, settings)}),
                 storage=settings.source_storage,
-                witnesses=find_readable(lake, run),
+                witnesses=labelling.readable,
                 watch=watch,
             ),
             batch_format="pyarrow",

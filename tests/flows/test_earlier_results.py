@@ -3,7 +3,7 @@ import polars as pl
 from laketag.pipeline.flows.earlier_results import failed_first, find_readable
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.staging import Run, write_part
-from laketag.schemas import Labels, Plan
+from laketag.schemas import Labels, Plan, Runs
 from tests.lake.label_rows import label_row
 
 
@@ -34,7 +34,7 @@ def test_what_failed_before_an_interruption_comes_first(lake: Lake) -> None:
 
 
 def test_one_image_of_each_bucket_that_was_read_is_found(lake: Lake) -> None:
-    assert find_readable(lake, run_of(lake)) == ()
+    assert find_readable(lake, run_of(lake), Runs.create_empty()) == ()
     rows = [
         label_row(name, failure=failure) | {"uri": uri}
         for name, uri, failure in [
@@ -46,6 +46,6 @@ def test_one_image_of_each_bucket_that_was_read_is_found(lake: Lake) -> None:
         ]
     ]
     stage(lake, "r", *rows)
-    found = find_readable(lake, run_of(lake))
+    found = find_readable(lake, run_of(lake), Runs.create_empty())
     assert {uri.split("/")[2] for uri in found} == {"one", "web"}
     assert len(found) == 2
