@@ -16,6 +16,7 @@ UnknownValueWarning if a filter names what the lake does not have.
 """
 
 import shlex
+from dataclasses import dataclass
 from typing import Unpack
 
 import polars as pl
@@ -96,18 +97,30 @@ NIGHT_COLUMNS = (
 )
 
 
-def runs(root: str, *, storage: StorageSettings | None = None, **which: Unpack[RowFilter]) -> pl.LazyFrame:
+@dataclass(frozen=True, eq=False)
+class OpenedLake:
+    """A lake whose finished runs were read already, so that several queries of one command read them once."""
+
+    lake: Lake
+    finished: pl.DataFrame
+    """schemas.Runs, oldest first."""
+
+
+def runs(
+    root: str | OpenedLake, *, storage: StorageSettings | None = None, **which: Unpack[RowFilter]
+) -> pl.LazyFrame:
     """Finished runs (schemas.Runs), oldest first."""
     _, finished = _open(root, storage, which, RowFilter)
     return select_since(select_runs(finished, which).lazy(), "finished_at", which).select(RUN_COLUMNS)
 
 
 def nights(
-    root: str, *, storage: StorageSettings | None = None, **which: Unpack[NightFilter]
+    root: str | OpenedLake, *, storage: StorageSettings | None = None, **which: Unpack[NightFilter]
 ) -> pl.LazyFrame:
     """What ``laketag nightly`` did (schemas.Nights), a row for each collection of each night, oldest first."""
     check_names(which, NightFilter)
-    found = read_nights(open_lake(root, storage or StorageSettings()))
+    lake = root.lake if isinstance(root, OpenedLake) else open_lake(root, storage or StorageSettings())
+    found = read_nights(lake)
     if found.is_empty():
         _open(root, storage, {}, RowFilter)  # refuses a root that is no lake
     rows = found.lazy()
@@ -117,14 +130,14 @@ def nights(
 
 
 def labels(
-    root: str, *, storage: StorageSettings | None = None, **which: Unpack[ClassFilter]
+    root: str | OpenedLake, *, storage: StorageSettings | None = None, **which: Unpack[ClassFilter]
 ) -> pl.LazyFrame:
     """Images that have a label: LABEL_COLUMNS; ``true_class`` is the class that the index states, if any."""
     return _labels(*_open(root, storage, which, ClassFilter), which)
 
 
 def unsure(
-    root: str, *, storage: StorageSettings | None = None, **which: Unpack[ClassFilter]
+    root: str | OpenedLake, *, storage: StorageSettings | None = None, **which: Unpack[ClassFilter]
 ) -> pl.LazyFrame:
     """Images that have a label, least sure first: by ``lead``, the probability of the first tag minus the second's."""
     rows = _labels(*_open(root, storage, which, ClassFilter), which)
@@ -134,7 +147,9 @@ def unsure(
     return rows.with_columns(lead).select(*names, pl.exclude(names)).sort("lead", "uri", *OF_THE_RUN)
 
 
-def tags(root: str, *, storage: StorageSettings | None = None, **which: Unpack[ClassFilter]) -> pl.LazyFrame:
+def tags(
+    root: str | OpenedLake, *, storage: StorageSettings | None = None, **which: Unpack[ClassFilter]
+) -> pl.LazyFrame:
     """One row for each image and each of its tags: TAG_COLUMNS; rank 1 is the label of the image."""
     rows = _labelled(*_open(root, storage, which, ClassFilter), which).drop("label", "probability")
     tag = pl.col("tags").struct
@@ -146,7 +161,7 @@ def tags(root: str, *, storage: StorageSettings | None = None, **which: Unpack[C
 
 
 def failures(
-    root: str, *, storage: StorageSettings | None = None, **which: Unpack[FailureFilter]
+    root: str | OpenedLake, *, storage: StorageSettings | None = None, **which: Unpack[FailureFilter]
 ) -> pl.LazyFrame:
     """Images that have no label: FAILURE_COLUMNS; why, and how often they were tried."""
     rows = scan_current(*_open(root, storage, which, FailureFilter), which)
@@ -156,7 +171,7 @@ def failures(
 
 
 def summary(
-    root: str, *, storage: StorageSettings | None = None, **which: Unpack[ClassFilter]
+    root: str | OpenedLake, *, storage: StorageSettings | None = None, **which: Unpack[ClassFilter]
 ) -> pl.LazyFrame:
     """One row for each class that labels an image: images, mean probability, examples; the most frequent class first.
 
@@ -181,11 +196,8 @@ TABLES = {table.__name__: table for table in (runs, nights, labels, unsure, tags
 """The queries without SQL, by name."""
 
 
-def _open(
-    root: str, storage: StorageSettings | None, which: RowFilter, known: type[RowFilter]
-) -> tuple[Lake, pl.DataFrame]:
-    """The lake and its finished runs, oldest first; the filters were checked."""
-    check_names(which, known)
+def open_runs(root: str, storage: StorageSettings | None) -> OpenedLake:
+    """The lake at the root and its finished runs; an InputError if there are none."""
     lake = open_lake(root, storage or StorageSettings())
     finished = read_runs(lake)
     if finished.is_empty():
@@ -193,8 +205,17 @@ def _open(
             f"{root} holds no finished run, so there is nothing to query; correct the root, or label with: "
             f"laketag label --root {shlex.quote(root)} --collection C --set S"
         )
-    warn_unknown(lake, finished, which)
-    return lake, finished
+    return OpenedLake(lake, finished)
+
+
+def _open(
+    root: str | OpenedLake, storage: StorageSettings | None, which: RowFilter, known: type[RowFilter]
+) -> tuple[Lake, pl.DataFrame]:
+    """The lake and its finished runs, oldest first; the filters were checked."""
+    check_names(which, known)
+    opened = root if isinstance(root, OpenedLake) else open_runs(root, storage)
+    warn_unknown(opened.lake, opened.finished, which)
+    return opened.lake, opened.finished
 
 
 def _labels(lake: Lake, finished: pl.DataFrame, which: ClassFilter) -> pl.LazyFrame:

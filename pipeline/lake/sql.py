@@ -9,7 +9,7 @@ import polars as pl
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake.filters import ImageFilter
-from laketag.pipeline.lake.queries import TABLES
+from laketag.pipeline.lake.queries import TABLES, open_runs
 from laketag.pipeline.lake.query_errors import explain_sql, query_errors, read_tokens
 
 UNKNOWN_NAME = re.compile(r"unable to find column|no column named|relation '.*' was not found")
@@ -27,7 +27,9 @@ def sql(
     def open_tables(names: Collection[str]) -> dict[str, pl.LazyFrame]:
         of_runs = {name: value for name, value in which.items() if name != "also_removed"}
         filters = {name: of_runs if name in ("runs", "nights") else which for name in names}
-        return {name: TABLES[name](root, storage=storage, **filters[name]) for name in names}
+        # the runs are read once, whatever the number of tables
+        opened = open_runs(root, storage) if set(names) - {"nights"} else root
+        return {name: TABLES[name](opened, storage=storage, **filters[name]) for name in names}
 
     words = [token.text.lower() for token in read_tokens(query)]
     first = next((word for word in words if word != "("), "")

@@ -7,6 +7,11 @@ import polars as pl
 NAMED_IMAGES = 20
 """How many of the images are named; of the others the number is."""
 
+PARTS = 16
+"""The keys are sorted in this many parts, which bounds the memory of sorting."""
+IN_ONE_RUN = "has two rows in one run"
+BY_TWO_RUNS = "was labelled by two runs in the same version"
+
 
 class WorkKeys:
     """The keys of all rows of one collection and classifier, as hashes, in the order of its runs."""
@@ -34,18 +39,17 @@ class WorkKeys:
         A run has one row for each image. Runs may have a row each, but not two labels of the same version one after
         the other: the second run had nothing to do there.
         """
-        if not self._keys:
-            return
-        keys = pl.concat(self._keys).sort("image", "age")
-        same = pl.col("image") == pl.col("image").shift(-1)
-        of_run = same & (pl.col("age") == pl.col("age").shift(-1))
-        labelled = pl.col("is_labelled") & pl.col("is_labelled").shift(-1)
-        again = same & ~of_run & labelled & (pl.col("version") == pl.col("version").shift(-1))
-        for condition, what in (
-            (of_run, "has two rows in one run"),
-            (again, "was labelled by two runs in the same version"),
-        ):
-            images = keys.filter(condition)["image"].unique(maintain_order=True).to_list()
+        found: dict[str, list[int]] = {IN_ONE_RUN: [], BY_TWO_RUNS: []}
+        for part in range(PARTS if self._keys else 0):
+            of_part = [keys.filter(pl.col("image") % PARTS == part) for keys in self._keys]
+            keys = pl.concat(of_part).sort("image", "age")
+            same = pl.col("image") == pl.col("image").shift(-1)
+            of_run = same & (pl.col("age") == pl.col("age").shift(-1))
+            labelled = pl.col("is_labelled") & pl.col("is_labelled").shift(-1)
+            again = same & ~of_run & labelled & (pl.col("version") == pl.col("version").shift(-1))
+            for what, condition in ((IN_ONE_RUN, of_run), (BY_TWO_RUNS, again)):
+                found[what] += keys.filter(condition)["image"].unique().to_list()
+        for what, images in found.items():
             names = find_ids(images[:NAMED_IMAGES]) if images else {}
             for name in sorted(names.values()):
                 yield name, what

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from tests.benches import indexing, many_rows, memory, preparing, throughput
+from tests.benches import indexing, many_rows, memory, preparing, throughput, upkeep
 
 BENCHES = {
     "throughput": throughput.run,
@@ -11,6 +11,7 @@ BENCHES = {
     "memory": memory.run,
     "indexing": indexing.run,
     "many_rows": many_rows.run,
+    "upkeep": upkeep.run,
 }
 
 
