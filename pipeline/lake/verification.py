@@ -17,7 +17,9 @@ import pyarrow as pa
 
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake.description_versions import list_versions, read_descriptions_table
+from laketag.pipeline.lake.forgotten import read_forgotten
 from laketag.pipeline.lake.label_files import LabelFile, files_of
+from laketag.pipeline.lake.nights import read_nights
 from laketag.pipeline.lake.paths import TABLES, Lake, Table
 from laketag.pipeline.lake.run_folds import named_files
 from laketag.pipeline.lake.runs import RunTable, read_run_table
@@ -85,6 +87,11 @@ def verify(lake: Lake) -> Verified:
                 found.blame(
                     f"{name}/{file}", "is no file of laketag's, but readers scan this folder; remove it"
                 )
+    for name, read in (("nights", read_nights), ("forgotten", read_forgotten)):
+        try:
+            read(lake)
+        except UNREADABLE_ERRORS as error:
+            found.blame(name, f"cannot be read: {_first_line(error)}")
     if table is not None:
         found.runs = table.rows.height
         _check_strangers(listed["labels"], staged, table, found)

@@ -10,14 +10,17 @@ import pytest
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import BusyError
 from laketag.pipeline.lake.compaction import compact
+from laketag.pipeline.lake.forgotten import read_forgotten, write_forgotten
 from laketag.pipeline.lake.lease import hold_lease
-from laketag.pipeline.lake.paths import Lake, open_lake
+from laketag.pipeline.lake.nights import write_night
+from laketag.pipeline.lake.paths import TABLES, Lake, open_lake
 from laketag.pipeline.lake.publish import publish
 from laketag.pipeline.lake.run_folds import rewrite_runs
 from laketag.pipeline.lake.runs import read_run_table, read_runs
 from laketag.pipeline.lake.tables import create_table, encode_table, write_table
-from laketag.pipeline.lake.verification import verify
-from laketag.schemas import ImageIndex, Labels, Runs
+from laketag.pipeline.lake.verification import LAYOUT, verify
+from laketag.pipeline.store.folders import list_folders
+from laketag.schemas import ImageIndex, Labels, Nights, Runs
 from tests.lake.disturbed import Killed, before_each_change, kill_at
 from tests.lake.full_lakes import freeze_night, label_night, stage_night
 from tests.lakes.test_earlier_lakes import ROOT
@@ -122,6 +125,11 @@ def lose_descriptions(lake: Lake) -> None:
     next(Path(lake.root, "descriptions").rglob("*.parquet")).unlink()
 
 
+def break_nights(lake: Lake) -> None:
+    write_night(lake, "20260101T000000.000000Z", Nights.create_empty())
+    Path(lake.path("nights", "20260101T000000.000000Z.parquet")).write_bytes(b"PAR1")
+
+
 def cut_run(lake: Lake) -> None:
     Path(lake.run(read_runs(lake)["run_id"][0])).write_bytes(b"PAR1")
 
@@ -142,6 +150,7 @@ BROKEN: list[tuple[Callable[[Lake], None], str]] = [
     (shorten_snapshot, r"run \S+: counts 2 images in the index, and its snapshot \S+ has 1"),
     (break_descriptions, r"descriptions/set=animals/version=\S+: cannot be read"),
     (lose_descriptions, r"run \S+: version \S+ of its descriptions animals is missing"),
+    (break_nights, r"nights: cannot be read"),
     (cut_run, r"runs: .*no Parquet file"),
 ]  # fmt: skip
 
@@ -195,3 +204,14 @@ def test_runs_that_share_a_file_must_name_it(nights: Lake) -> None:
     table = read_run_table(nights)
     rewrite_runs(nights, table, table.rows.slice(1))
     assert any("rows of runs that do not name it" in fault for fault in faults(nights))
+
+
+def test_every_table_has_a_layout_and_every_writer_writes_into_one_of_them(nights: Lake) -> None:
+    assert {*LAYOUT, "staging"} == set(TABLES)
+    write_night(nights, "20260101T000000.000000Z", Nights.create_empty())
+    write_forgotten(nights, read_forgotten(nights))
+    freeze_night(nights, {"a": "9"})
+    with hold_lease(nights, "upkeep") as lease:
+        compact(nights, read_run_table(nights), lease)
+    assert set(list_folders(nights.root, nights.storage)) == set(TABLES)
+    assert faults(nights) == []
