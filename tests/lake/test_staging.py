@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from laketag.pipeline.lake.staging import (
+    find_others,
     find_unfinished,
     list_parts,
     remove_leftovers,
@@ -46,3 +47,11 @@ def test_a_repeated_task_stages_no_row_twice(lake) -> None:
     assert len(list_parts(lake, "r")) == 1
     write_part(lake, "r", label_frame([label_row("a", failure="timeout")]))
     assert scan_parts(lake, "r").collect()["image_id"].sort().to_list() == ["a", "a", "b"]
+
+
+def test_unfinished_runs_of_other_classifiers_of_the_collection_are_found(lake) -> None:
+    freeze_run(lake, "a", f"20260101T000000.000000Z{run_suffix(RUN.collection, RUN.classifier)}")
+    other = freeze_run(lake, "a", f"20260102T000000.000000Z{run_suffix(RUN.collection, 'beef')}")
+    finished = freeze_run(lake, "a", f"20260103T000000.000000Z{run_suffix(RUN.collection, 'cafe')}")
+    assert find_others(lake, RUN.collection, RUN.classifier, [finished.run_id]) == [other.run_id]
+    assert find_others(lake, "scans", RUN.classifier, []) == []
