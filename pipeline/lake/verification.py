@@ -170,7 +170,7 @@ def _check_snapshots(lake: Lake, files: list[str], runs: pl.DataFrame, found: Ve
 def _check_labels(lake: Lake, table: RunTable, found: Verified) -> None:
     """Each named file is as the runs say, and has each row that they count, once."""
     for _, runs in table.rows.group_by("collection", "classifier", maintain_order=True):
-        keys = WorkKeys(runs["run_id"].to_list())
+        keys = WorkKeys(runs)
         outcomes: Counter[tuple[str, str]] = Counter()
         complete = True
         namers: dict[str, list[str]] = defaultdict(list)

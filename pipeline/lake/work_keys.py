@@ -16,11 +16,9 @@ BY_TWO_RUNS = "was labelled by two runs in the same version"
 class WorkKeys:
     """The keys of all rows of one collection and classifier, as hashes, in the order of its runs."""
 
-    def __init__(self, run_ids: list[str]) -> None:
-        self._ages = pl.DataFrame(
-            {"run_id": run_ids, "age": pl.int_range(len(run_ids), eager=True, dtype=pl.UInt32)},
-            schema={"run_id": pl.String, "age": pl.UInt32},
-        )
+    def __init__(self, runs: pl.DataFrame) -> None:
+        ages = pl.int_range(runs.height, eager=True, dtype=pl.UInt32)
+        self._ages = runs.select("run_id", "started_at", "finished_at").with_columns(age=ages)
         self._keys: list[pl.DataFrame] = []
 
     def add(self, rows: pl.DataFrame) -> None:
@@ -31,13 +29,13 @@ class WorkKeys:
             pl.col("etag").hash().alias("version"),
             pl.col("failure").is_null().alias("is_labelled"),
         )
-        self._keys.append(hashed.join(self._ages, on="run_id").drop("run_id"))
+        self._keys.append(hashed.join(self._ages.select("run_id", "age"), on="run_id").drop("run_id"))
 
     def doubles(self, find_ids: Callable[[list[int]], dict[int, str]]) -> Iterator[tuple[str, str]]:
         """Ids of images, and what is doubled; ``find_ids`` finds the ids with these hashes.
 
         A run has one row for each image. Runs may have a row each, but not two labels of the same version one after
-        the other: the second run had nothing to do there.
+        the other: if the second run was planned when the first had finished, it had nothing to do there.
         """
         found: dict[str, list[int]] = {IN_ONE_RUN: [], BY_TWO_RUNS: []}
         for part in range(PARTS if self._keys else 0):
@@ -47,8 +45,16 @@ class WorkKeys:
             of_run = same & (pl.col("age") == pl.col("age").shift(-1))
             labelled = pl.col("is_labelled") & pl.col("is_labelled").shift(-1)
             again = same & ~of_run & labelled & (pl.col("version") == pl.col("version").shift(-1))
-            for what, condition in ((IN_ONE_RUN, of_run), (BY_TWO_RUNS, again)):
-                found[what] += keys.filter(condition)["image"].unique().to_list()
+            found[IN_ONE_RUN] += keys.filter(of_run)["image"].unique().to_list()
+            pairs = keys.with_columns(second=pl.col("age").shift(-1)).filter(again)
+            first = self._ages.select("age", "finished_at")
+            second = self._ages.select(pl.col("age").alias("second"), "started_at")
+            planned_late = (
+                pairs.join(first, on="age")
+                .join(second, on="second")
+                .filter(pl.col("started_at") > pl.col("finished_at"))
+            )
+            found[BY_TWO_RUNS] += planned_late["image"].unique().to_list()
         for what, images in found.items():
             names = find_ids(images[:NAMED_IMAGES]) if images else {}
             for name in sorted(names.values()):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -95,6 +96,8 @@ def copy_run(lake: Lake) -> None:
     rows = pl.read_parquet(Path(lake.root, run["files"][0])).with_columns(run_id=pl.lit(run_id))
     url = f"{lake.labels(run['collection'], run['classifier'], run_id)}/part.parquet"
     write_table(rows, url, Labels, lake.storage)
+    hour = timedelta(hours=1)
+    run |= {"started_at": run["finished_at"] + hour, "finished_at": run["finished_at"] + 2 * hour}
     changed = run | {"run_id": run_id, "files": [url.removeprefix(lake.root + "/")], "file_sha256": None}
     row = pl.DataFrame([changed | {"file_rows": None}], schema=Runs.create_empty().schema)
     create_table(row, lake.run(run_id), Runs, lake.storage)

@@ -1,13 +1,21 @@
+from datetime import timedelta
+
 import polars as pl
 
 from laketag.pipeline.lake.work_keys import NAMED_IMAGES, WorkKeys
+from tests.lake.label_rows import EPOCH
 
 
-def doubles(runs: list[str], rows: list[tuple[str, str, str, str | None]]) -> list[tuple[str, str]]:
+def doubles(
+    runs: list[str], rows: list[tuple[str, str, str, str | None]], *, overlap: bool = False
+) -> list[tuple[str, str]]:
     """Of rows (run, image, version, failure)."""
     frame = pl.DataFrame(rows, schema=["run_id", "image_id", "etag", "failure"], orient="row", strict=False)
     names = dict(zip(frame["image_id"].hash(), frame["image_id"], strict=True))
-    keys = WorkKeys(runs)
+    hours = [EPOCH + timedelta(hours=number) for number in range(len(runs))]
+    late = [hour + timedelta(minutes=30) for hour in hours]
+    started = [EPOCH] * len(runs) if overlap else hours
+    keys = WorkKeys(pl.DataFrame({"run_id": runs, "started_at": started, "finished_at": late}))
     for part in frame.cast({"failure": pl.String}).iter_slices(2):
         keys.add(part)
     return list(keys.doubles(lambda wanted: {one: names[one] for one in wanted}))
@@ -21,6 +29,8 @@ def test_an_image_may_be_labelled_again_only_after_it_failed_or_changed() -> Non
     assert doubles(["r1", "r2", "r3"], right) == []
     again = doubles(["r2", "r1"], [("r1", "a", "1", None), ("r2", "a", "1", None), ("r2", "b", "1", None)])
     assert again == [("a", "was labelled by two runs in the same version")]
+    planned_before = [("r1", "a", "1", None), ("r2", "a", "1", None)]
+    assert doubles(["r1", "r2"], planned_before, overlap=True) == []  # a sample beside an unfinished run
     twice = doubles(["r1"], [("r1", "a", "1", None), ("r1", "b", "1", None), ("r1", "a", "2", "timeout")])
     assert twice == [("a", "has two rows in one run")]
 
