@@ -2,9 +2,10 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import polars as pl
 
@@ -14,6 +15,7 @@ from laketag.pipeline.lake.label_files import LabelFile, file_columns, store_lab
 from laketag.pipeline.lake.lease import Lease
 from laketag.pipeline.lake.ledger import ROWS_AT_ONCE, Ledger, balance, pick_outcomes
 from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.staging import Run, list_parts, scan_parts, scan_plan
 from laketag.pipeline.lake.tables import create_table, encode_table
 from laketag.pipeline.store.files import remove_file
@@ -24,6 +26,8 @@ from laketag.schemas import Labels, Runs
 
 ROWS_IN_MEMORY = 500_000
 """How many label rows are held while they are sorted into files, or ``run.rows_per_file`` if that is more; a kB each."""
+WRITER_DIGITS = 8
+"""How much of the holder of the lease is in the names of label files."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +48,40 @@ def publish(
 ) -> Published | None:
     """The run's rows are in the label table, sorted by image_id, and the run is committed.
 
-    File names are deterministic, so a publication that was killed is repeated. The run exists for readers once its row
-    is created, by one conditional write; until then nobody reads its files.
+    The run exists for readers once its row is created, by one conditional write; until then nobody reads its files. Their
+    names have the holder of the lease in them: of two processes that publish one run, none touches a file of the other.
 
     A run that is ``cut`` is published as one that planned only the images that are done, and left the others; None if there
     are none, and it stays unfinished. Its frozen plan is as before until then: the next call may complete it instead.
     """
+    folder = lake.labels(run.collection, run.classifier, run.run_id)
+    try:
+        written = _write(lake, run, lease, cut=cut)
+        if written is None:
+            lease.check()  # nothing may be staged because the run is published
+            return None
+        run, ledger, files = written
+        row = _make_row(run, ledger, files) | {"images_per_s": images_per_s, "writer": lease.writer}
+        rows = pl.DataFrame([row], schema=Runs.create_empty().schema)
+        named = [f"{lake.root}/{file.path}" for file in files]
+        others = sorted(
+            set(list_files(folder, lake.storage)) - set(named)
+        )  # no other run of this id is committed
+        _commit(lake, rows, lease)
+    except BusyError:
+        _remove(
+            lake, [url for url in list_files(folder, lake.storage) if lease.writer[:WRITER_DIGITS] in url]
+        )
+        raise
+    _remove(lake, others)
+    remove_folder(lake.staging(run.run_id), lake.storage)
+    return Published(run, ledger, folder, images_per_s, rows)
+
+
+def _write(lake: Lake, run: Run, lease: Lease, *, cut: bool) -> tuple[Run, Ledger, list[LabelFile]] | None:
+    """The run's label files are written; returns the run as it is published, or None if nothing of it is done."""
     lease.check()
     parts = list_parts(lake, run.run_id)  # once: a part staged later is neither counted nor published
-    folder = lake.labels(run.collection, run.classifier, run.run_id)
 
     def write() -> tuple[Run, Ledger, list[LabelFile]] | None:
         plan = scan_plan(lake, run.run_id).select("image_id", "etag").sort("image_id").collect()
@@ -62,38 +91,62 @@ def publish(
             if plan.is_empty():
                 return None
         ledger = balance(lake, published, plan, parts)
-        files = _write_files(lake, published, plan, parts, lease)
-        _remove_others(lake, published, [file.path for file in files])
-        return published, ledger, files
+        return published, ledger, _write_files(lake, published, plan, parts, lease)
 
     try:
-        written = through_outages(lake.root, lake.storage, write)
+        return through_outages(lake.root, lake.storage, write)
     except (StorageError, LedgerError):
         lease.check()  # a process that took the run over has published it and removed its staged parts
         raise
-    if written is None:
-        return None
-    run, ledger, files = written
+
+
+def _make_row(run: Run, ledger: Ledger, files: Sequence[LabelFile]) -> dict[str, Any]:
+    """The columns of the run's row that its plan, its ledger and its files tell."""
     started_at = datetime.fromisoformat(run.started_at)
-    row = {
-        **dataclasses.asdict(run),  # also rows_per_file and left, which are no columns
+    return {
+        **dataclasses.asdict(run),  # also rows_per_file, which is no column
         "started_at": started_at,
         "labelled": ledger.labelled,
         "failures": [{"reason": reason, "images": images} for reason, images in ledger.failures.items()],
         **file_columns(files),
         "finished_at": max(datetime.now(UTC), started_at + timedelta(microseconds=1)),  # clocks differ
-        "images_per_s": images_per_s,
-        "writer": lease.writer,
         "laketag_version": laketag_version(),
     }
-    rows = pl.DataFrame([row], schema=Runs.create_empty().schema)
+
+
+def _commit(lake: Lake, row: pl.DataFrame, lease: Lease) -> None:
+    """The run is committed with this row; otherwise BusyError."""
+    run_id = row["run_id"][0]
     lease.check()
-    if not create_table(rows, lake.run(run.run_id), Runs, lake.storage):
+    if not create_table(row, lake.run(run_id), Runs, lake.storage):
         raise BusyError(
-            f"run {run.run_id} was finished by another process; its labels are complete, nothing is left to do"
+            f"run {run_id} was finished by another process; run the same command again to label what it left"
         )
-    remove_folder(lake.staging(run.run_id), lake.storage)
-    return Published(run, ledger, folder, images_per_s, rows)
+    if lease.is_ours() or _is_committed(lake, run_id, lease):
+        return
+    remove_file(lake.run(run_id), lake.storage)
+    lease.lost.set()
+    lease.check()
+
+
+def _is_committed(lake: Lake, run_id: str, lease: Lease) -> bool:
+    """Whether a row that was perhaps written after the lease was lost is the run's row, and all its files exist.
+
+    Another process may have published the run before, and folded its row since, or have forgotten images of the files.
+    """
+    row = read_runs(lake).row(by_predicate=pl.col("run_id") == run_id, named=True)
+    folders = {f"{lake.root}/{file}".rpartition("/")[0] for file in row["files"]}
+    stored = {url for folder in folders for url in list_files(folder, lake.storage)}
+    return row["writer"] == lease.writer and stored.issuperset(f"{lake.root}/{file}" for file in row["files"])
+
+
+def _ending(lease: Lease) -> str:
+    return f"-{lease.writer[:WRITER_DIGITS]}.parquet"
+
+
+def _remove(lake: Lake, files: Iterable[str]) -> None:
+    for url in files:
+        remove_file(url, lake.storage)
 
 
 def _leave_undone(lake: Lake, run: Run, plan: pl.DataFrame, parts: Sequence[str]) -> tuple[Run, pl.DataFrame]:
@@ -110,14 +163,6 @@ def _leave_undone(lake: Lake, run: Run, plan: pl.DataFrame, parts: Sequence[str]
     return dataclasses.replace(run, planned=planned.height, left=left), planned
 
 
-def _remove_others(lake: Lake, run: Run, files: Sequence[str]) -> None:
-    """The run's folder has these files only: a publication that was killed may have cut the plan at another image."""
-    folder = lake.labels(run.collection, run.classifier, run.run_id)
-    for url in list_files(folder, lake.storage):
-        if url.removeprefix(lake.root + "/") not in files:
-            remove_file(url, lake.storage)
-
-
 def _write_files(
     lake: Lake, run: Run, plan: pl.DataFrame, parts: Sequence[str], lease: Lease
 ) -> list[LabelFile]:
@@ -131,6 +176,6 @@ def _write_files(
         for part in picked.iter_slices(run.rows_per_file):
             data = encode_table(part, Labels)
             lease.check()
-            url = f"{folder}/part-{len(files):05d}-of-{count:05d}.parquet"
-            files.append(store_label_file(lake, url, data, part.height))
+            name = f"part-{len(files):05d}-of-{count:05d}{_ending(lease)}"
+            files.append(store_label_file(lake, f"{folder}/{name}", data, part.height))
     return files

@@ -21,6 +21,7 @@ from laketag.pipeline.lake.forgotten import read_forgotten
 from laketag.pipeline.lake.label_files import LabelFile, files_of
 from laketag.pipeline.lake.nights import read_nights
 from laketag.pipeline.lake.paths import TABLES, Lake, Table
+from laketag.pipeline.lake.publish import WRITER_DIGITS
 from laketag.pipeline.lake.run_folds import named_files
 from laketag.pipeline.lake.runs import RunTable, read_run_table
 from laketag.pipeline.lake.snapshots import count_forgotten, open_snapshot
@@ -39,6 +40,8 @@ LAYOUT: dict[Table, str] = {
     "forgotten": r"[^/]+\.parquet",
 }
 """The files of each table that readers scan; in staging anything may be."""
+PUBLISHED = rf"part-\d+-of-\d+-[0-9a-f]{{{WRITER_DIGITS}}}\.parquet"
+"""A label file as it was published. One that its run does not name is of a process that was too late to commit the run."""
 
 UNREADABLE = range(2**62)
 """How many images a snapshot may have had that cannot be read."""
@@ -114,12 +117,13 @@ def _list(lake: Lake, table: Table) -> list[str]:
 
 
 def _check_strangers(files: list[str], staged: set[str], table: RunTable, found: Verified) -> None:
-    named = named_files(table.rows)
+    named, finished = named_files(table.rows), set(table.rows["run_id"])
     for file in files:
         path = f"labels/{file}"
         if path in named or not (match := re.fullmatch(LAYOUT["labels"], file)):
             continue
-        if path in table.replaced or match[2] in staged:
+        is_late = match[2] in finished and re.fullmatch(PUBLISHED, path.rpartition("/")[2])
+        if path in table.replaced or match[2] in staged or is_late:
             found.left_over += 1
         else:
             found.blame(

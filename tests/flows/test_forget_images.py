@@ -17,7 +17,9 @@ from laketag.pipeline.lake.publish import publish
 from laketag.pipeline.lake.snapshots import find_snapshot, write_snapshot
 from laketag.pipeline.lake.staging import find_unfinished
 from laketag.pipeline.lake.verification import verify
+from laketag.pipeline.store.files import remove_file
 from tests.flows.indexed import index
+from tests.lake.disturbed import Disturbed
 from tests.lake.full_lakes import freeze_night, freeze_rest, label_night, stage_night
 from tests.lake.label_rows import index_rows, label_row
 from tests.lake.named_images import named_images
@@ -113,6 +115,28 @@ def test_a_lake_adds_up_after_images_were_forgotten_also_in_runs_that_finish_aft
     assert verify(lake).faults == []
     planned = queries.runs(lake.root).select("planned", "labelled", "forgotten").collect().rows()
     assert planned == [(3, 1, 2), (1, 1, None), (2, 2, None)]
+
+
+def test_a_run_that_is_committed_after_its_images_were_forgotten_names_no_missing_file(
+    tmp_path: Path,
+) -> None:
+    lake = open_lake(str(tmp_path), StorageSettings())
+    run = freeze_night(lake, {"a": "1", "b": "1"})
+    stage_night(lake, run)
+
+    def forget() -> None:
+        remove_file(lake.path("staging", "leases", "x.json"), lake.storage)
+        forget_images(lake, ForgetRequest(prefix="/images/a"), print)
+
+    last = 3  # the first check is before the parts are listed, the second before the file, this one before the commit
+    with hold_lease(lake, "x") as lease, pytest.raises(BusyError, match="taken over"):
+        publish(lake, run, Disturbed(lease, last, forget), 1.0)
+    assert verify(lake).faults == []
+    assert named_images(lake) == {"index": {"b"}, "staging": {"b"}}
+    (resumed,) = find_unfinished(lake, RUN.collection, RUN.classifier, [])
+    with hold_lease(lake, "x") as lease:
+        publish(lake, resumed, lease, 1.0)
+    assert named_images(lake) == {"index": {"b"}, "labels": {"b"}}
 
 
 def test_images_are_forgotten_in_a_store(moto: Store) -> None:

@@ -1,4 +1,5 @@
-"""Something happens right before each change of a local lake: to look at it, or to raise as if the process were killed there."""
+"""Something happens right before each change of a local lake, or right after a check of a lease: to look at the lake, to raise
+as if the process were killed there, or to do what another process does meanwhile."""
 
 import os
 import shutil
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 from fsspec.implementations.local import LocalFileSystem
+
+from laketag.pipeline.lake.lease import Lease
 
 CHANGES = ((os, "link"), (os, "replace"), (LocalFileSystem, "rm_file"), (shutil, "rmtree"))
 """All ways in which a file of a local lake appears, changes or goes."""
@@ -43,3 +46,17 @@ def _after(happens: Callable[[], object], step: Callable[..., Any]) -> Callable[
         return step(*arguments, **options)
 
     return changed
+
+
+class Disturbed(Lease):
+    """A held lease; something happens right after one of its checks."""
+
+    def __init__(self, lease: Lease, check: int, happens: Callable[[], object]) -> None:
+        super().__init__(lease.url, lease.writer, lease.lake)
+        self.checks_left, self.happens = check, happens
+
+    def check(self) -> None:
+        super().check()
+        self.checks_left -= 1
+        if self.checks_left == 0:
+            self.happens()

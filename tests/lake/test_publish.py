@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import BusyError, LedgerError
-from laketag.pipeline.lake.lease import Lease, hold_lease
+from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import TABLES, Lake, open_lake
 from laketag.pipeline.lake.publish import Published, publish
 from laketag.pipeline.lake.runs import label_files, read_runs, scan_labels
@@ -19,6 +19,7 @@ from laketag.pipeline.lake.staging import Run, find_unfinished, run_suffix, writ
 from laketag.pipeline.store.files import remove_file
 from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
 from laketag.schemas import FAILURES
+from tests.lake.disturbed import Disturbed
 from tests.lake.label_rows import label_frame, label_row
 from tests.lake.run_rows import RUN, freeze_run
 
@@ -37,20 +38,6 @@ def finish(lake: Lake, run: Run) -> Published:
         published = publish(lake, run, lease, images_per_s=1.0)
     assert published
     return published
-
-
-class Disturbed(Lease):
-    """A held lease; something happens right after one of its checks."""
-
-    def __init__(self, lease: Lease, check: int, happens: Callable[[], object]) -> None:
-        super().__init__(lease.url, lease.writer, lease.lake)
-        self.checks_left, self.happens = check, happens
-
-    def check(self) -> None:
-        super().check()
-        self.checks_left -= 1
-        if self.checks_left == 0:
-            self.happens()
 
 
 def finish_disturbed(lake: Lake, run: Run, check: int, happens: Callable[[], object]) -> Published:
@@ -144,6 +131,23 @@ def test_a_process_that_stood_still_does_not_touch_what_another_published(lake, 
         finish_disturbed(lake, run, check, another_takes_over)
     assert scan_labels(lake, read_runs(lake)).collect()["image_id"].to_list() == ["a", "b", "c"]
     assert published_ids(lake) == ["a", "b", "c"]
+
+
+# the first check, that before the file, and the last one
+@pytest.mark.parametrize("check", range(1, 4))
+def test_a_cut_publication_that_stood_still_does_not_touch_the_whole_run_of_another(lake, check) -> None:
+    run = freeze_run(lake, "abcd", RUN_ID)
+    write_part(lake, run.run_id, label_frame([label_row("b"), label_row("c")]))
+
+    def another_takes_over() -> None:
+        remove_file(lake.path("staging", "leases", "x.json"), lake.storage)
+        write_part(lake, run.run_id, label_frame([label_row("a"), label_row("d")]))
+        finish(lake, run)
+
+    with hold_lease(lake, "x") as lease, pytest.raises(BusyError):
+        publish(lake, run, Disturbed(lease, check, another_takes_over), images_per_s=1.0, cut=True)
+    assert read_runs(lake)["labelled"].to_list() == [4]
+    assert published_ids(lake) == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize("check", range(1, 6))
