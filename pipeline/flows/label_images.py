@@ -35,10 +35,10 @@ from laketag.pipeline.flows.stop_rule import StopRule
 from laketag.pipeline.flows.suspects import Suspects
 from laketag.pipeline.lake.lease import Lease, LeaseTimes, hold_lease
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.publish import Published, publish
+from laketag.pipeline.lake.publish import Cut, Published, publish
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.snapshots import latest_snapshot
-from laketag.pipeline.lake.staging import Run, find_others, remove_leftovers, run_suffix
+from laketag.pipeline.lake.staging import Run, find_failures, find_others, remove_leftovers, run_suffix
 from laketag.pipeline.progress.metrics import RunMetrics
 from laketag.pipeline.progress.progress import Progress
 from laketag.pipeline.screen import Screen
@@ -158,13 +158,13 @@ def finish_run(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progres
 
     Otherwise the run stays unfinished, with what is staged.
     """
+    failed_before = find_failures(labelling.lake, labelling.run.run_id)
     # read → fetch → decode → label → write: see label_chain
     images_per_s = label_unlabelled(labelling, unlabelled, progress)
     # publish: one row for each planned image, out of the staged parts; one conditional write commits the run
     labelling.screen.wait("publishing")
-    published = publish(
-        labelling.lake, labelling.run, labelling.lease, images_per_s, cut=labelling.stop.is_due
-    )
+    cut = Cut(failed_before) if labelling.stop.is_due else None
+    published = publish(labelling.lake, labelling.run, labelling.lease, images_per_s, cut=cut)
     progress.published = published is not None
     return [published] if published else []
 

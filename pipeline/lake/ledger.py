@@ -1,7 +1,6 @@
 """The ledger of a run: planned = labelled + Σ failures by reason; index = planned + already done + left for later."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -9,7 +8,7 @@ import polars as pl
 from laketag.pipeline.errors import LedgerError
 from laketag.pipeline.lake.id_ranges import split_plan
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.staging import Run, scan_parts
+from laketag.pipeline.lake.staging import Run
 
 ROWS_AT_ONCE = 2_500_000
 """How many planned images are compared with their outcomes at once; a few hundred bytes each."""
@@ -36,14 +35,14 @@ def pick_outcomes(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def balance(
-    lake: Lake, run: Run, plan: pl.DataFrame, parts: Sequence[str], rows_at_once: int = ROWS_AT_ONCE
+    lake: Lake, run: Run, plan: pl.DataFrame, rows: pl.LazyFrame, rows_at_once: int = ROWS_AT_ONCE
 ) -> Ledger:
-    """The ledger of the run with this plan, sorted by image_id, and these parts.
+    """The ledger of the run with this plan, sorted by image_id, and these staged rows.
 
     A LedgerError that names rows if it does not balance.
     """
     keys = ["image_id", "etag"]
-    staged = scan_parts(lake, run.run_id, parts).select(*keys, "failure", "labelled_at")
+    staged = rows.select(*keys, "failure", "labelled_at")
     missing, unplanned = _Wrong(), _Wrong()
     counts: Counter[str | None] = Counter()
     for images in split_plan(plan, rows_at_once):

@@ -43,20 +43,28 @@ class Published:
     """The run's row (schemas.Runs)."""
 
 
+@dataclass(frozen=True)
+class Cut:
+    """That a run is published before all of it is done."""
+
+    failed_before: pl.DataFrame
+    """What find_failures returned when the call began: failures that it was to try again, so images are not done by them."""
+
+
 def publish(
-    lake: Lake, run: Run, lease: Lease, images_per_s: float, *, cut: bool = False
+    lake: Lake, run: Run, lease: Lease, images_per_s: float, *, cut: Cut | None = None
 ) -> Published | None:
     """The run's rows are in the label table, sorted by image_id, and the run is committed.
 
     The run exists for readers once its row is created, by one conditional write; until then nobody reads its files. Their
     names have the holder of the lease in them: of two processes that publish one run, none touches a file of the other.
 
-    A run that is ``cut`` is published as one that planned only the images that are done, and left the others; None if there
+    A run that is cut is published as one that planned only the images that are done, and left the others; None if there
     are none, and it stays unfinished. Its frozen plan is as before until then: the next call may complete it instead.
     """
     folder = lake.labels(run.collection, run.classifier, run.run_id)
     try:
-        written = _write(lake, run, lease, cut=cut)
+        written = _write(lake, run, lease, cut)
         if written is None:
             lease.check()  # nothing may be staged because the run is published
             return None
@@ -78,20 +86,22 @@ def publish(
     return Published(run, ledger, folder, images_per_s, rows)
 
 
-def _write(lake: Lake, run: Run, lease: Lease, *, cut: bool) -> tuple[Run, Ledger, list[LabelFile]] | None:
+def _write(lake: Lake, run: Run, lease: Lease, cut: Cut | None) -> tuple[Run, Ledger, list[LabelFile]] | None:
     """The run's label files are written; returns the run as it is published, or None if nothing of it is done."""
     lease.check()
     parts = list_parts(lake, run.run_id)  # once: a part staged later is neither counted nor published
 
     def write() -> tuple[Run, Ledger, list[LabelFile]] | None:
         plan = scan_plan(lake, run.run_id).select("image_id", "etag").sort("image_id").collect()
+        rows = scan_parts(lake, run.run_id, parts)
         published = run
         if cut:
-            published, plan = _leave_undone(lake, run, plan, parts)
+            rows = rows.join(cut.failed_before.lazy(), on=cut.failed_before.columns, how="anti")
+            published, plan = _leave_undone(run, plan, rows)
             if plan.is_empty():
                 return None
-        ledger = balance(lake, published, plan, parts)
-        return published, ledger, _write_files(lake, published, plan, parts, lease)
+        ledger = balance(lake, published, plan, rows)
+        return published, ledger, _write_files(lake, published, plan, rows, lease)
 
     try:
         return through_outages(lake.root, lake.storage, write)
@@ -149,9 +159,9 @@ def _remove(lake: Lake, files: Iterable[str]) -> None:
         remove_file(url, lake.storage)
 
 
-def _leave_undone(lake: Lake, run: Run, plan: pl.DataFrame, parts: Sequence[str]) -> tuple[Run, pl.DataFrame]:
-    """The run as if it had planned only what the parts have an outcome of, and left the rest; and that plan."""
-    done = scan_parts(lake, run.run_id, parts).select(plan.columns)
+def _leave_undone(run: Run, plan: pl.DataFrame, rows: pl.LazyFrame) -> tuple[Run, pl.DataFrame]:
+    """The run as if it had planned only what the staged rows have an outcome of, and left the rest; and that plan."""
+    done = rows.select(plan.columns)
     ranges = split_plan(plan, ROWS_AT_ONCE)
     planned = pl.concat(
         images.plan.join(
@@ -164,13 +174,12 @@ def _leave_undone(lake: Lake, run: Run, plan: pl.DataFrame, parts: Sequence[str]
 
 
 def _write_files(
-    lake: Lake, run: Run, plan: pl.DataFrame, parts: Sequence[str], lease: Lease
+    lake: Lake, run: Run, plan: pl.DataFrame, rows: pl.LazyFrame, lease: Lease
 ) -> list[LabelFile]:
     """The rows of the planned images (sorted) are in label files of ``run.rows_per_file`` rows."""
     folder = lake.labels(run.collection, run.classifier, run.run_id)
     count = math.ceil(plan.height / run.rows_per_file)
     files: list[LabelFile] = []
-    rows = scan_parts(lake, run.run_id, parts)
     for images in split_plan(plan, max(1, ROWS_IN_MEMORY // run.rows_per_file) * run.rows_per_file):
         picked = pick_outcomes(rows.filter(images.holds).collect())  # checked when they were staged
         for part in picked.iter_slices(run.rows_per_file):

@@ -18,6 +18,7 @@ from laketag.pipeline.lake.tables import scan_table, write_table
 from laketag.pipeline.store.atomic_write import write_bytes
 from laketag.pipeline.store.files import read_json
 from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
+from laketag.pipeline.store.outages import through_outages
 from laketag.schemas import Labels, Plan
 
 PLAN_ROWS_PER_FILE = 100_000
@@ -118,6 +119,16 @@ def scan_parts(lake: Lake, run_id: str, parts: Sequence[str] | None = None) -> p
     """All rows (schemas.Labels) of these parts, or of those staged so far, lazily; one row for each try of an image."""
     files = list_parts(lake, run_id) if parts is None else parts
     return scan_table(files, Labels, lake.storage) if files else Labels.create_empty(lazy=True)
+
+
+def find_failures(lake: Lake, run_id: str) -> pl.DataFrame:
+    """The failures that are staged so far: image_id, etag and the time of each, by which it differs from a later one."""
+
+    def find() -> pl.DataFrame:
+        failed = scan_parts(lake, run_id).filter(pl.col("failure").is_not_null())
+        return failed.select("image_id", "etag", "labelled_at").collect()
+
+    return through_outages(lake.root, lake.storage, find)
 
 
 def write_part(lake: Lake, run_id: str, rows: pl.DataFrame) -> None:

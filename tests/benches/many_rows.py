@@ -33,7 +33,7 @@ from laketag.pipeline.lake.plan import find_pending
 from laketag.pipeline.lake.publish import publish
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.snapshots import latest_snapshot, write_snapshot
-from laketag.pipeline.lake.staging import Run, freeze_plan, list_parts, scan_plan, write_part
+from laketag.pipeline.lake.staging import Run, freeze_plan, scan_parts, scan_plan, write_part
 from laketag.schemas import ImageIndex, Labels
 from tests.lake.run_rows import RUN
 
@@ -158,7 +158,7 @@ def made_labels(rows: int) -> pl.DataFrame:
 def check_ledger(folder: Path) -> None:
     lake = lake_in(folder)
     plan = scan_plan(lake, RUN.run_id).select("image_id", "etag").sort("image_id").collect()
-    balance(lake, planned_run(), plan, list_parts(lake, RUN.run_id))
+    balance(lake, planned_run(), plan, scan_parts(lake, RUN.run_id))
 
 
 def publish_all(folder: Path) -> None:

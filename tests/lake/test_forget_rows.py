@@ -17,7 +17,7 @@ from laketag.pipeline.lake.ledger import balance
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.runs import label_files, read_run_table, read_runs, scan_labels
 from laketag.pipeline.lake.snapshots import count_forgotten, find_snapshot, scan_snapshot, write_snapshot
-from laketag.pipeline.lake.staging import find_unfinished, list_parts, run_suffix, scan_plan, write_part
+from laketag.pipeline.lake.staging import find_unfinished, run_suffix, scan_parts, scan_plan, write_part
 from laketag.pipeline.store.files import remove_file
 from laketag.pipeline.store.folders import list_files, remove_folder
 from laketag.schemas import Runs
@@ -88,7 +88,7 @@ def check_forgotten(lake: Lake) -> None:
     assert scan_snapshot(lake, snapshot).collect().height + count_forgotten(lake, snapshot) == 6
     (run,) = find_unfinished(lake, RUN.collection, RUN.classifier, runs["run_id"])
     plan = scan_plan(lake, run.run_id).select("image_id", "etag").collect()
-    assert balance(lake, run, plan, list_parts(lake, run.run_id)).labelled == 2
+    assert balance(lake, run, plan, scan_parts(lake, run.run_id)).labelled == 2
     assert not [
         url
         for url in list_files(lake.path("staging"), lake.storage, ".json")

@@ -3,7 +3,7 @@ import pytest
 from laketag.pipeline.errors import LedgerError
 from laketag.pipeline.lake.ledger import Ledger, balance
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.staging import list_parts, scan_plan, write_part
+from laketag.pipeline.lake.staging import scan_parts, scan_plan, write_part
 from tests.lake.label_rows import label_frame, label_row
 from tests.lake.run_rows import freeze_run
 
@@ -13,9 +13,9 @@ def balance_rows(lake: Lake, planned: str, rows: list[dict[str, object]]) -> Led
     run = freeze_run(lake, planned)
     write_part(lake, run.run_id, label_frame(rows))
     plan = scan_plan(lake, run.run_id).select("image_id", "etag").collect()
-    found = balance(lake, run, plan, list_parts(lake, run.run_id))
+    found = balance(lake, run, plan, scan_parts(lake, run.run_id))
     for rows_at_once in (1, 2, 3):
-        assert balance(lake, run, plan, list_parts(lake, run.run_id), rows_at_once) == found
+        assert balance(lake, run, plan, scan_parts(lake, run.run_id), rows_at_once) == found
     return found
 
 

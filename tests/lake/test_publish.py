@@ -13,17 +13,19 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import BusyError, LedgerError
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import TABLES, Lake, open_lake
-from laketag.pipeline.lake.publish import Published, publish
+from laketag.pipeline.lake.publish import Cut, Published, publish
 from laketag.pipeline.lake.runs import label_files, read_runs, scan_labels
-from laketag.pipeline.lake.staging import Run, find_unfinished, run_suffix, write_part
+from laketag.pipeline.lake.staging import Run, find_failures, find_unfinished, run_suffix, write_part
 from laketag.pipeline.store.files import remove_file
 from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
-from laketag.schemas import FAILURES
+from laketag.schemas import FAILURES, Labels
 from tests.lake.disturbed import Disturbed
 from tests.lake.label_rows import label_frame, label_row
 from tests.lake.run_rows import RUN, freeze_run
 
 RUN_ID = f"20260101T000000.000000Z{run_suffix(RUN.collection, RUN.classifier)}"
+
+NOTHING = Labels.create_empty().select("image_id", "etag", "labelled_at")
 
 
 def stage(lake: Lake, ids: str) -> Run:
@@ -47,9 +49,9 @@ def finish_disturbed(lake: Lake, run: Run, check: int, happens: Callable[[], obj
     return published
 
 
-def finish_cut(lake: Lake, run: Run) -> Published | None:
+def finish_cut(lake: Lake, run: Run, failed_before: pl.DataFrame = NOTHING) -> Published | None:
     with hold_lease(lake, "x") as lease:
-        return publish(lake, run, lease, images_per_s=1.0, cut=True)
+        return publish(lake, run, lease, images_per_s=1.0, cut=Cut(failed_before))
 
 
 def published_ids(lake: Lake) -> list[str]:
@@ -101,6 +103,19 @@ def test_a_run_that_is_cut_is_published_with_what_is_done_and_leaves_the_rest(la
     assert find_unfinished(lake, RUN.collection, RUN.classifier, read_runs(lake)["run_id"]) == []
 
 
+def test_what_failed_before_a_call_that_is_cut_is_left_unless_the_call_has_tried_it_again(lake) -> None:
+    run = freeze_run(lake, "abcd", RUN_ID)
+    earlier = [label_row(image_id, failure="forbidden", age_s=60) for image_id in "abc"]
+    write_part(lake, run.run_id, label_frame([*earlier, label_row("d", age_s=60)]))
+    failed_before = find_failures(lake, run.run_id)
+    write_part(lake, run.run_id, label_frame([label_row("a"), label_row("b", failure="forbidden")]))
+    published = finish_cut(lake, run, failed_before)
+    assert published
+    assert (published.run.planned, published.run.left) == (3, 1)
+    assert (published.ledger.labelled, published.ledger.failures) == (2, {"forbidden": 1})
+    assert published_ids(lake) == ["a", "b", "d"]
+
+
 def test_a_cut_publication_that_was_killed_leaves_no_file_beside_those_of_the_whole_run(lake) -> None:
     run = freeze_run(lake, "abcd", RUN_ID, rows_per_file=1)
     write_part(lake, run.run_id, label_frame([label_row("b"), label_row("c")]))
@@ -109,7 +124,7 @@ def test_a_cut_publication_that_was_killed_leaves_no_file_beside_those_of_the_wh
         raise KeyboardInterrupt
 
     with hold_lease(lake, "x") as lease, pytest.raises(KeyboardInterrupt):
-        publish(lake, run, Disturbed(lease, 4, die), images_per_s=1.0, cut=True)
+        publish(lake, run, Disturbed(lease, 4, die), images_per_s=1.0, cut=Cut(NOTHING))
     assert published_ids(lake) == ["b", "c"]
     (unfinished,) = find_unfinished(lake, RUN.collection, RUN.classifier, [])
     assert unfinished == run  # the frozen plan is as before
@@ -145,7 +160,7 @@ def test_a_cut_publication_that_stood_still_does_not_touch_the_whole_run_of_anot
         finish(lake, run)
 
     with hold_lease(lake, "x") as lease, pytest.raises(BusyError):
-        publish(lake, run, Disturbed(lease, check, another_takes_over), images_per_s=1.0, cut=True)
+        publish(lake, run, Disturbed(lease, check, another_takes_over), images_per_s=1.0, cut=Cut(NOTHING))
     assert read_runs(lake)["labelled"].to_list() == [4]
     assert published_ids(lake) == ["a", "b", "c", "d"]
 
