@@ -134,20 +134,27 @@ def find_work(
     settings: Settings,
     others: OtherRuns,
 ) -> Work:
-    """What is to do in the newest snapshot: the pending images that no other plan has."""
+    """What is to do in the newest snapshot: the pending images that no other plan has.
+
+    Those of runs that stay unfinished are pending, and left to them.
+    """
     snapshot = latest_snapshot(lake, request.collection)
     own = select_runs_of(others.finished, request.collection, fingerprint)
     pending = find_pending(lake, snapshot, own, retry_rules(request, settings))
     rows = pending.rows
     if others.planned is not None:
         rows = rows.join(others.planned, on=["image_id", "etag"], how="anti", maintain_order="left")
+    pending_images = rows.height + pending.carried
+    for run in find_unfinished(lake, request.collection, fingerprint, own["run_id"]):
+        planned = scan_plan(lake, run.run_id).select("image_id", "etag").collect()
+        rows = rows.join(planned, on=["image_id", "etag"], how="anti", maintain_order="left")
     limit = None if request.limit is None else max(0, request.limit - others.resumed)
     return Work(
         request=request,
         classifier=fingerprint,
         snapshot=snapshot.name,
         index_rows=pending.index_rows,
-        pending=rows.height + pending.carried,
+        pending=pending_images,
         rows=draw_sample(rows, limit),
         failed=pending.failed,
         carried=pending.carried,

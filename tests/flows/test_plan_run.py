@@ -20,6 +20,7 @@ from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.snapshots import write_snapshot
 from laketag.pipeline.lake.staging import run_suffix, write_part
 from laketag.pipeline.screen import Screen
+from laketag.pipeline.store.folders import remove_folder
 from tests.lake.label_rows import index_rows, label_frame, label_row
 from tests.lake.run_rows import RUN, freeze_run, write_run
 
@@ -83,6 +84,14 @@ def test_an_unfinished_run_with_more_images_left_than_the_limit_stays_unfinished
     found = find_resumable(lake, request, RUN.classifier, [], Screen(Console(file=out)))
     assert [(one, rows["image_id"].to_list()) for one, rows in found] == ([(run, resumed)] if resumed else [])
     assert ("stays unfinished, as it has 3 images left" in out.getvalue()) is (resumed is None)
+
+
+def test_a_sample_has_no_image_of_a_run_that_stays_unfinished(lake: Lake) -> None:
+    write_snapshot(lake, RUN.collection, [index_rows("abcdef")])
+    run = freeze_run(lake, "abcd", f"20260101T000000.000000Z{run_suffix(RUN.collection, RUN.classifier)}")
+    assert work_ids(lake, 3) == ["e", "f"]
+    remove_folder(lake.staging(run.run_id), lake.storage)
+    assert len(work_ids(lake, 3)) == 3
 
 
 def test_unfinished_runs_together_stay_within_the_limit(lake: Lake) -> None:
