@@ -11,9 +11,10 @@ import polars as pl
 
 from laketag.pipeline.errors import BusyError
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.runs import REPLACED, RunTable
+from laketag.pipeline.lake.runs import REPLACED, RunTable, find_folds
 from laketag.pipeline.lake.tables import create_table
 from laketag.pipeline.store.files import remove_file
+from laketag.pipeline.store.folders import list_files
 from laketag.schemas import Runs
 
 
@@ -47,12 +48,18 @@ def named_files(runs: pl.DataFrame) -> set[str]:
 
 
 def _create_fold(lake: Lake, number: int, rows: pl.DataFrame, replaced: Mapping[str, str]) -> None:
+    """The fold is the newest one; otherwise BusyError."""
     footer = {REPLACED: json.dumps(dict(replaced))}
-    if not create_table(rows.sort("finished_at", "run_id"), lake.fold(number), Runs, lake.storage, footer):
-        raise BusyError(
-            f"{lake.fold(number)} was written by another process, which compacts, cleans or forgets; "
-            "run the same command again when it is done"
-        )
+    url = lake.fold(number)
+    is_created = create_table(rows.sort("finished_at", "run_id"), url, Runs, lake.storage, footer)
+    if is_created and max(find_folds(list_files(lake.path("runs"), lake.storage))) == number:
+        return
+    if is_created:  # others have written this one and a newer one since, and removed this one
+        remove_file(url, lake.storage)
+    raise BusyError(
+        f"{url} was written by another process, which compacts, cleans or forgets; "
+        "run the same command again when it is done"
+    )
 
 
 def _remove(lake: Lake, files: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ not in it; a file of a run that is in it is about to be removed.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -65,7 +65,7 @@ def read_run_table(lake: Lake) -> RunTable:
     """All finished runs, and what rewrite_runs has to know about their files."""
     for _ in range(LISTINGS):
         files = list_files(lake.path("runs"), lake.storage)
-        folds = {int(found[1]): url for url in files if (found := FOLD.fullmatch(_name(url)))}
+        folds = find_folds(files)
         number = max(folds, default=0)
         singles = [url for url in files if not FOLD.fullmatch(_name(url))]
         try:
@@ -80,6 +80,11 @@ def read_run_table(lake: Lake) -> RunTable:
         f"{lake.path('runs')}: its files were removed {LISTINGS} times while they were read; "
         "run the same command again"
     )
+
+
+def find_folds(files: Iterable[str]) -> dict[int, str]:
+    """The URLs of the folds among the files of the table, by number."""
+    return {int(found[1]): url for url in files if (found := FOLD.fullmatch(_name(url)))}
 
 
 def _read_fold(lake: Lake, url: str) -> tuple[pl.DataFrame, dict[str, str]]:

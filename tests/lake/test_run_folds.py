@@ -51,6 +51,19 @@ def test_of_two_processes_that_rewrite_the_same_rows_the_second_is_refused(lake)
     assert read_runs(lake)["images_per_s"].to_list() == [99.0]
 
 
+def test_a_process_that_comes_after_two_others_is_refused_although_the_number_of_its_fold_is_free_again(
+    lake,
+) -> None:
+    write_run(lake, 1, [label_row("a")])
+    late = read_run_table(lake)
+    rewrite_runs(lake, late, late.rows)
+    rewrite_runs(lake, table := read_run_table(lake), changed(table))
+    with pytest.raises(BusyError, match=r"fold-000001.*another process"):
+        rewrite_runs(lake, late, late.rows)
+    assert files_of_runs(lake) == ["fold-000002.parquet"]
+    assert read_runs(lake)["images_per_s"].to_list() == [99.0]
+
+
 def test_a_run_that_finishes_meanwhile_stays(lake) -> None:
     write_run(lake, 1, [label_row("a")])
     table = read_run_table(lake)
