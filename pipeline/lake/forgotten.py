@@ -7,7 +7,7 @@ look for, and keeps lakes from being compared; it hides nothing from a person wh
 import hashlib
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import polars as pl
@@ -39,6 +39,8 @@ class ForgottenImages:
 
     key: bytes
     rows: pl.DataFrame  # schemas.Forgotten
+    _known: dict[str, tuple[set[str], set[str]]] = field(default_factory=dict, init=False, repr=False)
+    """Hashes of URIs and of ids, by the collection that they count in; find_in builds them once for all pages."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ForgottenImages) and self.rows.equals(other.rows)
@@ -47,9 +49,11 @@ class ForgottenImages:
         """Whether each row with ``image_id`` and ``uri`` is of a forgotten image, in this collection."""
         if self.rows.is_empty():
             return pl.repeat(False, rows.height, eager=True)
-        here = self.rows.filter(pl.col("collection") == collection)
-        uris = {*here["hashed_uri"], *self.rows.filter("everywhere")["hashed_uri"]}
-        ids = set(here["hashed_id"])
+        if collection not in self._known:
+            here = self.rows.filter(pl.col("collection") == collection)
+            everywhere = self.rows.filter("everywhere")["hashed_uri"]
+            self._known[collection] = {*here["hashed_uri"], *everywhere}, set(here["hashed_id"])
+        uris, ids = self._known[collection]
         pairs = zip(rows["uri"], rows["image_id"], strict=True)
         found = [self.hash(uri) in uris or self.hash(image_id) in ids for uri, image_id in pairs]
         return pl.Series(found, dtype=pl.Boolean)

@@ -1,5 +1,7 @@
 """The table of forgotten images."""
 
+import tracemalloc
+
 import polars as pl
 
 from laketag.pipeline.lake.forgotten import Named, read_forgotten, write_forgotten
@@ -7,7 +9,7 @@ from tests.lake.label_rows import index_rows
 
 
 def named(
-    ids: str, *, everywhere: bool = True, prefix: str | None = None, collection: str = "photos"
+    ids: str | list[str], *, everywhere: bool = True, prefix: str | None = None, collection: str = "photos"
 ) -> Named:
     rows = index_rows(ids).select(pl.lit(collection).alias("collection"), "image_id", "uri")
     return Named(rows, prefix, everywhere)
@@ -39,6 +41,20 @@ def test_the_table_names_no_image_and_its_hashes_are_those_of_this_lake_alone(la
     assert read_forgotten(lake).hash("a") == forgotten.hash("a")
     (tmp_path / "forgotten/forgotten.parquet").unlink()
     assert read_forgotten(lake).hash("a") != forgotten.hash("a")
+
+
+def test_a_page_after_the_first_one_does_not_read_the_whole_table(lake) -> None:
+    ids = [str(number) for number in range(20_000)]
+    forgotten = read_forgotten(lake).add(named(ids))
+    page = index_rows(["7", "x"])
+    assert found_in(forgotten, page) == "7"
+    tracemalloc.start()
+    try:
+        assert found_in(forgotten, page) == "7"
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 200_000  # sets of the hashes have 3 MB
 
 
 def test_what_is_forgotten_twice_is_one_row_and_a_prefix_takes_back_what_it_named(lake) -> None:
