@@ -19,10 +19,13 @@ def show_report(report: "LabelReport", root: str, screen: Screen) -> None:
     """Print what was labelled, or would be; what is left; and which labels queries show."""
     if report.preview:
         show_preview(report, report.preview, screen)
-    elif not report.runs:
+    elif not report.planned:
         show_nothing_to_do(report, screen)
+        if report.runs:
+            screen.say("queries show these labels again, and no longer those of another classifier")
     for published in report.runs:
-        show_ledger(published, screen)
+        if published.run.planned:
+            show_ledger(published, screen)
     if report.carried:
         screen.say(
             f"{report.carried:,} images without a label wait for an index that can look at them; make their folders readable",
@@ -72,7 +75,8 @@ def show_nothing_to_do(report: "LabelReport", screen: Screen) -> None:
         if not report.left
         else f"{report.index_rows - report.left:,} of {report.index_rows:,}"
     )
-    screen.say(f"nothing to do: {done} images of snapshot {report.snapshot} are done")
+    what = "the time was over before any image was labelled" if report.left > report.carried else "nothing to do"
+    screen.say(f"{what}: {done} images of snapshot {report.snapshot} are done")
     if report.failed_before:
         screen.say(
             f"{sum(report.failed_before.values()):,} of them without a label ({_counts(report.failed_before)}); "

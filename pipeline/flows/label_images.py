@@ -131,7 +131,7 @@ def label_images(
         others = OtherRuns(finished, resumed)
         work = find_work(lake, request, fingerprint, settings, others)
         left = work.pending
-        if not (work.rows.is_empty() or request.stop.is_due):
+        if not (work.is_nothing or request.stop.is_due):
             # once only: what fails for a transient reason is for the next call
             last = finish(plan_run(lake, work, classifier, settings), work.rows)
             left = sum(one.run.left for one in last) if last else left
@@ -150,7 +150,7 @@ def report_if_done(
     if classifier is None:
         return None
     work = find_work(lake, request, classifier.fingerprint, settings, OtherRuns(finished))
-    return None if work.pending else make_report(work, settings, finished)
+    return make_report(work, settings, finished) if work.is_nothing and not work.pending else None
 
 
 def finish_run(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progress) -> list[Published]:

@@ -21,7 +21,7 @@ from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.lake.plan import draw_sample, find_pending
 from laketag.pipeline.lake.retries import RetryRules
-from laketag.pipeline.lake.runs import select_runs_of
+from laketag.pipeline.lake.runs import are_hidden, select_runs_of
 from laketag.pipeline.lake.snapshots import latest_snapshot
 from laketag.pipeline.lake.staging import (
     Run,
@@ -79,6 +79,13 @@ class Work:
     """Pending images that the index could not look at, and that are left for that."""
     finished_last: datetime | None = None
     """When the last run of the collection finished, by the clock of the machine that finished it."""
+    hidden: bool = False
+    """Whether the classifier has labels that queries do not show, because another one labelled since; a run shows them again."""
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is no need for a run."""
+        return self.rows.is_empty() and not self.hidden
 
     @property
     def left(self) -> int:
@@ -139,7 +146,8 @@ def find_work(
     Those of runs that stay unfinished are pending, and left to them.
     """
     snapshot = latest_snapshot(lake, request.collection)
-    own = select_runs_of(others.finished, request.collection, fingerprint)
+    of_collection = select_runs_of(others.finished, request.collection)
+    own = select_runs_of(of_collection, fingerprint=fingerprint)
     pending = find_pending(lake, snapshot, own, retry_rules(request, settings))
     rows = pending.rows
     if others.planned is not None:
@@ -158,9 +166,8 @@ def find_work(
         rows=draw_sample(rows, limit),
         failed=pending.failed,
         carried=pending.carried,
-        finished_last=cast(
-            "datetime | None", others.finished.filter(collection=request.collection)["finished_at"].max()
-        ),
+        finished_last=cast("datetime | None", of_collection["finished_at"].max()),
+        hidden=are_hidden(of_collection.filter(description_set=request.description_set), fingerprint),
     )
 
 

@@ -1,7 +1,8 @@
 """The format of a lake, a number in the file ``laketag.json`` under its root; a lake without this file has format 1.
 
-A laketag raises the number when those before it would misread what it writes: another layout, another meaning of a
-column, a further failure reason. It then writes the file first. New nullable columns need no other number.
+A laketag raises the number when those before it that read the number would misread what it writes: another layout, another
+meaning of a column, a further failure reason. It then writes the file first. New nullable columns need no other number.
+laketag 0.1.0 does not read the number.
 """
 
 from laketag.pipeline.config import StorageSettings

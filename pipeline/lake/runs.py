@@ -138,10 +138,20 @@ def scan_newest(lake: Lake, runs: pl.DataFrame) -> pl.LazyFrame:
 def current_runs(runs: pl.DataFrame) -> pl.DataFrame:
     """The run of each collection and description set whose classifier's labels are current: the last with a label, if any.
 
-    The runs have the order of read_runs. A run of another classifier in which all images failed hides no label.
+    The runs have the order of read_runs. A run of another classifier in which all images failed hides no label. A run that
+    planned nothing says that the labels which its classifier has already are current again.
     """
-    with_label_last = runs.sort(pl.col("labelled") > 0, maintain_order=True)
-    return with_label_last.unique(["collection", "description_set"], keep="last")
+    counts = (pl.col("labelled") > 0) | (pl.col("planned") == 0)
+    return runs.sort(counts, maintain_order=True).unique(["collection", "description_set"], keep="last")
+
+
+def are_hidden(of_set: pl.DataFrame, fingerprint: str) -> bool:
+    """Whether the classifier has labels, and those of another one are current.
+
+    The runs are those of one collection and description set, in the order of read_runs.
+    """
+    own = of_set.filter(pl.col("classifier") == fingerprint)
+    return bool((own["labelled"] > 0).any()) and current_runs(of_set)["classifier"].item() != fingerprint
 
 
 def scan_labels(lake: Lake, runs: pl.DataFrame) -> pl.LazyFrame:

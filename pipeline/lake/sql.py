@@ -8,7 +8,7 @@ import polars as pl
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
-from laketag.pipeline.lake.filters import ImageFilter
+from laketag.pipeline.lake.filters import ImageFilter, NightFilter, RowFilter
 from laketag.pipeline.lake.queries import TABLES, open_runs
 from laketag.pipeline.lake.query_errors import explain_sql, query_errors, read_tokens
 
@@ -25,8 +25,11 @@ def sql(
     """
 
     def open_tables(names: Collection[str]) -> dict[str, pl.LazyFrame]:
-        of_runs = {name: value for name, value in which.items() if name != "also_removed"}
-        filters = {name: of_runs if name in ("runs", "nights") else which for name in names}
+        known = {"runs": RowFilter.__annotations__, "nights": NightFilter.__annotations__}
+        filters = {
+            name: {key: value for key, value in which.items() if key in known.get(name, which)}
+            for name in names
+        }
         # the runs are read once, whatever the number of tables
         opened = open_runs(root, storage) if set(names) - {"nights"} else root
         return {name: TABLES[name](opened, storage=storage, **filters[name]) for name in names}

@@ -10,6 +10,7 @@ from laketag.jobs.label import checked_limit, checked_reasons
 from laketag.pipeline.classifier.choose_classifier import choose_classifier
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, find_work, plan_run
+from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.runs import read_runs
@@ -18,6 +19,8 @@ from laketag.schemas import FAILURES
 from tests.end_to_end.command_line import Outcome, one_line, run_laketag
 from tests.end_to_end.lakes import index_named, label, put_all, put_described
 from tests.end_to_end.pictures import encoded, picture
+from tests.lake.label_rows import label_row
+from tests.lake.run_rows import write_run
 from tests.stores.store import folder_store
 
 
@@ -90,3 +93,13 @@ def test_a_sample_is_resumed_then_the_rest_is_labelled_and_a_run_without_a_label
     assert "4 of 4 images failed (not_found 4)" in missing.err
     again = read_json(run_laketag(*command, "--fail-on-failures"))
     assert (again["exit_code"], again["runs"], again["failed_before"]) == (0, [], {"not_found": 4})
+
+    # another classifier labels; then the first one, which has nothing to do, is wanted again
+    other = {"collection": "c", "description_set": "s", "classifier": "beef"}
+    write_run(lake, 1, [label_row(queries.labels(root).collect()["image_id"][0])], finished=400, **other)
+    assert set(queries.labels(root).collect()["classifier"]) == {"beef"}
+    said = run_laketag(*command)
+    assert read_json(said)["planned"] == 0
+    assert "queries show these labels again, and no longer those of another classifier" in one_line(said.err)
+    assert set(queries.labels(root).collect()["classifier"]) == {classifier.fingerprint}
+    assert read_json(run_laketag(*command))["runs"] == []

@@ -73,6 +73,13 @@ def test_images_that_failed_too_often_name_the_option_that_retries_them() -> Non
     )
 
 
+def test_a_call_whose_time_was_over_at_once_does_not_say_that_nothing_was_to_do() -> None:
+    assert shown(report(index_rows=100, left=100)) == [
+        "the time was over before any image was labelled: 0 of 100 images of snapshot s are done",
+        "left for later: 100 images, for an unknown time, as these were too few to measure",
+    ]
+
+
 def test_labels_that_queries_do_not_show_are_named_with_the_query_that_does() -> None:
     assert shown(report(labelled_last="beef"))[-1] == (
         "queries show the labels of classifier beef, which labelled last; to see these labels: "
