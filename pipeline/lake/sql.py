@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection
-from typing import Unpack
+from typing import Any, Unpack
 
 import polars as pl
 
@@ -26,7 +26,7 @@ def sql(
 
     def open_tables(names: Collection[str]) -> dict[str, pl.LazyFrame]:
         known = {"runs": RowFilter.__annotations__, "nights": NightFilter.__annotations__}
-        filters = {
+        filters: dict[str, dict[str, Any]] = {
             name: {key: value for key, value in which.items() if key in known.get(name, which)}
             for name in names
         }
