@@ -75,7 +75,9 @@ def show_nothing_to_do(report: "LabelReport", screen: Screen) -> None:
         if not report.left
         else f"{report.index_rows - report.left:,} of {report.index_rows:,}"
     )
-    what = "the time was over before any image was labelled" if report.left > report.carried else "nothing to do"
+    what = (
+        "the time was over before any image was labelled" if report.left > report.carried else "nothing to do"
+    )
     screen.say(f"{what}: {done} images of snapshot {report.snapshot} are done")
     if report.failed_before:
         screen.say(
