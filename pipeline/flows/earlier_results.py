@@ -12,6 +12,8 @@ from laketag.schemas import Labels
 READABLE_FILES = 3
 """Of how many files of labels the readable images are taken."""
 READABLE_STORES = 1000
+UNREAD = 3
+"""Planned images of a bucket that are tried where none is known to be readable."""
 
 
 def failed_first(lake: Lake, run: Run, rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
@@ -31,17 +33,24 @@ def failed_first(lake: Lake, run: Run, rows: pl.DataFrame) -> tuple[pl.DataFrame
     )
 
 
-def find_readable(lake: Lake, run: Run, finished: pl.DataFrame) -> tuple[str, ...]:
-    """URIs of images that this run or the last of the finished ones could read: one of each bucket, of a few files."""
+def find_readable(lake: Lake, run: Run, finished: pl.DataFrame, planned: pl.DataFrame) -> tuple[str, ...]:
+    """URIs of images that can be read unless their bucket is at fault.
+
+    Of each bucket one that this run or the last of the finished ones (schemas.Runs) has labelled; if none of a few files
+    of labels has any, some that are planned (schemas.Plan), of which hardly all will be denied.
+    """
+    store = pl.col("uri").str.extract(r"^(\w[\w+.-]*://[^/]*)/").alias("store")
 
     def find() -> pl.DataFrame:
-        published = label_files(lake, finished.filter(pl.col("collection") == run.collection))[
-            -READABLE_FILES:
-        ]
+        with_labels = finished.filter(pl.col("collection") == run.collection, pl.col("labelled") > 0)
+        published = label_files(lake, with_labels)[-READABLE_FILES:]
         files = published + list_parts(lake, run.run_id)[-READABLE_FILES:]
         rows = scan_table(files, Labels, lake.storage) if files else Labels.create_empty(lazy=True)
         rows = rows.filter(pl.col("label").is_not_null()).select("uri")
-        store = pl.col("uri").str.extract(r"^(\w[\w+.-]*://[^/]*)/")
-        return rows.group_by(store.alias("store")).agg(pl.col("uri").last()).drop_nulls().collect()
+        return rows.group_by(store).agg(pl.col("uri").last()).drop_nulls().collect()
 
-    return tuple(through_outages(lake.root, lake.storage, find)["uri"].head(READABLE_STORES))
+    read = through_outages(lake.root, lake.storage, find)
+    sample = planned.gather_every(max(1, planned.height // READABLE_STORES)).sample(fraction=1, shuffle=True)
+    unread = sample.group_by(store).agg(pl.col("uri").head(UNREAD)).drop_nulls()
+    unread = unread.join(read, on="store", how="anti").explode("uri")
+    return tuple(read["uri"].head(READABLE_STORES)) + tuple(unread["uri"].head(READABLE_STORES))

@@ -104,7 +104,7 @@ def label_images(
                 lease=lease,
                 screen=screen,
                 stop=request.stop,
-                readable=() if unlabelled.is_empty() else find_readable(lake, run, finished),
+                readable=() if unlabelled.is_empty() else find_readable(lake, run, finished, unlabelled),
             )
             progress = Progress(run.planned, screen.console, run.run_id)
             on_run(progress)
@@ -294,7 +294,8 @@ def label_unlabelled(labelling: Labelling, unlabelled: pl.DataFrame, progress: P
             )
             with suppress(WorkStoppedError):
                 recovery.run(rows, attempt, find_rest)
-            suspects.write_poison(rows)
+            if not labelling.stop.is_due:  # else the last try may have been ended by us
+                suspects.write_poison(rows)
         return rate
 
 

@@ -1,7 +1,9 @@
-"""Images that were read before: whether they are still readable tells a fault of one image from one of the store."""
+"""Images that were read before, or are likely to be readable: whether they are tells a fault of one image from one of the
+store."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable
+from contextlib import suppress
 
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.images.image_locations import locate
@@ -21,14 +23,13 @@ def note_read(location: Location) -> None:
 
 
 def note_read_before(uris: Iterable[str], allowed_roots: tuple[str, ...]) -> None:
-    """The images with these URIs were read by others, as long as this process has read none beside them."""
+    """The images with these URIs can be read, as far as is known; it counts where this process has read none beside them."""
+    files = []
     for uri in uris:
-        try:
-            file = locate(uri, allowed_roots).file
-        except ImageFailure:
-            continue
-        if not _read[store_group(file)]:
-            note_read(file)
+        with suppress(ImageFailure):
+            files.append(locate(uri, allowed_roots).file)
+    for file in [file for file in files if not _read[store_group(file)]]:
+        note_read(file)
 
 
 def find_witnesses(location: Location, fault: StoreFault) -> list[Location]:

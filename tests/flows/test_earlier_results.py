@@ -4,7 +4,7 @@ from laketag.pipeline.flows.earlier_results import failed_first, find_readable
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.staging import Run, write_part
 from laketag.schemas import Labels, Plan, Runs
-from tests.lake.label_rows import label_row
+from tests.lake.label_rows import label_row, plan_rows
 
 
 def stage(lake: Lake, run_id: str, *rows: dict[str, object]) -> None:
@@ -33,8 +33,11 @@ def test_what_failed_before_an_interruption_comes_first(lake: Lake) -> None:
     assert failed == {"not_found": 1, "empty": 1}
 
 
-def test_one_image_of_each_bucket_that_was_read_is_found(lake: Lake) -> None:
-    assert find_readable(lake, run_of(lake), Runs.create_empty()) == ()
+def test_one_image_of_each_bucket_that_was_read_is_found_else_some_planned_ones(lake: Lake) -> None:
+    planned = plan_rows(list("uvwxyz")).with_columns(
+        uri=pl.Series([*(f"s3://new/{n}.jpg" for n in range(4)), "s3://one/p.jpg", "/local/p.jpg"])
+    )
+    assert find_readable(lake, run_of(lake), Runs.create_empty(), planned.clear()) == ()
     rows = [
         label_row(name, failure=failure) | {"uri": uri}
         for name, uri, failure in [
@@ -46,6 +49,6 @@ def test_one_image_of_each_bucket_that_was_read_is_found(lake: Lake) -> None:
         ]
     ]
     stage(lake, "r", *rows)
-    found = find_readable(lake, run_of(lake), Runs.create_empty())
-    assert {uri.split("/")[2] for uri in found} == {"one", "web"}
-    assert len(found) == 2
+    found = find_readable(lake, run_of(lake), Runs.create_empty(), planned)
+    assert sorted(uri.split("/")[2] for uri in found) == ["new", "new", "new", "one", "web"]
+    assert "s3://one/p.jpg" not in found
