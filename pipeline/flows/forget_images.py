@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import polars as pl
 
@@ -11,6 +12,9 @@ from laketag.pipeline.lake.forgotten import Named, read_forgotten, write_forgott
 from laketag.pipeline.lake.image_files import find_images
 from laketag.pipeline.lake.lease import hold_whole_lake
 from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.placed_files import refuse_unsafe_replacing
+from laketag.pipeline.store.schemes import is_remote
 
 EXAMPLES = 3
 
@@ -65,6 +69,7 @@ def forget_images(lake: Lake, request: ForgetRequest, show: Callable[[str], None
 
     Names of a list that no table holds are left out, too. A call that was killed is completed by the next one.
     """
+    _refuse_unsafe_replacing(lake)
     with hold_whole_lake(lake, show) as lease:
         # find: the named images of all tables, and all names that these have
         found = _find(lake, request)
@@ -82,6 +87,7 @@ def forget_images(lake: Lake, request: ForgetRequest, show: Callable[[str], None
 
 def unforget_images(lake: Lake, request: ForgetRequest, show: Callable[[str], None]) -> int:
     """Later indexes take the named images again; returns how many. A prefix must be the one that they were forgotten by."""
+    _refuse_unsafe_replacing(lake)
     with hold_whole_lake(lake, show) as lease:
         before = read_forgotten(lake)
         names = [*request.names.keys(), *request.names.values()]
@@ -90,6 +96,13 @@ def unforget_images(lake: Lake, request: ForgetRequest, show: Callable[[str], No
         if after.rows.height < before.rows.height:
             write_forgotten(lake, after)
     return before.rows.height - after.rows.height
+
+
+def _refuse_unsafe_replacing(lake: Lake) -> None:
+    """The files of the lake that are replaced in place are whole at any time."""
+    if not is_remote(lake.root):
+        with store_errors(lake.root):
+            refuse_unsafe_replacing(Path(lake.root))
 
 
 def _find(lake: Lake, request: ForgetRequest) -> pl.DataFrame:

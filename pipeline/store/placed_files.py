@@ -37,7 +37,11 @@ def placed_file(target: Path, place: Callable[[Path, Path], None]) -> Iterator[I
 
 
 def replace(temporary: Path, target: Path) -> None:
-    """The file has the target's name, instead of one that had it."""
+    """The file has the target's name, instead of one that had it.
+
+    Without a rename that replaces, a kill between the two steps loses the old file: call refuse_unsafe_replacing before you
+    replace files that cannot be made again.
+    """
     try:
         temporary.replace(target)
     except OSError as error:
@@ -46,6 +50,26 @@ def replace(temporary: Path, target: Path) -> None:
         with suppress(FileNotFoundError):
             target.unlink()  # the rights to do so are those that the rename needs
         temporary.rename(target)
+
+
+def refuse_unsafe_replacing(folder: Path) -> None:
+    """The folder's filesystem replaces a file by one rename; otherwise StorageError, as a kill could lose both files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    old, new = (folder / f".{uuid.uuid4().hex}.tmp" for _ in range(2))
+    try:
+        old.touch()
+        new.touch()
+        new.replace(old)
+    except OSError as error:
+        if error.errno not in NO_RENAME_OVER or not old.is_file():
+            raise
+        raise StorageError(
+            f"{folder}: its filesystem cannot replace a file by renaming another one, so a process that is killed while it "
+            "rewrites tables could lose rows that nothing brings back; nothing was changed. Copy the lake to another filesystem"
+        ) from error
+    finally:
+        for file in (old, new):
+            file.unlink(missing_ok=True)
 
 
 def create(temporary: Path, target: Path) -> None:
