@@ -18,7 +18,7 @@ from laketag.pipeline.lake.carried_rows import carried_rows
 from laketag.pipeline.lake.forgotten import ForgottenImages, read_forgotten
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.snapshot_changes import Changes
-from laketag.pipeline.lake.snapshots import Snapshot, preview_changes, remove_snapshot, write_changes
+from laketag.pipeline.lake.snapshots import Snapshot, Written, preview_changes, remove_snapshot, write_changes
 from laketag.pipeline.store.schemes import is_remote, normalise_url
 
 LOCAL_FILE = r"(?i)^(/|(file|local):)"
@@ -97,13 +97,11 @@ def index_images(lake: Lake, request: IndexRequest, on_left_out: OnLeftOut | Non
     # name: the same rows out; classes are written as description files name them
     rows = map(_normalise_classes, rows)
     # write: batches of rows in, the snapshot's files out; none if nothing has changed, refused if too much is gone
-    write = preview_changes if request.dry_run else write_changes
-    written = write(lake, request.collection, rows, 1 if request.accept_gone else request.max_gone_fraction)
-    if written.is_new and forgotten != read_forgotten(lake):
-        remove_snapshot(lake, request.collection, written.snapshot)
-        raise BusyError(
-            f"laketag forget has removed images of {lake.root} meanwhile, and no index was written; run the same command again"
-        )
+    may_be_gone = 1 if request.accept_gone else request.max_gone_fraction
+    if request.dry_run:
+        written = preview_changes(lake, request.collection, rows, may_be_gone)
+    else:
+        written = _write(lake, request.collection, rows, may_be_gone, forgotten)
     return IndexSummary(
         collection=request.collection,
         snapshot=written.snapshot,
@@ -164,6 +162,28 @@ def _without_forgotten(
         for uri in batch["uri"].filter(is_forgotten):
             left_out.add(uri, "forgotten")
         yield batch.filter(~is_forgotten)
+
+
+def _write(
+    lake: Lake, collection: str, rows: Iterator[pl.DataFrame], may_be_gone: float, forgotten: ForgottenImages
+) -> Written:
+    """As write_changes; a BusyError, and nothing is written, if other images are forgotten by now."""
+
+    def check() -> None:
+        if forgotten != read_forgotten(lake):
+            raise BusyError(
+                f"laketag forget has removed images of {lake.root} meanwhile, and no index was written; "
+                "run the same command again"
+            )
+
+    written = write_changes(lake, collection, rows, may_be_gone, check)
+    if written.is_new:
+        try:
+            check()  # again, as the last part may have been written late
+        except BusyError:
+            remove_snapshot(lake, collection, written.snapshot)
+            raise
+    return written
 
 
 def _counted(batches: Iterator[pl.DataFrame], counts: Counter[str], stop: WorkStop) -> Iterator[pl.DataFrame]:

@@ -18,6 +18,7 @@ from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.classifier_name import name_as_in_lake
 from laketag.pipeline.images.failure_dependencies import failure_dependencies
 from laketag.pipeline.lake.description_versions import latest_embedded_set
+from laketag.pipeline.lake.forgotten import read_forgotten
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.lake.plan import draw_sample, find_pending
 from laketag.pipeline.lake.retries import RetryRules
@@ -143,7 +144,8 @@ def find_work(
 ) -> Work:
     """What is to do in the newest snapshot: the pending images that no other plan has.
 
-    Those of runs that stay unfinished are pending, and left to them.
+    Those of runs that stay unfinished are pending, and left to them. Forgotten images, which an index that was killed may
+    have again, are left to the next index.
     """
     snapshot = latest_snapshot(lake, request.collection)
     of_collection = select_runs_of(others.finished, request.collection)
@@ -156,6 +158,7 @@ def find_work(
     for run in find_unfinished(lake, request.collection, fingerprint, own["run_id"]):
         planned = scan_plan(lake, run.run_id).select("image_id", "etag").collect()
         rows = rows.join(planned, on=["image_id", "etag"], how="anti", maintain_order="left")
+    rows = rows.filter(~read_forgotten(lake).find_in(rows, request.collection))
     limit = None if request.limit is None else max(0, request.limit - others.resumed)
     return Work(
         request=request,

@@ -5,7 +5,7 @@ of its parts is not read: its writer was killed, or is still writing.
 """
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import polars as pl
@@ -44,25 +44,29 @@ class Written:
 
 
 def write_changes(
-    lake: Lake, collection: str, batches: Iterable[pl.DataFrame], max_gone_fraction: float = 1
+    lake: Lake,
+    collection: str,
+    batches: Iterable[pl.DataFrame],
+    max_gone_fraction: float = 1,
+    check: Callable[[], object] = lambda: None,
 ) -> Written:
     """The newest snapshot contains all batches (schemas.ImageIndex); none is written if the newest one does already.
 
-    If a larger fraction of the images would be gone or unseen, nothing is written: InputError.
+    If a larger fraction of the images would be gone or unseen, nothing is written: InputError. Nor is it if ``check`` raises a
+    LaketagError, which is called right before the last part is written.
     """
     begun = _begin(lake, collection, batches)
     old = find_snapshot(lake, collection)  # not before: batches may take hours, in which others finish theirs
-    if old is None:
-        return Written(_finish(begun), Changes(new=begun.rows), is_new=True)
     try:
-        changes = _count_allowed(lake, old, begun, max_gone_fraction)
+        changes = _count_allowed(lake, old, begun, max_gone_fraction) if old else Changes(new=begun.rows)
+        if old and not changes:
+            _drop(begun)
+            return Written(old, changes, is_new=False)
+        check()
     except LaketagError:
         _drop(begun)
         raise
-    if changes:
-        return Written(_finish(begun), changes, is_new=True)
-    _drop(begun)
-    return Written(old, changes, is_new=False)
+    return Written(_finish(begun), changes, is_new=True)
 
 
 def preview_changes(

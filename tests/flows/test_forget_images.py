@@ -1,12 +1,14 @@
 """Forgetting images of a lake: what indexes, queries and unfinished runs have afterwards."""
 
+import errno
+import os
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from laketag.pipeline.config import StorageSettings
-from laketag.pipeline.errors import BusyError
+from laketag.pipeline.errors import BusyError, StorageError
 from laketag.pipeline.flows.forget_images import ForgetRequest, find_named, forget_images, unforget_images
 from laketag.pipeline.flows.index_images import IndexRequest, index_images
 from laketag.pipeline.images.read_source import Source
@@ -19,7 +21,7 @@ from laketag.pipeline.lake.staging import find_unfinished
 from laketag.pipeline.lake.verification import verify
 from laketag.pipeline.store.files import remove_file
 from tests.flows.indexed import index
-from tests.lake.disturbed import Disturbed
+from tests.lake.disturbed import Disturbed, before_each_change
 from tests.lake.full_lakes import freeze_night, freeze_rest, label_night, stage_night
 from tests.lake.label_rows import index_rows, label_row
 from tests.lake.named_images import named_images
@@ -66,8 +68,16 @@ def test_an_index_that_was_reading_while_images_were_forgotten_is_not_written(tm
     put(images, "3.jpg", "notes.txt")
     request = IndexRequest(source=Source(url=str(images)), collection="c")
     forget = ForgetRequest(prefix=f"{images}/1")
-    with pytest.raises(BusyError, match="forget has removed images"):
-        index_images(lake, request, lambda _path, _reason: forget_images(lake, forget, print))
+    forgotten: list[object] = []
+    kept: list[int] = []  # images of the index before each change afterwards, where a kill would leave them
+
+    def count() -> None:
+        if forgotten:
+            kept.append(len(named_images(lake)["index"]))
+
+    with before_each_change(count), pytest.raises(BusyError, match="forget has removed images"):
+        index_images(lake, request, lambda *_: forgotten.append(forget_images(lake, forget, print)))
+    assert set(kept) <= {1}
     assert [Path(uri).name for uri in pl.read_parquet(tmp_path / "lake/index/**/*.parquet")["uri"]] == [
         "2.jpg"
     ]
@@ -137,6 +147,24 @@ def test_a_run_that_is_committed_after_its_images_were_forgotten_names_no_missin
     with hold_lease(lake, "x") as lease:
         publish(lake, resumed, lease, 1.0)
     assert named_images(lake) == {"index": {"b"}, "labels": {"b"}}
+
+
+def test_where_a_kill_could_lose_a_file_that_is_replaced_nothing_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = open_lake(str(tmp_path), StorageSettings())
+    write_snapshot(lake, "photos", [index_rows("ab")])
+
+    def only_to_new(old: str, new: str) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", old, None, new)
+
+    monkeypatch.setattr(os, "replace", only_to_new)
+    with pytest.raises(
+        StorageError, match=r"cannot replace a file by renaming another one.*nothing was changed"
+    ):
+        forget_images(lake, ForgetRequest(prefix="/images/a"), print)
+    assert named_images(lake) == {"index": {"a", "b"}}
+    assert {path.name for path in tmp_path.iterdir()} == {"index"}
 
 
 def test_images_are_forgotten_in_a_store(moto: Store) -> None:

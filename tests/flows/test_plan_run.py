@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import polars as pl
 import pytest
 from rich.console import Console
 
@@ -15,6 +16,7 @@ from laketag.pipeline.flows.plan_run import (
     find_work,
     look_up_classifier,
 )
+from laketag.pipeline.lake.forgotten import Named, read_forgotten, write_forgotten
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.snapshots import write_snapshot
@@ -92,6 +94,13 @@ def test_a_sample_has_no_image_of_a_run_that_stays_unfinished(lake: Lake) -> Non
     assert work_ids(lake, 3) == ["e", "f"]
     remove_folder(lake.staging(run.run_id), lake.storage)
     assert len(work_ids(lake, 3)) == 3
+
+
+def test_a_forgotten_image_that_an_index_has_again_is_not_labelled(lake: Lake) -> None:
+    write_snapshot(lake, RUN.collection, [index_rows("abc")])
+    named = index_rows("a").select(pl.lit(RUN.collection).alias("collection"), "image_id", "uri")
+    write_forgotten(lake, read_forgotten(lake).add(Named(named, None, everywhere=True)))
+    assert work_ids(lake, None) == ["b", "c"]
 
 
 def test_unfinished_runs_together_stay_within_the_limit(lake: Lake) -> None:
