@@ -56,6 +56,7 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.cluster.node_watch": "tests/cluster/test_lost_nodes.py takes a node away for good",
     "laketag.pipeline.descriptions.contents": "a value without logic; tests/descriptions/test_containers.py reads it",
     "laketag.pipeline.descriptions.embedded_set": "a value without logic; tests/classifier/test_fingerprint.py uses it",
+    "laketag.pipeline.flows.nothing_to_do": "tests/jobs/test_label.py labels twice",
     "laketag.pipeline.flows.index_request": "tests/jobs/test_index.py gives sources the options of other kinds",
     "laketag.pipeline.flows.label_images": "tests/end_to_end/test_lake.py and tests/chaos/test_killed.py run it whole",
     "laketag.pipeline.flows.night_report": "tests/jobs/test_nightly.py and tests/end_to_end/test_nights.py read its lines",

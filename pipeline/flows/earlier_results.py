@@ -49,8 +49,10 @@ def find_readable(lake: Lake, run: Run, finished: pl.DataFrame, planned: pl.Data
         rows = rows.filter(pl.col("label").is_not_null()).select("uri")
         return rows.group_by(store).agg(pl.col("uri").last()).drop_nulls().collect()
 
-    read = through_outages(lake.root, lake.storage, find)
     sample = planned.gather_every(max(1, planned.height // READABLE_STORES)).sample(fraction=1, shuffle=True)
     unread = sample.group_by(store).agg(pl.col("uri").head(UNREAD)).drop_nulls()
+    if unread.is_empty():  # the images are on disks
+        return ()
+    read = through_outages(lake.root, lake.storage, find)
     unread = unread.join(read, on="store", how="anti").explode("uri")
     return tuple(read["uri"].head(READABLE_STORES)) + tuple(unread["uri"].head(READABLE_STORES))

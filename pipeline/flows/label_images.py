@@ -21,6 +21,7 @@ from laketag.pipeline.cluster.work_stop import WorkStop, WorkStoppedError
 from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.earlier_results import failed_first, find_readable
 from laketag.pipeline.flows.label_report import LabelReport, make_report
+from laketag.pipeline.flows.nothing_to_do import name_others, report_if_done
 from laketag.pipeline.flows.plan_run import (
     LabelRequest,
     OtherRuns,
@@ -29,7 +30,6 @@ from laketag.pipeline.flows.plan_run import (
     find_work,
     look_up_classifier,
     plan_run,
-    recall_name,
 )
 from laketag.pipeline.flows.stop_rule import StopRule
 from laketag.pipeline.flows.suspects import Suspects
@@ -38,7 +38,7 @@ from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Cut, Published, publish
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.snapshots import latest_snapshot
-from laketag.pipeline.lake.staging import Run, find_failures, find_others, remove_leftovers, run_suffix
+from laketag.pipeline.lake.staging import Run, find_failures, remove_leftovers, run_suffix
 from laketag.pipeline.progress.metrics import RunMetrics
 from laketag.pipeline.progress.progress import Progress
 from laketag.pipeline.screen import Screen
@@ -47,7 +47,6 @@ from laketag.pipeline.stages.decode_images import decode_in_parts
 from laketag.pipeline.stages.fetch_images import fetch_in_parts
 from laketag.pipeline.stages.label_images import LabelImages
 from laketag.pipeline.stages.write_labels import write_labels
-from laketag.pipeline.store.folders import list_folders
 from laketag.pipeline.store.schemes import is_remote
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def label_images(
     """
     named_address()  # refuses an impossible RAY_ADDRESS before anything is looked up or downloaded
     finished = read_runs(lake)
-    if report := report_if_done(lake, request, settings, finished):
+    if report := report_if_done(lake, request, settings, finished, screen):
         return report
     classifier = look_up_classifier(lake, request, settings, screen, finished)
     collection, fingerprint = request.collection, classifier.fingerprint
@@ -116,11 +115,7 @@ def label_images(
             lake
         )  # again: another process may have finished runs before this one had the lease
         remove_leftovers(lake, collection, fingerprint, finished["run_id"])
-        if foreign := find_others(lake, collection, fingerprint, finished["run_id"]):
-            screen.say(
-                f"{len(foreign)} unfinished run{'' if len(foreign) == 1 else 's'} of other classifiers, such as {foreign[0]}, "
-                "will not be continued by this command; laketag clean removes those that nobody works on for 30 days"
-            )
+        name_others(lake, collection, fingerprint, finished, screen)
         for unfinished, unlabelled in find_resumable(lake, request, fingerprint, finished["run_id"], screen):
             screen.say(f"going on with run {unfinished.run_id}, planned {unfinished.started_at[:19]} UTC")
             published += finish(unfinished, unlabelled)
@@ -138,19 +133,6 @@ def label_images(
             published += last
             finished = pl.concat([finished, *(run.row for run in last)])
         return make_report(work, settings, finished, published, left)
-
-
-def report_if_done(
-    lake: Lake, request: LabelRequest, settings: Settings, finished: pl.DataFrame
-) -> LabelReport | None:
-    """The report of a call that has nothing to do; None if there is work, or if that is not known without the models."""
-    if set(list_folders(lake.path("staging"), lake.storage)) - {"leases"}:  # to be finished, named or removed
-        return None
-    classifier = recall_name(lake, request, settings, finished)
-    if classifier is None:
-        return None
-    work = find_work(lake, request, classifier.fingerprint, settings, OtherRuns(finished))
-    return make_report(work, settings, finished) if work.is_nothing and not work.pending else None
 
 
 def finish_run(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progress) -> list[Published]:
@@ -296,6 +278,7 @@ def label_unlabelled(labelling: Labelling, unlabelled: pl.DataFrame, progress: P
                 recovery.run(rows, attempt, find_rest)
             if not labelling.stop.is_due:  # else the last try may have been ended by us
                 suspects.write_poison(rows)
+        suspects.clear()
         return rate
 
 

@@ -51,7 +51,7 @@ class Suspects:
         return rows
 
     def write_poison(self, rows: pl.DataFrame) -> None:
-        """Those of the rows (schemas.Plan) of which processes died again are staged as ``poison``; no note is left."""
+        """Those of the rows (schemas.Plan) of which processes died again are staged as ``poison``."""
         found = rows.filter(pl.col("image_id").is_in(self.find_given_up()))
         details = []
         for image_id in found["image_id"]:
@@ -72,4 +72,7 @@ class Suspects:
                 self._run.run_id,
                 pl.concat([Labels.create_empty(), failed], how="diagonal_relaxed"),
             )
+
+    def clear(self) -> None:
+        """No note of the run is left in the cluster."""
         self._notes.clear()

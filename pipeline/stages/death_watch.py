@@ -74,22 +74,22 @@ def _work_noted(batch: pa.Table, stage: Stage, watch: DeathWatch) -> Iterator[pa
     _try_control(f"control/{of_batch}", stage, notes)
     for row, image_id in enumerate(ids):
         one, note = batch.slice(row, 1), IMAGE + image_id
-        if notes.count(note) >= watch.deaths:
+        if (before := notes.count(note)) >= watch.deaths:
             yield stage.give_up(one, poison(watch.deaths, stage.done))
             continue
-        notes.begin(note, stage.done)
+        notes.begin(note, stage.done, before)
         yield from stage.work(one)
         notes.end(note)
     notes.end(of_batch)
 
 
 def _try_control(note: str, stage: Stage, notes: WorkNotes) -> None:
-    if notes.count(note) >= CONTROL_DEATHS:
+    if (before := notes.count(note)) >= CONTROL_DEATHS:
         raise ClusterError(
             f"processes on {platform.node()} die of any picture that is {stage.done}, also of a plain one that belongs to "
             "laketag; look for too little memory there, and in Ray's logs for a crash of a library or driver"
         )
-    notes.begin(note, stage.done)
+    notes.begin(note, stage.done, before)
     stage.control()
     notes.end(note)
 

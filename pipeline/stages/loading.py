@@ -28,11 +28,11 @@ def noted(notes: WorkNotes) -> Iterator[None]:
     import ray
 
     load = f"load/{ray.get_runtime_context().get_actor_id()}"
-    if notes.count(load) >= LOAD_DEATHS:
+    if (before := notes.count(load)) >= LOAD_DEATHS:
         raise ClusterError(
             f"an actor on {platform.node()} died {LOAD_DEATHS} times while it loaded its models, without an error of Python; "
             "look for too little memory on this node, and in Ray's logs there for a crash of torch or of a driver"
         )
-    notes.begin(load, "load")
+    notes.begin(load, "load", before)
     yield
     notes.end(load)

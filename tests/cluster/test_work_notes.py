@@ -10,8 +10,8 @@ from laketag.pipeline.cluster.work_notes import WorkNotes
 def test_what_was_begun_and_not_ended_is_counted_and_names_the_last_worker() -> None:
     notes, others = WorkNotes("20260101T000000Z-a"), WorkNotes("20260101T000000Z-b")
     others.begin("image/x", "fetched")
-    for _ in range(2):
-        notes.begin("image/a b", "decoded")
+    for before in range(2):
+        notes.begin("image/a b", "decoded", before)
     notes.begin("image/c", "labelled")
     notes.begin("batch/c", "labelled")
     notes.end("image/c")
