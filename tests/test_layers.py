@@ -79,7 +79,6 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.stages.loading": "tests/chaos/test_poison.py has an actor that dies while it loads",
     "laketag.pipeline.store.cloud_filesystem": "tests/store/test_cloud_objects.py creates objects on Azurite with it",
     "laketag.pipeline.store.files": "tests/lake/test_lease.py reads and removes leases with it",
-    "laketag.pipeline.store.folders": "tests/lake/test_publish.py and tests/lake/test_snapshots.py list and clear folders",
     "laketag.pipeline.store.readers": "tests/images/test_fetch_objects.py and test_other_stores.py read with each of them",
     "laketag.pipeline.store.s3_clients": "tests/store/test_s3_access.py opens every client",
     "laketag.pipeline.store.versioned_file": "tests/images/test_fetch_rows.py reads tables through it",

@@ -52,6 +52,7 @@ def clean_lake(
         garbage = find_garbage(lake, retention)
         if garbage.is_empty or not is_agreed(CleanReport(garbage, removed=False)):
             return CleanReport(garbage, removed=False)
+        garbage = find_garbage(lake, retention).within(garbage)  # the answer may have taken hours
         lease.check()
         remove_garbage(lake, garbage)
     return CleanReport(garbage, removed=True)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake.lease import find_leases
 from laketag.pipeline.lake.paths import TABLES, TIME_FORMAT, Lake, Table
 from laketag.pipeline.lake.run_folds import named_files, rewrite_runs
@@ -24,6 +25,7 @@ READERS = timedelta(days=1)
 WRITERS = timedelta(hours=1)
 """A snapshot whose last part was written since is still being written; no lease tells."""
 DEAD_LEASES = "leases of dead processes"
+ORPHANS = "label files that no run names"
 SNAPSHOT = re.compile(r"collection=([^/]+)/snapshot=([^/]+)/")
 VERSION = re.compile(r"set=([^/]+)/version=([^/]+)/")
 LABELS = re.compile(r"collection=[^/]+/classifier=[^/]+/run=([^/]+)/[^/]+\.parquet")
@@ -62,6 +64,17 @@ class Garbage:
         if folder is not None:
             self.folders.append(folder)
 
+    def within(self, earlier: "Garbage") -> "Garbage":
+        """What was garbage then, too."""
+        found = {file.url for files in earlier.files.values() for file in files}
+        both = {kind: [file for file in files if file.url in found] for kind, files in self.files.items()}
+        return Garbage(
+            self.table,
+            {kind: files for kind, files in both.items() if files},
+            [folder for folder in self.folders if folder in earlier.folders],
+            [run_id for run_id in self.run_ids if run_id in earlier.run_ids],
+        )
+
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to remove."""
@@ -81,6 +94,12 @@ def find_garbage(lake: Lake, retention: Retention) -> Garbage:
     _find_runs(table, kept, alive, garbage, retention)
     rows = table.rows.filter(~pl.col("run_id").is_in(garbage.run_ids))
     _find_label_files(listed["labels"], named_files(rows), staged, garbage, retention)
+    if (orphans := garbage.files.get(ORPHANS)) and table.rows.is_empty():
+        raise InputError(
+            f"{lake.root}: has {len(orphans):,} label files that no unfinished run writes, such as {orphans[0].url}, and not one "
+            f"run that names them; nothing was removed. If {lake.path('runs')} was lost, restore it; otherwise remove "
+            f"{lake.path('labels')} yourself"
+        )
     needed = [*rows.iter_rows(named=True), *kept]
     names = {(run["collection"], run["snapshot"]) for run in needed}
     _find_snapshots(lake, listed["index"], names, garbage, retention)
@@ -199,10 +218,10 @@ def _find_label_files(
         since = garbage.table.replaced.get(path)
         if path in left_out:
             found.setdefault("label files of old classifiers", []).append(file)
-        elif match[1] in abandoned or retention.is_unread(
-            datetime.fromisoformat(since) if since else _time(file, retention)
-        ):
-            kind = "label files that were replaced" if since else "label files that no run names"
+        elif match[1] in abandoned:
+            found.setdefault("label files of unfinished runs", []).append(file)
+        elif retention.is_unread(datetime.fromisoformat(since) if since else _time(file, retention)):
+            kind = "label files that were replaced" if since else ORPHANS
             found.setdefault(kind, []).append(file)
     for kind, these in found.items():
         garbage.add(kind, these)
@@ -215,16 +234,20 @@ def _find_snapshots(
     garbage: Garbage,
     retention: Retention,
 ) -> None:
-    """Adds snapshots that no run names, but for the newest complete one of each collection and newer ones."""
-    complete: set[str] = set()  # collections whose newest complete snapshot was met
+    """Adds snapshots that no run names, but for the newest complete one of each collection and newer ones.
+
+    The age of a complete one counts from the next one: until then a process may have begun to plan from it.
+    """
+    replaced: dict[str, datetime] = {}  # when the next complete snapshot of the collection was written
     for (collection, name), inside in sorted(_group(SNAPSHOT, files).items(), reverse=True):
         last = max(_time(file, retention) for file in inside)
         is_complete = open_snapshot(lake, collection, name) is not None
-        if is_complete and collection not in complete:
-            complete.add(collection)
-        elif (collection, name) in needed:
+        since = replaced.get(collection)
+        if is_complete:
+            replaced[collection] = last
+        if (collection, name) in needed or (is_complete and since is None):
             continue
-        elif is_complete and retention.is_over(last):
+        if is_complete and since and retention.is_over(since):
             garbage.add("old index snapshots", inside, f"{lake.index_snapshots(collection)}/snapshot={name}")
         elif not is_complete and retention.is_unread(last) and retention.now - last >= WRITERS:
             garbage.add("incomplete snapshots", inside, f"{lake.index_snapshots(collection)}/snapshot={name}")
@@ -237,14 +260,12 @@ def _find_versions(
     garbage: Garbage,
     retention: Retention,
 ) -> None:
-    """Adds versions of descriptions that no run names, but for the newest of each set."""
-    newest: set[str] = set()
+    """Adds versions of descriptions that no run names, but for the newest of each set; age counts from the next version."""
+    replaced: dict[str, datetime] = {}
     for (set_name, version), inside in sorted(_group(VERSION, files).items(), reverse=True):
-        if set_name not in newest:
-            newest.add(set_name)
-        elif (set_name, version) not in needed and retention.is_over(
-            max(_time(file, retention) for file in inside)
-        ):
+        since = replaced.get(set_name)
+        replaced[set_name] = max(_time(file, retention) for file in inside)
+        if since and (set_name, version) not in needed and retention.is_over(since):
             garbage.add(
                 "old descriptions", inside, f"{lake.description_versions(set_name)}/version={version}"
             )

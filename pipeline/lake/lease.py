@@ -19,20 +19,20 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import BusyError, LaketagError
-from laketag.pipeline.lake.paths import TIME_FORMAT, Lake, timestamp
+from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
 from laketag.pipeline.store.files import read_json, remove_file
-from laketag.pipeline.store.folders import list_files
+from laketag.pipeline.store.folders import list_everything, list_files
 
 POLL_S = 1.0
 SILENT = timedelta(hours=1)
-"""After this time without a heartbeat a holder is dead for laketag clean, also where clocks differ."""
+"""After this time without a heartbeat a holder is dead for laketag clean."""
 WHOLE_LAKE = "lake"
 """The name of the lease on the whole lake; those of runs have a hash at their end."""
 
@@ -239,11 +239,18 @@ def _pid_namespace() -> str:
 
 
 def find_leases(lake: Lake) -> dict[str, bool]:
-    """The leases of the lake by name, and whether their holder may be alive: it has not ended here, and beat within SILENT."""
+    """The leases of the lake by name, and whether their holder may be alive.
+
+    It has not ended here, and its last heartbeat was not SILENT before that of another holder, such as the caller. The
+    store's clock counts, because those of the machines may differ.
+    """
+    files = list_everything(lake.path("staging", "leases"), lake.storage)
+    now = max((file.modified for file in files if file.modified), default=None)
     found = {}
-    for url in list_files(lake.path("staging", "leases"), lake.storage, ".json"):
-        if (holder := read_json(url, lake.storage)) is not None:
-            beat = datetime.strptime(holder["beat"], TIME_FORMAT).replace(tzinfo=UTC)
-            name = url.rpartition("/")[2].removesuffix(".json")
-            found[name] = not _has_ended(holder) and datetime.now(UTC) - beat < SILENT
+    for file in files:
+        name = file.url.rpartition("/")[2]
+        if name.startswith(".") or (holder := read_json(file.url, lake.storage)) is None:
+            continue
+        is_silent = file.modified is not None and now is not None and now - file.modified >= SILENT
+        found[name.removesuffix(".json")] = not (_has_ended(holder) or is_silent)
     return found

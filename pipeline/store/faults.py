@@ -60,6 +60,11 @@ class StoreFault:
         return self.name not in ("away", "denied", "bucket")
 
     @property
+    def is_of_credentials(self) -> bool:
+        """Whether other credentials may end it."""
+        return self.name in ("credentials", "key", "account", "denied")
+
+    @property
     def may_pass(self) -> bool:
         """Whether the fault may end by itself, even if the credentials stay the same."""
         return self.name in ("away", "clock")

@@ -1,5 +1,6 @@
 """Listing and removing folders of our own tables; images are listed by laketag.pipeline.images."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,18 +18,8 @@ def list_files(folder: str, storage: StorageSettings, suffix: str = ".parquet") 
     A name that begins with a dot is that of an unfinished file, and is left out.
     """
 
-    def find() -> list[str]:
-        filesystem, path = open_filesystem(folder, storage)
-        return list(filesystem.find(path))
-
-    found = through_outages(folder, storage, find)
-    location = parse_url(folder)
-    prefix = "" if location.is_local else f"{location.scheme}://"
-    return sorted(
-        prefix + name
-        for name in found
-        if name.endswith(suffix) and not name.rpartition("/")[2].startswith(".")
-    )
+    files = (file.url for file in list_everything(folder, storage))
+    return [url for url in files if url.endswith(suffix) and not url.rpartition("/")[2].startswith(".")]
 
 
 @dataclass(frozen=True)
@@ -44,18 +35,37 @@ class StoredFile:
 def list_everything(folder: str, storage: StorageSettings) -> list[StoredFile]:
     """All files below the folder, also unfinished ones whose name begins with a dot, sorted; none if there is no such folder."""
 
-    def find() -> dict[str, dict[str, Any]]:
+    location = parse_url(folder)
+
+    def find() -> list[dict[str, Any]]:
         filesystem, path = open_filesystem(folder, storage)
-        return dict(filesystem.find(path, detail=True))
+        if location.is_local:
+            return list(_walk(filesystem, path))
+        return [entry | {"name": name} for name, entry in filesystem.find(path, detail=True).items()]
 
     found = through_outages(folder, storage, find)
-    location = parse_url(folder)
     prefix = "" if location.is_local else f"{location.scheme}://"
     files = [
-        StoredFile(prefix + name, int(entry.get("size") or 0), _modified(entry))
-        for name, entry in found.items()
+        StoredFile(prefix + entry["name"], int(entry.get("size") or 0), _modified(entry)) for entry in found
     ]
     return sorted(files, key=lambda file: file.url)
+
+
+def _walk(filesystem: Any, path: str) -> Iterator[dict[str, Any]]:
+    """All files below the folder; errors of the disk are raised, where fsspec's ``find`` leaves out what cannot be listed."""
+    for entry in _list(filesystem, path):
+        if entry["type"] == "directory":
+            yield from _walk(filesystem, entry["name"])
+        else:
+            yield entry
+
+
+def _list(filesystem: Any, path: str) -> list[dict[str, Any]]:
+    """What is directly in the folder; nothing if there is no such folder."""
+    try:
+        return list(filesystem.ls(path, detail=True))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _modified(entry: dict[str, Any]) -> datetime | None:
@@ -70,7 +80,7 @@ def list_folders(folder: str, storage: StorageSettings) -> list[str]:
 
     def find() -> list[dict[str, Any]]:
         filesystem, path = open_filesystem(folder, storage)
-        return list(filesystem.ls(path, detail=True)) if filesystem.isdir(path) else []
+        return _list(filesystem, path)
 
     entries = through_outages(folder, storage, find)
     return sorted(

@@ -44,7 +44,7 @@ class Outage:
         """
         now_s = self._clock()
         limit_s = self._storage.max_outage_s
-        if not fault.may_pass and not _may_renew(location, self._storage):
+        if not fault.may_pass and not (fault.is_of_credentials and _may_renew(location, self._storage)):
             limit_s = min(LASTING_S, limit_s)
         if self._began_s is None:
             self._began_s = now_s

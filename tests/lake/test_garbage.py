@@ -1,12 +1,15 @@
 """Cleaning removes what nobody can need, and nothing else: after it, and wherever it is killed, the lake verifies."""
 
 import os
+import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from polars.testing import assert_frame_equal
 
+from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.compaction import compact
 from laketag.pipeline.lake.garbage import Garbage, Retention, find_garbage, remove_garbage
@@ -157,6 +160,28 @@ def test_orphans_temporary_files_and_leases_of_dead_processes_are_removed(lake: 
         "leases of dead processes",
     }
     assert [path.exists() for path in (orphan, temporary, dead, published)] == [False, False, False, True]
+
+
+def test_label_files_without_any_run_are_a_lost_table_and_stay(lake: Lake) -> None:
+    label_night(lake, {"a": "1"})
+    shutil.rmtree(lake.path("runs"))
+    with pytest.raises(InputError, match=r"has 1 label files .* not one run .* restore it"):
+        find_garbage(lake, later(2))
+
+
+def test_what_is_not_the_newest_any_more_is_kept_for_days_from_then_on(lake: Lake) -> None:
+    old = freeze_night(lake, {"a": "1"})
+    freeze_night(lake, {"a": "2"}, "beef")
+    for plan in Path(lake.path("staging")).rglob("run.json"):
+        plan.unlink()
+    for table in ("index", "descriptions"):
+        oldest = min(Path(lake.root, table).rglob("*.parquet"))
+        os.utime(oldest, (0, 0))
+    kinds = {"old index snapshots", "old descriptions"}
+    assert not kinds & find_garbage(lake, later(29)).files.keys()
+    found = find_garbage(lake, later(31)).files
+    assert kinds <= found.keys()
+    assert old.snapshot in found["old index snapshots"][0].url
 
 
 def fill(lake: Lake) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from laketag.pipeline.errors import BusyError, StorageError
-from laketag.pipeline.lake.lease import LeaseTimes, hold_lease, hold_whole_lake
+from laketag.pipeline.lake.lease import LeaseTimes, find_leases, hold_lease, hold_whole_lake
 from laketag.pipeline.lake.paths import Lake
 from tests.stores.fault_proxy import Fault
 
@@ -146,6 +146,15 @@ def test_of_two_that_take_over_together_only_the_last_holds_the_lease(lake) -> N
         pass
     rival.join()
     assert json.loads(file.read_text())["writer"] == "rival"
+
+
+def test_a_lease_is_dead_an_hour_after_the_last_heartbeat_of_others_whatever_clocks_tell(lake) -> None:
+    file = write_holder(lake, beat="20010101T000000.000000Z")
+    with hold_lease(lake, "y"):
+        assert find_leases(lake) == {"x": True, "y": True}
+        hours_ago = file.stat().st_mtime - 2 * 3600
+        os.utime(file, (hours_ago, hours_ago))
+        assert find_leases(lake) == {"x": False, "y": True}
 
 
 def test_a_store_that_is_away_loses_no_lease(moto, moto_faults) -> None:

@@ -71,21 +71,26 @@ def test_a_store_that_never_answered_is_not_waited_for_by_a_reader() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "anonymous", "waits_s"),
+    ("fault", "url", "anonymous", "waits_s"),
     [
-        ("away", True, 100),
-        ("clock", True, 100),
-        ("credentials", True, LASTING_S),
-        ("region", True, LASTING_S),
+        ("away", "s3://b/x", True, 100),
+        ("clock", "s3://b/x", True, 100),
+        ("credentials", "s3://b/x", True, LASTING_S),
+        ("credentials", "gs://b/x", False, 100),
+        ("region", "s3://b/x", True, LASTING_S),
+        ("region", "gs://b/x", False, LASTING_S),
+        ("bucket", "az://b/x", False, LASTING_S),
     ],
 )
-def test_what_no_waiting_ends_is_given_up_early(fault: str, anonymous: bool, waits_s: float) -> None:
+def test_what_no_waiting_ends_is_given_up_early(
+    fault: str, url: str, anonymous: bool, waits_s: float
+) -> None:
     now_s = 0.0
     storage = StorageSettings(max_outage_s=100, anonymous=anonymous, endpoint_url="http://127.0.0.1:9")
     outage = Outage(storage, lambda: now_s)
     waits = []
     while (
-        wait_s := outage.next_wait_s(parse_url("s3://b/x"), StoreFault(fault), "sentence")  # type: ignore[arg-type]
+        wait_s := outage.next_wait_s(parse_url(url), StoreFault(fault), "sentence")  # type: ignore[arg-type]
     ) is not None:
         waits.append(wait_s)
         now_s += wait_s
