@@ -59,6 +59,12 @@ OPTIONS = SHARED | {
         ),
     ],
 }
+DESCRIBED = {
+    "new": "the description set does not exist yet; it would be written, and every image labelled with it",
+    "changed": "the descriptions have changed, so every image would be labelled again",
+    "restored": "the descriptions are those of an earlier version again; images that were labelled with them keep those labels",
+}
+"""What a dry run says of descriptions that the set's newest version does not have."""
 
 
 def nightly(
@@ -77,7 +83,7 @@ def nightly(
 ) -> "NightReport":
     """Do everything for all collections of a file; a second call on an unchanged lake does nothing.
 
-    Each collection is indexed, described, labelled and published, and the lake is verified. A [[collection]] block has
+    Each collection is indexed, described, labelled and published, and the new runs are verified. A [[collection]] block has
     source, collection and set; descriptions names the file of the classes. It also takes the options of index and describe,
     such as exclude = ["*.tmp"], and retry. The settings are tables of the same file, or of --settings. Relative paths are
     relative to the file. An error of one collection does not stop the others; the command ends with the worst exit code.
@@ -110,12 +116,12 @@ def nightly(
         accept_gone=accept_gone,
         dry_run=dry_run,
     )
-    report = run_night(lake, request, screen, _Shown(lake.root, screen, as_json))
+    report = run_night(lake, request, screen, Shown(lake.root, screen, as_json))
     show_end(report, screen)
     return report
 
 
-class _Shown:
+class Shown:
     """Prints what the steps of a night give, and with ``as_json`` a line for each collection."""
 
     def __init__(self, root: str, screen: Screen, as_json: bool) -> None:
@@ -151,7 +157,8 @@ class _Shown:
         screen, error = self._screen, night.failed_by
         if error:
             show_unfinished(night.progress, error, screen)
-            screen.error(f"collection {night.collection}: {night.trace or error}")
+            said = night.trace or describe_ending("nightly", error)["error"]
+            screen.error(f"collection {night.collection}: {said}")
         if night.preview:
             _show_preview(night.preview, screen)
         if night.is_over:
@@ -166,8 +173,8 @@ def _show_preview(preview: "NightPreview", screen: Screen) -> None:
     screen.say(
         f"{preview.index.images:,} images in the source: {changes.new:,} new, {changes.changed:,} changed, {changes.gone:,} gone"
     )
-    if preview.describes:
-        screen.say("the descriptions have changed, so every image would be labelled again", "yellow")
+    if preview.descriptions != "unchanged":
+        screen.say(DESCRIBED[preview.descriptions], "yellow")
     time = preview.estimate or "no run with this method has measured how long that takes"
     screen.say(f"would be labelled: {preview.images:,} images" + (f", {time}" if preview.images else ""))
 

@@ -35,7 +35,7 @@ def read_settings_as(kind: type[Read], files: Sequence[Path | str], overrides: I
     try:
         settings = kind.model_validate(values)
     except ValidationError as error:
-        problems += [_describe(detail, kind) for detail in error.errors()]
+        problems += [_describe(detail, kind) for detail in _causes(error.errors())]
     if problems:
         where = f" in {' and '.join(map(str, files))}" if files else ""
         raise SettingsError(
@@ -80,6 +80,16 @@ def _apply(values: dict[str, Any], override: str) -> str | None:
     except tomllib.TOMLDecodeError:
         section[key] = text  # a string without quotes
     return None
+
+
+def _causes(details: "Sequence[ErrorDetails]") -> "list[ErrorDetails]":
+    """The errors without those of a list that is too short only because its entries are wrong."""
+    return [
+        one
+        for one in details
+        if one["type"] != "too_short"
+        or not any(other["loc"][:-1][: len(one["loc"])] == one["loc"] for other in details)
+    ]
 
 
 def _describe(detail: "ErrorDetails", kind: type[Settings]) -> str:

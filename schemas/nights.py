@@ -14,7 +14,7 @@ class Nights(dy.Schema):
     description_set = dy.String(primary_key=True, min_length=1, description="name of the description set")
     started_at = dy.Datetime(time_unit="us", time_zone="UTC", description="when its work began, UTC")
     finished_at = dy.Datetime(time_unit="us", time_zone="UTC", description="when its work ended, UTC")
-    exit_code = dy.Int32(min=0, description="how it ended, as the exit code of a command of its own")
+    exit_code = dy.Int32(min=0, description="how it ended, as an exit code of laketag")
     images = dy.Int64(nullable=True, min=0, description="images in the index; null if it was not written")
     new = dy.Int64(nullable=True, min=0, description="of these, not in the index before")
     changed = dy.Int64(nullable=True, min=0, description="of these, in another version than before")
@@ -34,11 +34,13 @@ class Nights(dy.Schema):
         nullable=True, min=0, description="images without a label that are left for the next night"
     )
     runs = dy.List(dy.String(), nullable=True, description="the runs that were published")
-    verified = dy.Bool(nullable=True, description="whether the tables balance; null if not verified")
+    verified = dy.Bool(
+        nullable=True, description="whether the runs balance with their files; null if not verified"
+    )
     index_s = dy.Float64(nullable=True, min=0, description="seconds for the index")
     describe_s = dy.Float64(nullable=True, min=0, description="seconds for the descriptions")
     label_s = dy.Float64(
         nullable=True, min=0, description="seconds to label and publish, Ray's start included"
     )
-    verify_s = dy.Float64(nullable=True, min=0, description="seconds to verify and to compact")
+    verify_s = dy.Float64(nullable=True, min=0, description="seconds to verify the runs")
     laketag_version = dy.String(min_length=1, description="version of laketag")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from laketag.pipeline.config import Settings
 from laketag.pipeline.errors import SettingsError
-from laketag.pipeline.settings_file import read_settings
+from laketag.pipeline.flows.night_file import NightFile
+from laketag.pipeline.settings_file import read_settings, read_settings_as
 from tests.end_to_end.command_line import PROJECT
 
 
@@ -40,6 +41,14 @@ def test_an_empty_override_is_the_default_again(tmp_path: Path) -> None:
     settings = read_settings(file, ["method.feature_block=", "method.crops="])
     assert (settings.method.feature_block, settings.method.crops) == (None, 50)
     assert "method.crop: no such setting" in refused("method.crop=")
+
+
+def test_a_list_is_not_called_too_short_because_its_only_entry_is_wrong(tmp_path: Path) -> None:
+    file = write(tmp_path, "[[collection]]\nsource = 'a'\ncollection = 'b'\nset = 'c'\nstrict = 3\n")
+    with pytest.raises(SettingsError, match=r"^1 wrong setting.*\n  collection.1.strict = 3: [^\n]*$"):
+        read_settings_as(NightFile, [file])
+    with pytest.raises(SettingsError, match=r"^1 wrong setting.*\n  collection = .*at least 1 item"):
+        read_settings_as(NightFile, [write(tmp_path, "collection = []\n")])
 
 
 def test_every_mistake_is_named_at_once_with_its_value_and_its_rule(tmp_path: Path) -> None:

@@ -56,6 +56,8 @@ class LabelReport:
     """The other classifier that labelled them last, if any."""
     snapshot: str
     index_rows: int
+    had_label: int
+    """Images of the index that had a label before the new run."""
     failed_before: dict[str, int]
     """Images that are done but have no label, by reason; those that runs resumed by this call failed on are among them."""
     left: int
@@ -95,6 +97,11 @@ class LabelReport:
         for published in self.runs:
             counts.update(published.ledger.failures)
         return dict(counts.most_common())
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether any image has a label of this classifier."""
+        return bool(self.had_label or self.labelled)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -149,6 +156,7 @@ def make_report(
         labelled_before=_current_classifier(others),
         snapshot=work.snapshot,
         index_rows=work.index_rows,
+        had_label=work.index_rows - work.pending - sum(work.failed.values()),
         failed_before=work.failed,
         left=left,
         carried=work.carried,

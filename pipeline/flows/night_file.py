@@ -10,12 +10,15 @@ from laketag.pipeline.config import Settings
 from laketag.pipeline.descriptions.formats import Format
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.flows.index_request import IndexOptions
+from laketag.pipeline.lake.paths import checked_name
 from laketag.pipeline.settings_file import read_settings_as
 from laketag.pipeline.stages.description_files import DescriptionFile
-from laketag.schemas import PERMANENT_FAILURES, TRANSIENT_FAILURES
+from laketag.schemas import Failure
 
 PATHS = ("source", "descriptions", "classes")
 """Keys of a collection that name files and folders."""
+DESCRIBED = ("descriptions", "format", "classes", "strict")
+"""Keys of a collection that belong to its set."""
 
 
 class NightCollection(IndexOptions):
@@ -33,7 +36,7 @@ class NightCollection(IndexOptions):
     """file of class names, for a list of templates or descriptors"""
     strict: bool = False
     """refuse descriptions that need repairs"""
-    retry: tuple[str, ...] = ()
+    retry: tuple[Failure, ...] = ()
     """also retry images that failed for these reasons"""
 
     @property
@@ -44,15 +47,13 @@ class NightCollection(IndexOptions):
         wanted = None if self.format == "auto" else self.format
         return DescriptionFile(self.descriptions, wanted, self.classes, self.strict)
 
-    @field_validator("retry")
+    @field_validator("collection", "description_set")
     @classmethod
-    def _check_reasons(cls, reasons: tuple[str, ...]) -> tuple[str, ...]:
-        if unknown := [reason for reason in reasons if reason not in PERMANENT_FAILURES]:
-            raise ValueError(
-                f"{unknown[0]!r} is not a permanent failure; choose from {', '.join(PERMANENT_FAILURES)} "
-                f"({', '.join(TRANSIENT_FAILURES)} are retried automatically)"
-            )
-        return reasons
+    def _check_name(cls, name: str) -> str:
+        try:
+            return checked_name(name, "the name")
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
 
 
 class NightFile(Settings):
@@ -70,6 +71,15 @@ class NightFile(Settings):
             raise ValueError(
                 f"collection {twice[0][0]!r} has the set {twice[0][1]!r} twice; leave one of them out"
             )
+        first: dict[str, tuple[int, dict[str, Any]]] = {}
+        for number, one in enumerate(self.collection, 1):
+            options = one.model_dump(include=set(IndexOptions.model_fields))
+            block, known = first.setdefault(one.collection, (number, options))
+            if unlike := [key for key in options if options[key] != known[key]]:
+                raise ValueError(
+                    f"the blocks {block} and {number} index collection {one.collection!r} with different {unlike[0]} "
+                    f"({known[unlike[0]]!r} and {options[unlike[0]]!r}); make them equal, or give the collections two names"
+                )
         for name in {one.description_set for one in self.collection}:
             files = {one.file for one in self.collection if one.description_set == name and one.file}
             if len(files) > 1:
@@ -99,17 +109,23 @@ def read_night(
 ) -> NightFile:
     """The night of the file; a relative path in ``root`` or in a collection is relative to the file's folder.
 
-    ``settings`` is a file of settings, of which those of the night replace some. ``root`` replaces the one of the file. A
-    SettingsError names everything that is wrong.
+    Every collection has the descriptions of its set, also those that another one names. ``settings`` is a file of settings,
+    of which those of the night replace some. ``root`` replaces the one of the file. A SettingsError names everything that is
+    wrong.
     """
     night = read_written(file, overrides, settings=settings)
     folder = Path(file).expanduser().absolute().parent
     changes: dict[str, Any] = {"root": root or (night.root and place(folder, night.root))}
     if not changes["root"]:
         raise SettingsError(f'{file} names no lake; write root = "LAKE" at its top, or give --root')
+    by_set = {one.description_set: one for one in night.collection if one.descriptions}
+    described = (
+        one.model_copy(update={key: getattr(by_set.get(one.description_set, one), key) for key in DESCRIBED})
+        for one in night.collection
+    )
     changes["collection"] = tuple(
         one.model_copy(update={name: place(folder, value) for name in PATHS if (value := getattr(one, name))})
-        for one in night.collection
+        for one in described
     )
     return night.model_copy(update=changes)
 

@@ -49,12 +49,14 @@ class CollectionNight:
 
     @property
     def exit_code(self) -> ExitCode:
-        """How a command of its own would end."""
+        """How it ended. Images that fail are a night's ordinary work, unless no image of the collection has a label at all."""
         if self.failed_by:
             return exit_code_of(self.failed_by)
         if self.verified is False:
             return ExitCode.LEDGER
-        return self.labelled.exit_code if self.labelled else ExitCode.DONE
+        if self.labelled and not self.labelled.has_labels:
+            return self.labelled.exit_code
+        return ExitCode.DONE
 
     @property
     def trace(self) -> str | None:

@@ -1,7 +1,7 @@
 """A night: each collection is indexed, described, labelled and verified, one after the other."""
 
-import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ import polars as pl
 from laketag.pipeline.cluster.ray_runtime import keep_ray
 from laketag.pipeline.cluster.work_stop import WorkStop, WorkStoppedError
 from laketag.pipeline.config import Settings
-from laketag.pipeline.errors import BusyError
+from laketag.pipeline.errors import BusyError, LaketagError
 from laketag.pipeline.flows.compact_lake import compact_lake
 from laketag.pipeline.flows.describe_classes import DescribedSet, describe_classes
 from laketag.pipeline.flows.index_images import IndexSummary, index_images
@@ -21,10 +21,11 @@ from laketag.pipeline.flows.night_file import NightCollection
 from laketag.pipeline.flows.night_report import CollectionNight, NightReport
 from laketag.pipeline.flows.plan_run import LabelRequest
 from laketag.pipeline.flows.preview_night import preview_night
-from laketag.pipeline.flows.verify_lake import VerifyReport, verify_lake
+from laketag.pipeline.flows.verify_lake import VerifyReport
 from laketag.pipeline.lake.nights import write_night
-from laketag.pipeline.lake.paths import Lake, checked_name, timestamp
-from laketag.pipeline.lake.runs import read_run_table
+from laketag.pipeline.lake.paths import Lake, timestamp
+from laketag.pipeline.lake.runs import RunTable, read_run_table
+from laketag.pipeline.lake.verification import verify_runs
 from laketag.pipeline.screen import Screen
 from laketag.schemas import Nights
 
@@ -61,7 +62,7 @@ def run_night(lake: Lake, request: NightRequest, screen: Screen, show: Show) -> 
     """
     night_id = timestamp()
     nights: list[CollectionNight] = []
-    described: dict[str, DescribedSet] = {}
+    known = Known({}, {})
     try:
         with keep_ray():
             for one in request.collections:
@@ -73,7 +74,7 @@ def run_night(lake: Lake, request: NightRequest, screen: Screen, show: Show) -> 
                 )
                 nights.append(night)
                 try:
-                    _work(Work(lake, one, request, night, described), screen, show)
+                    _work(Work(lake, one, request, night, known), screen, show)
                 except WorkStoppedError:
                     night.is_over = True
                 except BaseException as error:
@@ -83,20 +84,21 @@ def run_night(lake: Lake, request: NightRequest, screen: Screen, show: Show) -> 
                 finally:
                     night.finished_at = datetime.now(UTC)
                     show(night)
-            if not (request.dry_run or request.stop.is_due):
-                _compact(lake, screen)
-                _verify(lake, nights, screen, show)
-    finally:
-        report = NightReport(tuple(nights))
-        show(report)
         if not request.dry_run:
-            _write(lake, night_id, nights)
-    return report
+            table = read_run_table(lake)
+            _verify(lake, table, nights, screen, show)
+            if not request.stop.is_due:
+                _compact(lake, table, screen)
+    except BaseException:
+        with suppress(LaketagError):  # it would hide the error that is on its way
+            _end(lake, request, night_id, nights, show)
+        raise
+    return _end(lake, request, night_id, nights, show)
 
 
-def _compact(lake: Lake, screen: Screen) -> None:
+def _compact(lake: Lake, table: RunTable, screen: Screen) -> None:
     """The table of runs is in few files, unless another process rewrites it just now."""
-    files = len(read_run_table(lake).files)
+    files = len(table.files)
     if files > MOST_RUN_FILES:
         try:
             compact_lake(lake, screen)
@@ -104,53 +106,73 @@ def _compact(lake: Lake, screen: Screen) -> None:
             screen.say(f"{files:,} files of runs are not compacted: {error}", "yellow")
 
 
-def _verify(lake: Lake, nights: Sequence[CollectionNight], screen: Screen, show: Show) -> None:
-    """Whether the lake's tables add up is known of each collection that got a run."""
-    published = [night for night in nights if night.labelled and night.labelled.runs]
-    if published:
-        began_s = time.monotonic()
-        verified = verify_lake(lake, screen)
-        for night in published:
-            night.verified = not verified.verified.faults
-            night.seconds["verify"] = time.monotonic() - began_s
-        show(verified)
+def _verify(
+    lake: Lake, table: RunTable, nights: Sequence[CollectionNight], screen: Screen, show: Show
+) -> None:
+    """Whether its runs and their files add up is known of each collection that got a run."""
+    for night in nights:
+        if night.labelled and night.labelled.runs:
+            screen.say(f"verifying collection {night.collection}, set {night.description_set}", "bold")
+            with night.timed("verify"):
+                found = verify_runs(lake, table, [one.run.run_id for one in night.labelled.runs])
+            night.verified = not found.faults
+            show(VerifyReport(found))
 
 
-def _write(lake: Lake, night_id: str, nights: Sequence[CollectionNight]) -> None:
-    rows = [{"night_id": night_id} | night.as_row() for night in nights]
-    write_night(lake, night_id, pl.DataFrame(rows, schema=Nights.create_empty().schema))
+def _end(
+    lake: Lake, request: NightRequest, night_id: str, nights: Sequence[CollectionNight], show: Show
+) -> NightReport:
+    """The report of the night was shown, and its rows are in the table of nights."""
+    report = NightReport(tuple(nights))
+    show(report)
+    if not request.dry_run:
+        rows = [{"night_id": night_id} | night.as_row() for night in nights]
+        write_night(lake, night_id, pl.DataFrame(rows, schema=Nights.create_empty().schema))
+    return report
+
+
+@dataclass(frozen=True)
+class Known:
+    """What earlier collections of the night have found out for the later ones."""
+
+    indexed: dict[str, IndexSummary]
+    """By collection."""
+    described: dict[str, DescribedSet]
+    """By set."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """A collection of a night, and what is known of the sets that the night has described."""
+    """A collection of a night."""
 
     lake: Lake
     wanted: NightCollection
     request: NightRequest
     night: CollectionNight
-    described: dict[str, DescribedSet]
+    known: Known
 
 
 def _work(work: Work, screen: Screen, show: Show) -> None:
-    """The collection is indexed, described, labelled and verified; WorkStoppedError if the time is over before that."""
+    """The collection is indexed, described and labelled; WorkStoppedError if the time is over before that."""
     lake, wanted, night, settings = work.lake, work.wanted, work.night, work.request.settings
-    stop = work.request.stop
-    set_name = checked_name(wanted.description_set, "set")
+    stop, set_name = work.request.stop, wanted.description_set
+    indexed, described = work.known.indexed, work.known.described
     stop.check()
     if work.request.dry_run:
         night.preview = preview_night(lake, wanted, settings, screen)
         return
-    with night.timed("index"):
-        screen.wait(f"reading {wanted.source}")
-        indexing = make_request(wanted, settings, accept_gone=work.request.accept_gone)
-        night.index = index_images(lake, replace(indexing, stop=stop))
-    show(night.index)
-    if wanted.file and set_name not in work.described:
+    if wanted.collection not in indexed:
+        with night.timed("index"):
+            screen.wait(f"reading {wanted.source}")
+            indexing = make_request(wanted, settings, accept_gone=work.request.accept_gone)
+            indexed[wanted.collection] = index_images(lake, replace(indexing, stop=stop))
+        show(indexed[wanted.collection])
+    night.index = indexed[wanted.collection]
+    if wanted.file and set_name not in described:
         stop.check()
         with night.timed("describe"):
             night.described = describe_classes(lake, set_name, wanted.file, settings, screen)
-        work.described[set_name] = night.described
+        described[set_name] = night.described
         show(night.described)
     labelling = LabelRequest(
         collection=wanted.collection,

@@ -87,9 +87,14 @@ def latest_embedded_set(lake: Lake, set_name: str) -> EmbeddedSet:
             + (f"it has {', '.join(known)}; " if known else "")
             + f"write one with: laketag describe FILE --root {shlex.quote(lake.root)} --set {set_name}"
         )
-    url = description_url(lake, set_name, versions[-1])
+    return read_embedded_set(lake, set_name, versions[-1])
+
+
+def read_embedded_set(lake: Lake, set_name: str, version: str) -> EmbeddedSet:
+    """The version of the set and what embedded it."""
+    url = description_url(lake, set_name, version)
     footer = read_footer(url, lake.storage)
     if missing := [name for name in FOOTER_ENTRIES if name not in footer]:
         raise InputError(f"{url}: its footer lacks {', '.join(missing)}; describe the set again")
     entries = {name: footer[name] for name in FOOTER_ENTRIES}
-    return EmbeddedSet(name=set_name, version=versions[-1], **entries)
+    return EmbeddedSet(name=set_name, version=version, **entries)

@@ -8,7 +8,7 @@ is missing counts only if the runs still name it afterwards.
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -99,13 +99,25 @@ def verify(lake: Lake) -> Verified:
         found.runs = table.rows.height
         _check_strangers(listed["labels"], staged, table, found)
         _check_snapshots(lake, listed["index"], table.rows, found)
-        _check_labels(lake, table, found)
+        _check_labels(lake, table, table.rows, found)
         _check_descriptions(lake, listed["descriptions"], table.rows, found)
         if found.faults:  # runs that were left out meanwhile have none
             known = {f"run {run_id}" for run_id in read_run_table(lake).rows["run_id"]}
             found.faults = [
                 fault for fault in found.faults if not fault.where.startswith("run ") or fault.where in known
             ]
+    return found
+
+
+def verify_runs(lake: Lake, table: RunTable, run_ids: Sequence[str]) -> Verified:
+    """As verify, of these runs alone: their rows, files, snapshots and descriptions. The table was read after they finished."""
+    runs = table.rows.filter(pl.col("run_id").is_in(run_ids))
+    found = Verified(runs=runs.height)
+    for run_id in set(run_ids).difference(runs["run_id"]):
+        found.blame(f"run {run_id}", "was published, and the table of runs has no row of it")
+    _check_snapshots(lake, [], runs, found)
+    _check_labels(lake, table, runs, found)
+    _check_descriptions(lake, [], runs, found)
     return found
 
 
@@ -171,16 +183,16 @@ def _check_snapshots(lake: Lake, files: list[str], runs: pl.DataFrame, found: Ve
             )
 
 
-def _check_labels(lake: Lake, table: RunTable, found: Verified) -> None:
-    """Each named file is as the runs say, and has each row that they count, once."""
-    for _, runs in table.rows.group_by("collection", "classifier", maintain_order=True):
+def _check_labels(lake: Lake, table: RunTable, wanted: pl.DataFrame, found: Verified) -> None:
+    """Each file that the wanted runs name is as they say, and has each row that they count, once."""
+    namers: dict[str, list[str]] = defaultdict(list)
+    for run_id, files in table.rows.select("run_id", "files").iter_rows():
+        for path in files:
+            namers[path].append(run_id)
+    for _, runs in wanted.group_by("collection", "classifier", maintain_order=True):
         keys = WorkKeys(runs)
         outcomes: Counter[tuple[str, str]] = Counter()
         complete = True
-        namers: dict[str, list[str]] = defaultdict(list)
-        for run in runs.iter_rows(named=True):
-            for path in run["files"]:
-                namers[path].append(run["run_id"])
         for file in _unique_files(runs):
             rows = _read_labels(lake, file, found)
             if rows is None:

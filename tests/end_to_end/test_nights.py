@@ -1,6 +1,7 @@
 """Five nights in a row by ``laketag nightly``; each morning every image of the index has exactly one current row."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,12 @@ import pytest
 import laketag
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot
+from laketag.pipeline.lake.verification import verify
 from tests.end_to_end.command_line import run_laketag
+from tests.end_to_end.lakes import put_described
 from tests.end_to_end.pictures import encoded, picture
 from tests.stores.fixtures import CEPH
 from tests.stores.store import Store, folder_store
-
-TEXTS = {
-    "cat": ["A cat has whiskers and a long tail.", "A cat sleeps on a warm red sofa."],
-    "dog": ["A dog has floppy ears.", "A dog runs after a yellow ball in the park."],
-}
 
 
 @pytest.fixture(params=["folder", CEPH])
@@ -50,7 +48,7 @@ def write_night_file(folder: Path, store: Store, settings: Path) -> Path:
 
 
 def label_tonight(file: Path, store: Store) -> dict[str, Any]:
-    """The line of ``--json``; each image of the index has exactly one current row afterwards."""
+    """The line of ``--json``; each image of the index has exactly one current row afterwards, and the lake verifies."""
     outcome = run_laketag("nightly", str(file), "--json", env=store.env)
     assert outcome.code == 0, outcome.err
     (line,) = outcome.out.splitlines()
@@ -62,6 +60,7 @@ def label_tonight(file: Path, store: Store) -> dict[str, Any]:
     failed = laketag.failures(root, storage=storage).collect()
     assert sorted([*rows["uri"], *failed["uri"]]) == indexed.to_list()
     assert set(rows["status"]) == {"current"}
+    assert verify(lake).faults == []
     assert night["images"] == len(indexed)
     assert night["verified"] is (True if night["runs"] else None)
     assert night["planned"] == night["labelled"] + sum(night["failures"].values())
@@ -73,29 +72,34 @@ def done(night: dict[str, Any]) -> tuple[Any, ...]:
 
 
 @pytest.mark.usefixtures("joined_ray")
-def test_five_nights_in_a_row_label_what_is_new_changed_or_described_anew(place, tiny_settings, tmp_path):
+def test_five_nights_in_a_row_label_what_is_new_changed_or_described_anew(
+    place, described, descriptions, tiny_settings, tmp_path
+):
+    put_described(place, place.url("lake"), described)
     file = write_night_file(tmp_path, place, tiny_settings)
     texts = tmp_path / "texts.json"
-    texts.write_text(json.dumps(TEXTS))
+    shutil.copy(descriptions, texts)
     put(place, {number: number for number in range(8)})
     place.put("images/broken.png", b"no image")
     first = label_tonight(file, place)
-    assert done(first) == (9, 0, 0, 6, 8, 0)  # each class has its label prompt, too
+    assert done(first) == (9, 0, 0, 0, 8, 0)
     assert first["failures"] == {"unsupported": 1}
 
     put(place, {8: 8, 9: 9, 0: 50, 1: 51})
-    assert done(label_tonight(file, place)) == (2, 2, 0, 0, 4, 0)
-
     place.delete("images/02.png")
-    place.delete("images/broken.png")
-    put(place, {3: 53})
-    assert done(label_tonight(file, place)) == (0, 1, 2, 0, 1, 0)
+    assert done(label_tonight(file, place)) == (2, 2, 1, 0, 4, 0)
 
-    texts.write_text(json.dumps(TEXTS | {"dog": [TEXTS["dog"][0], "A dog barks."]}))
-    assert done(label_tonight(file, place)) == (0, 0, 0, 1, 9, 0)
+    place.delete("images/03.png")
+    place.delete("images/broken.png")
+    only_gone = label_tonight(file, place)
+    assert done(only_gone) == (0, 0, 2, 0, 0, 0)
+    assert only_gone["runs"] == []
+
+    texts.write_text(texts.read_text().replace("A dog wags its tail.", "A dog barks."))
+    assert done(label_tonight(file, place)) == (0, 0, 0, 1, 8, 0)
 
     idle = label_tonight(file, place)
     assert done(idle) == (0, 0, 0, 0, 0, 0)
     assert idle["runs"] == []
     nights = laketag.nights(place.url("lake"), storage=place.storage).collect()
-    assert nights["labelled"].to_list() == [8, 4, 1, 9, 0]
+    assert nights["labelled"].to_list() == [8, 4, 0, 8, 0]

@@ -31,6 +31,7 @@ def report(*runs: Published, fail_on_failures: bool = False, **changes: Any) -> 
         labelled_before=None,
         snapshot="s",
         index_rows=sum(one.run.planned for one in runs) + 2,
+        had_label=0,
         failed_before={},
         left=0,
         runs=runs,

@@ -19,7 +19,7 @@ from laketag.pipeline.lake.publish import publish
 from laketag.pipeline.lake.run_folds import rewrite_runs
 from laketag.pipeline.lake.runs import read_run_table, read_runs
 from laketag.pipeline.lake.tables import create_table, encode_table, write_table
-from laketag.pipeline.lake.verification import LAYOUT, verify
+from laketag.pipeline.lake.verification import LAYOUT, verify, verify_runs
 from laketag.pipeline.store.folders import list_folders
 from laketag.schemas import ImageIndex, Labels, Nights, Runs
 from tests.lake.disturbed import Killed, before_each_change, kill_at
@@ -57,6 +57,24 @@ def test_an_empty_lake_and_one_of_an_earlier_version_add_up(lake: Lake) -> None:
     assert verify(lake).faults == []
     found = verify(open_lake(ROOT, StorageSettings()))
     assert (found.runs, found.faults) == (2, [])
+
+
+def test_some_runs_are_verified_without_the_files_of_others(nights: Lake) -> None:
+    run_ids = read_runs(nights)["run_id"].to_list()
+    flip_byte(nights)
+    assert verify_runs(nights, read_run_table(nights), run_ids[:1]).faults
+    found = verify_runs(nights, read_run_table(nights), run_ids[1:])
+    assert (found.runs, found.label_files, found.snapshots, found.faults) == (2, 2, 2, [])
+    (lost,) = verify_runs(nights, read_run_table(nights), ["lost"]).faults
+    assert lost.where == "run lost"
+
+
+def test_a_run_that_shares_its_file_after_compaction_is_verified(nights: Lake) -> None:
+    with hold_lease(nights, "upkeep") as lease:
+        compact(nights, read_run_table(nights), lease)
+    table = read_run_table(nights)
+    found = verify_runs(nights, table, table.rows["run_id"].to_list()[-1:])
+    assert (found.runs, found.label_files, found.faults) == (1, 1, [])
 
 
 def lose_file(lake: Lake) -> None:
