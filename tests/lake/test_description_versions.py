@@ -5,6 +5,7 @@ import pytest
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake.description_versions import (
     FOOTER_ENTRIES,
+    TEXT_TOWER,
     description_url,
     find_same_content,
     latest_embedded_set,
@@ -25,7 +26,7 @@ def test_a_version_is_read_back_with_what_embedded_it(store: Store) -> None:
     assert made.content_hash == "a" * 16
     assert read_descriptions_table(lake, "pets", made.version).equals(pets_frame())
     footer = read_footer(description_url(lake, "pets", made.version), lake.storage)
-    assert set(footer) == {"schema", "description", *FOOTER_ENTRIES, "created_at"}
+    assert set(footer) == {"schema", "description", *FOOTER_ENTRIES, TEXT_TOWER, "created_at"}
 
 
 def test_the_newest_version_sorts_last_and_only_it_can_have_the_same_content(lake) -> None:
