@@ -45,6 +45,7 @@ def described(*, is_new: bool = True) -> DescribedSet:
         is_new=is_new,
         rows=rows,
         sentences=sentences,
+        embedded=0,
         alike_classes=[("cat", "owl")],
     )
 
@@ -84,6 +85,7 @@ def test_bare_classes_are_found_among_very_many() -> None:  # a set built for ea
         is_new=True,
         rows=rows,
         sentences=sentences,
+        embedded=0,
         alike_classes=[],
     )
     assert many.bare_classes == ["owl"]
