@@ -32,7 +32,7 @@ class Doubt:
         """What the store does, and what to check."""
         store = Location(self.file.scheme, self.file.bucket, "").url or self.file.key
         others = "" if self.fault.is_certain else ", and no other image there can be read"
-        return f"{store}: {self.failure.detail}{others}; {self.fault.advice}"
+        return f"{store}: {self.failure.detail}{others}; {self.fault.advise(self.file.scheme)}"
 
     def error(self, images: int) -> StorageError:
         """The error that ends the run, if the fault keeps this number of images from being read."""

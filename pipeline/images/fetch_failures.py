@@ -10,13 +10,12 @@ from laketag.pipeline.store.errors import (
     without_secrets,
     without_urls,
 )
-from laketag.pipeline.store.faults import fault_of_answer
+from laketag.pipeline.store.faults import PAYS, fault_of_answer
 from laketag.pipeline.store.versions import ChangedError
 
 THROTTLED = re.compile(
     r"SlowDown|Throttl|TooManyRequests|RequestLimitExceeded|Busy|ServiceUnavailable|Reduce"
 )
-PAYS = "where the reader of an S3 bucket pays (requester pays), set storage.requester_pays = true"
 DENIED = (None, "AccessDenied", "403")
 ARCHIVED = ("InvalidObjectState", "BlobArchived")
 TIMED_OUT = re.compile(r"kind: Timeout|TimedOut|ReadTimeout|ConnectTimeout|RequestTimeout")

@@ -18,7 +18,9 @@ class WorkKeys:
 
     def __init__(self, runs: pl.DataFrame) -> None:
         ages = pl.int_range(runs.height, eager=True, dtype=pl.UInt32)
-        self._ages = runs.select("run_id", "started_at", "finished_at").with_columns(age=ages)
+        self._ages = runs.select(
+            "run_id", "started_at", "finished_at", pl.col("left").is_null().alias("is_old")
+        ).with_columns(age=ages)
         self._keys: list[pl.DataFrame] = []
 
     def add(self, rows: pl.DataFrame) -> None:
@@ -35,7 +37,8 @@ class WorkKeys:
         """Ids of images, and what is doubled; ``find_ids`` finds the ids with these hashes.
 
         A run has one row for each image. Runs may have a row each, but not two labels of the same version one after
-        the other: if the second run was planned when the first had finished, it had nothing to do there.
+        the other: no plan has what another run has done or will do. Only laketag 0.1.0 could sample what an unfinished
+        run had planned, so its runs (without ``left``) may have both labelled an image if they overlap in time.
         """
         found: dict[str, list[int]] = {IN_ONE_RUN: [], BY_TWO_RUNS: []}
         for part in range(PARTS if self._keys else 0):
@@ -47,14 +50,10 @@ class WorkKeys:
             again = same & ~of_run & labelled & (pl.col("version") == pl.col("version").shift(-1))
             found[IN_ONE_RUN] += keys.filter(of_run)["image"].unique().to_list()
             pairs = keys.with_columns(second=pl.col("age").shift(-1)).filter(again)
-            first = self._ages.select("age", "finished_at")
-            second = self._ages.select(pl.col("age").alias("second"), "started_at")
-            planned_late = (
-                pairs.join(first, on="age")
-                .join(second, on="second")
-                .filter(pl.col("started_at") > pl.col("finished_at"))
-            )
-            found[BY_TWO_RUNS] += planned_late["image"].unique().to_list()
+            both = pairs.join(self._ages, on="age").join(self._ages, left_on="second", right_on="age")
+            is_late = pl.col("started_at_right") > pl.col("finished_at")
+            is_new = ~(pl.col("is_old") | pl.col("is_old_right"))
+            found[BY_TWO_RUNS] += both.filter(is_late | is_new)["image"].unique().to_list()
         for what, images in found.items():
             names = find_ids(images[:NAMED_IMAGES]) if images else {}
             for name in sorted(names.values()):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from laketag.pipeline.errors import AccessError, LaketagError, StorageError
-from laketag.pipeline.store.faults import AWAY, AWAY_ERRNOS, StoreFault, fault_of_answer
+from laketag.pipeline.store.faults import AWAY, AWAY_ERRNOS, PAYS, StoreFault, fault_of_answer
 from laketag.pipeline.store.locations import parse_url
 from laketag.pipeline.store.s3_access import no_credentials
 
@@ -17,14 +17,6 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 OBJECT_STORES = ("s3", "gs", "az")
 """Whose clients are known; filesystems of other schemes raise errors of any library."""
 CLIENT_LIBRARIES = ("botocore", "aiobotocore", "s3fs", "obstore", "aiohttp", "fsspec")
-S3_HINTS = {
-    "denied": "; where the reader of the bucket pays (requester pays), set storage.requester_pays = true",
-    "unreachable": "check storage.endpoint_url or AWS_ENDPOINT_URL, and the network",
-}
-OTHER_HINTS = {
-    "denied": "",
-    "unreachable": "check the URL, the variables that name the store's endpoint, and the network",
-}
 NO_CREDENTIALS = re.compile(
     r"NoCredentials|PartialCredentials|CredentialRetrieval|TokenRetrieval|SSOToken|ProfileNotFound"
 )
@@ -163,7 +155,6 @@ def _translate_remote(url: str, error: BaseException) -> StorageError | None:
     location = parse_url(url)
     is_s3 = location.scheme == "s3"
     bucket = f"{location.scheme}://{location.bucket}"
-    hints = S3_HINTS if is_s3 else OTHER_HINTS
     if code in ("NoSuchBucket", "ContainerNotFound") or "The specified bucket does not exist" in searched:
         return StorageError(
             f"{url}: there is no bucket {bucket}; create it, or correct the URL or the endpoint"
@@ -174,11 +165,11 @@ def _translate_remote(url: str, error: BaseException) -> StorageError | None:
     if fault is not None and fault.is_certain and (is_s3 or fault.name != "region"):
         answered = " ".join(str(part) for part in (status, code) if part)
         kind = StorageError if fault.name == "region" else AccessError
-        return kind(f"{url}: the store answered {answered}: {fault.advice}")
+        return kind(f"{url}: the store answered {answered}: {fault.advise(location.scheme)}")
     if isinstance(error, PermissionError) or status in (401, 403):
         return AccessError(
             f"{url}: the store denies access ({code or 'AccessDenied'}); "
-            f"check the credentials and what their user may do there{hints['denied']}"
+            f"{StoreFault('denied').advise(location.scheme)}{f'; {PAYS}' if is_s3 else ''}"
         )
     if isinstance(error, FileNotFoundError) or status == 404:
         return StorageError(f"{url}: does not exist; correct the path, or write it first")
@@ -189,7 +180,7 @@ def _translate_remote(url: str, error: BaseException) -> StorageError | None:
         )
     if status is None and AWAY.search(f"{name} {searched}"):
         return StorageError(
-            f"{url}: the store cannot be reached ({without_secrets(text)}); {hints['unreachable']}"
+            f"{url}: the store cannot be reached ({without_secrets(text)}); {StoreFault('away').advise(location.scheme)}"
         )
     library = type(error).__module__.partition(".")[0]
     is_clients = library in CLIENT_LIBRARIES or (

@@ -19,16 +19,38 @@ CODES: tuple[tuple[FaultName, re.Pattern[str]], ...] = (
 ADVICE: dict[FaultName, str] = {
     "credentials": "the credentials have expired or were revoked; renew them (log in again, or write new ones into the "
     "variables or the file that they come from)",
-    "key": "the access key is unknown or its secret is wrong; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the profile, "
-    "and that the endpoint is the one that they are for",
+    "key": "the key is unknown or its secret is wrong; check the variables or the file that they come from, and that the "
+    "endpoint is the one that they are for",
     "clock": "the clock of this machine and that of the store differ; set the clock (by NTP)",
     "account": "the account may not use the store; check its subscription and its bills",
-    "region": "the bucket is in another region; set storage.region or AWS_REGION to that region",
-    "away": "check that the store runs, its endpoint (storage.endpoint_url or AWS_ENDPOINT_URL), and the network",
+    "region": "the store refers to another endpoint; check the URL and the variables that name the endpoint",
+    "away": "check that the store runs, the variables that name its endpoint, and the network",
     "denied": "check the credentials and what their user may do there",
     "bucket": "there is no such bucket; create it, or correct the URL or the endpoint",
 }
-"""What the fault is, and what to do about it."""
+"""What the fault is, and what to do about it, at any store."""
+S3_ADVICE: dict[FaultName, str] = {
+    "key": "the access key is unknown or its secret is wrong; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the profile, "
+    "and that the endpoint is the one that they are for",
+    "region": "the bucket is in another region; set storage.region (for images: source.region) or AWS_REGION to that region",
+    "away": "check that the store runs, its endpoint (storage.endpoint_url, for images source.endpoint_url, or "
+    "AWS_ENDPOINT_URL), and the network",
+}
+PAYS = (
+    "where the reader of an S3 bucket pays (requester pays), set storage.requester_pays = true (for images: "
+    "source.requester_pays)"
+)
+WEB_ADVICE: dict[FaultName, str] = {
+    "away": "check the server's name in the URL, that the server runs, and the network",
+    "denied": "check the URL; images behind a login are not read",
+    "credentials": "the URL's signature has expired or is wrong; index the images by new URLs",
+    "key": "the URL's signature is wrong; index the images by new URLs",
+}
+DISK_ADVICE: dict[FaultName, str] = {
+    "away": "check that the disk is mounted and in order, and if it is reached through a network, its server and the network",
+}
+ADVICE_BY_SCHEME = {"s3": S3_ADVICE, "http": WEB_ADVICE, "https": WEB_ADVICE, "file": DISK_ADVICE}
+"""What differs by the scheme of the store's URLs."""
 AWAY = re.compile(
     r"EndpointConnectionError|ConnectTimeout|ConnectionClosed|ProxyConnection|ReadTimeout|ResponseStreaming|IncompleteRead"
     r"|SSLError|SSL validation|certificate|Connection refused|Connection reset|dns error|tcp connect|error sending request"
@@ -49,10 +71,9 @@ class StoreFault:
 
     name: FaultName
 
-    @property
-    def advice(self) -> str:
-        """What the fault is, and what to do about it."""
-        return ADVICE[self.name]
+    def advise(self, scheme: str) -> str:
+        """What the fault is, and what to do about it at a store with URLs of this scheme."""
+        return ADVICE_BY_SCHEME.get(scheme, {}).get(self.name) or ADVICE[self.name]
 
     @property
     def is_certain(self) -> bool:

@@ -7,7 +7,11 @@ from tests.lake.label_rows import EPOCH
 
 
 def doubles(
-    runs: list[str], rows: list[tuple[str, str, str, str | None]], *, overlap: bool = False
+    runs: list[str],
+    rows: list[tuple[str, str, str, str | None]],
+    *,
+    overlap: bool = False,
+    left: int | None = 0,
 ) -> list[tuple[str, str]]:
     """Of rows (run, image, version, failure)."""
     frame = pl.DataFrame(rows, schema=["run_id", "image_id", "etag", "failure"], orient="row", strict=False)
@@ -15,7 +19,9 @@ def doubles(
     hours = [EPOCH + timedelta(hours=number) for number in range(len(runs))]
     late = [hour + timedelta(minutes=30) for hour in hours]
     started = [EPOCH] * len(runs) if overlap else hours
-    keys = WorkKeys(pl.DataFrame({"run_id": runs, "started_at": started, "finished_at": late}))
+    keys = WorkKeys(
+        pl.DataFrame({"run_id": runs, "started_at": started, "finished_at": late, "left": [left] * len(runs)})
+    )
     for part in frame.cast({"failure": pl.String}).iter_slices(2):
         keys.add(part)
     return list(keys.doubles(lambda wanted: {one: names[one] for one in wanted}))
@@ -30,7 +36,10 @@ def test_an_image_may_be_labelled_again_only_after_it_failed_or_changed() -> Non
     again = doubles(["r2", "r1"], [("r1", "a", "1", None), ("r2", "a", "1", None), ("r2", "b", "1", None)])
     assert again == [("a", "was labelled by two runs in the same version")]
     planned_before = [("r1", "a", "1", None), ("r2", "a", "1", None)]
-    assert doubles(["r1", "r2"], planned_before, overlap=True) == []  # a sample beside an unfinished run
+    by_two = [("a", "was labelled by two runs in the same version")]
+    assert doubles(["r1", "r2"], planned_before, overlap=True) == by_two
+    assert doubles(["r1", "r2"], planned_before, left=None) == by_two
+    assert doubles(["r1", "r2"], planned_before, overlap=True, left=None) == []  # a sample of laketag 0.1.0
     twice = doubles(["r1"], [("r1", "a", "1", None), ("r1", "b", "1", None), ("r1", "a", "2", "timeout")])
     assert twice == [("a", "has two rows in one run")]
 

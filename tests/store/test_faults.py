@@ -2,7 +2,8 @@
 
 import errno
 import os
-from typing import Any
+import re
+from typing import Any, get_args
 
 import pytest
 from botocore.exceptions import CredentialRetrievalError
@@ -10,7 +11,8 @@ from obstore.exceptions import UnauthenticatedError
 from obstore.store import S3Store
 
 from laketag.pipeline.store.errors import find_fault
-from laketag.pipeline.store.faults import StoreFault, fault_of_answer
+from laketag.pipeline.store.faults import FaultName, StoreFault, fault_of_answer
+from laketag.pipeline.store.locations import parse_url
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,15 @@ from laketag.pipeline.store.faults import StoreFault, fault_of_answer
 def test_an_answer_tells_its_fault(code: str | None, status: int, name: str | None) -> None:
     fault = fault_of_answer(code, status)
     assert (fault and fault.name) == name
+
+
+@pytest.mark.parametrize("name", get_args(FaultName))
+def test_advice_names_settings_of_s3_and_its_variables_for_s3_alone(name: FaultName) -> None:
+    for url in ("gs://b/k", "az://b/k", "hf://b/k", "https://host/k", "/disk/k"):
+        assert not re.search("AWS|storage|source", StoreFault(name).advise(parse_url(url).scheme))
+    advice = StoreFault(name).advise("s3")
+    assert ("storage." in advice) == ("source." in advice) == (name in ("region", "away"))
+    assert "mounted" in StoreFault("away").advise(parse_url("/disk/k").scheme)
 
 
 def test_a_program_that_gives_no_credentials_now_is_told_from_a_denied_object() -> None:
