@@ -132,7 +132,7 @@ class FetchSettings(Section):
     max_backoff_s: float = Field(10.0, ge=0)
     """maximum wait between two attempts"""
     allowed_roots: tuple[str, ...] = ()
-    """folders or URL prefixes from which images may be read; empty: anywhere in stores, and see local_images"""
+    """folders or URL prefixes from which images may be read; empty: anywhere in s3, gs and az, and see local_images"""
 
     local_images: bool | None = None
     """read images on the disks of the cluster without allowed_roots; unset: only if the lake is on one, too"""

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from laketag.pipeline.images.witnesses import KEPT, Witnesses
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.runs import label_files
 from laketag.pipeline.lake.staging import Run, list_parts, scan_parts
@@ -9,11 +10,10 @@ from laketag.pipeline.lake.tables import scan_table
 from laketag.pipeline.store.outages import through_outages
 from laketag.schemas import Labels
 
-READABLE_FILES = 3
-"""Of how many files of labels the readable images are taken."""
-READABLE_STORES = 1000
-UNREAD = 3
-"""Planned images of a bucket that are tried where none is known to be readable."""
+LABEL_FILES = 3
+"""Of how many files of labels images are taken that were read."""
+WITNESSES = 1000
+"""How many images each process is told of."""
 
 
 def failed_first(lake: Lake, run: Run, rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
@@ -33,26 +33,22 @@ def failed_first(lake: Lake, run: Run, rows: pl.DataFrame) -> tuple[pl.DataFrame
     )
 
 
-def find_readable(lake: Lake, run: Run, finished: pl.DataFrame, planned: pl.DataFrame) -> tuple[str, ...]:
-    """URIs of images that can be read unless their bucket is at fault.
-
-    Of each bucket one that this run or the last of the finished ones (schemas.Runs) has labelled; if none of a few files
-    of labels has any, some that are planned (schemas.Plan), of which hardly all will be denied.
-    """
-    store = pl.col("uri").str.extract(r"^(\w[\w+.-]*://[^/]*)/").alias("store")
+def find_witnesses(lake: Lake, run: Run, finished: pl.DataFrame, planned: pl.DataFrame) -> Witnesses:
+    """Of each bucket, or folder near the top of this machine's, one image that this run or the last of the finished ones
+    (schemas.Runs) has labelled; if none of a few files of labels has any, some that are planned (schemas.Plan)."""
+    store = pl.col("uri").str.extract(r"^(\w[\w+.-]*://[^/]*|/[^/]+(?:/[^/]+)?)/").alias("store")
 
     def find() -> pl.DataFrame:
         with_labels = finished.filter(pl.col("collection") == run.collection, pl.col("labelled") > 0)
-        published = label_files(lake, with_labels)[-READABLE_FILES:]
-        files = published + list_parts(lake, run.run_id)[-READABLE_FILES:]
+        published = label_files(lake, with_labels)[-LABEL_FILES:]
+        files = published + list_parts(lake, run.run_id)[-LABEL_FILES:]
         rows = scan_table(files, Labels, lake.storage) if files else Labels.create_empty(lazy=True)
         rows = rows.filter(pl.col("label").is_not_null()).select("uri")
         return rows.group_by(store).agg(pl.col("uri").last()).drop_nulls().collect()
 
-    sample = planned.gather_every(max(1, planned.height // READABLE_STORES)).sample(fraction=1, shuffle=True)
-    unread = sample.group_by(store).agg(pl.col("uri").head(UNREAD)).drop_nulls()
-    if unread.is_empty():  # the images are on disks
-        return ()
+    sample = planned.gather_every(max(1, planned.height // WITNESSES)).sample(fraction=1, shuffle=True)
+    unread = sample.group_by(store).agg(pl.col("uri").head(KEPT)).drop_nulls().explode("uri")
+    if unread.is_empty():
+        return Witnesses()
     read = through_outages(lake.root, lake.storage, find)
-    unread = unread.join(read, on="store", how="anti").explode("uri")
-    return tuple(read["uri"].head(READABLE_STORES)) + tuple(unread["uri"].head(READABLE_STORES))
+    return Witnesses(tuple(read["uri"].head(WITNESSES)), tuple(unread["uri"].head(WITNESSES)))

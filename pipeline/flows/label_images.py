@@ -19,7 +19,7 @@ from laketag.pipeline.cluster.recovery import Recovery
 from laketag.pipeline.cluster.resources import Resources
 from laketag.pipeline.cluster.work_stop import WorkStop, WorkStoppedError
 from laketag.pipeline.config import Settings
-from laketag.pipeline.flows.earlier_results import failed_first, find_readable
+from laketag.pipeline.flows.earlier_results import failed_first, find_witnesses
 from laketag.pipeline.flows.label_report import LabelReport, make_report
 from laketag.pipeline.flows.nothing_to_do import name_others, report_if_done
 from laketag.pipeline.flows.plan_run import (
@@ -33,6 +33,7 @@ from laketag.pipeline.flows.plan_run import (
 )
 from laketag.pipeline.flows.stop_rule import StopRule
 from laketag.pipeline.flows.suspects import Suspects
+from laketag.pipeline.images.witnesses import Witnesses
 from laketag.pipeline.lake.lease import Lease, LeaseTimes, hold_lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Cut, Published, publish
@@ -68,8 +69,7 @@ class Labelling:
     lease: Lease
     screen: Screen
     stop: WorkStop = field(default_factory=WorkStop)
-    readable: tuple[str, ...] = ()
-    """Images that were read before: they tell a fault of an image from one of the store."""
+    witnesses: Witnesses = field(default_factory=Witnesses)
 
 
 def label_images(
@@ -103,7 +103,9 @@ def label_images(
                 lease=lease,
                 screen=screen,
                 stop=request.stop,
-                readable=() if unlabelled.is_empty() else find_readable(lake, run, finished, unlabelled),
+                witnesses=Witnesses()
+                if unlabelled.is_empty()
+                else find_witnesses(lake, run, finished, unlabelled),
             )
             progress = Progress(run.planned, screen.console, run.run_id)
             on_run(progress)
@@ -173,7 +175,7 @@ def label_chain(
                 fetch_in_parts,
                 fetch=settings.fetch.model_copy(update={"local_images": reads_local_images(lake, settings)}),
                 storage=settings.source_storage,
-                witnesses=labelling.readable,
+                witnesses=labelling.witnesses,
                 watch=watch,
             ),
             batch_format="pyarrow",

@@ -1,16 +1,19 @@
 """Whether an image failed, or the store: a failure is the image's own only while others can be read."""
 
+import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from laketag.pipeline.errors import AccessError, LaketagError, StorageError
 from laketag.pipeline.images.fetch_failures import explain
 from laketag.pipeline.images.image_failure import ImageFailure
-from laketag.pipeline.images.witnesses import find_witnesses
+from laketag.pipeline.images.witnesses import find_witnesses, note_read
 from laketag.pipeline.store.faults import StoreFault
 from laketag.pipeline.store.locations import Location
 
-OF_THE_STORE = ("away", "bucket", "region")
+OF_THE_STORE = ("away", "bucket", "region", "folder")
 """Faults that no credentials remove."""
 
 
@@ -30,9 +33,13 @@ class Doubt:
     @property
     def sentence(self) -> str:
         """What the store does, and what to check."""
-        store = Location(self.file.scheme, self.file.bucket, "").url or self.file.key
+        store = Location(self.file.scheme, self.file.bucket, "").url or str(Path(self.file.key).parent)
         others = "" if self.fault.is_certain else ", and no other image there can be read"
         return f"{store}: {self.failure.detail}{others}; {self.fault.advise(self.file.scheme)}"
+
+    def may_have_passed(self, is_served: bool) -> bool:
+        """Whether the image may be readable by now, as others are; ``is_served``: some were read in the same round."""
+        return self.fault.is_certain or (self.fault.name == "away" and not is_served)
 
     def error(self, images: int) -> StorageError:
         """The error that ends the run, if the fault keeps this number of images from being read."""
@@ -43,26 +50,42 @@ class Doubt:
         )
 
 
-def is_doubtful(failure: ImageFailure, file: Location) -> bool:
-    """Whether the store may be at fault. Files of this machine fail for themselves, unless the disk's network is away."""
-    if file.is_local and failure.reason != "store_error":
-        return False
-    return failure.fault is not None and failure.reason != "archived"
+def find_doubt(failure: ImageFailure, file: Location) -> Doubt | None:
+    """The doubt whether it is the image that failed, if there may be one."""
+    if (
+        file.is_local
+        and failure.reason in ("not_found", "forbidden")
+        and not _is_in_order(Path(file.key).parent)
+    ):
+        failure.fault = StoreFault("folder")
+    return Doubt(file, failure) if failure.fault is not None and failure.reason != "archived" else None
 
 
 async def is_of_the_image(doubt: Doubt, read: Callable[[Location], Awaitable[object]]) -> bool:
     """Whether the image fails although the store is in order now: another image of it can be read."""
-    if doubt.fault.is_certain or doubt.file.is_local:
-        return False
-    for witness in find_witnesses(doubt.file, doubt.fault):
+
+    async def shows_it(witness: Location) -> bool:
         try:
             await read(witness)
-        except LaketagError:
+        except (LaketagError, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001  # explained
             fault = explain(error).fault
-            if doubt.fault.name == "away" and (fault is None or fault.name in ("denied", "bucket")):
-                return True  # the store answers
-        else:
-            return True
-    return False
+            answers = fault is None or fault.name in ("denied", "bucket")
+            return doubt.fault.name == "away" and answers and not witness.is_local
+        note_read(witness)
+        return True
+
+    witnesses = find_witnesses(doubt.file, doubt.fault)
+    return any(await asyncio.gather(*(shows_it(witness) for witness in witnesses)))
+
+
+def _is_in_order(folder: Path) -> bool:
+    """Whether the folder can be listed and holds something; where a disk is not mounted, it is gone or empty."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(entries)
+    except NotADirectoryError:
+        return True  # a file is there now
+    except OSError:
+        return False

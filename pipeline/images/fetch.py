@@ -12,7 +12,7 @@ from typing import TypeVar
 from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.errors import LaketagError
 from laketag.pipeline.images.byte_limits import ByteBudget, ByteGate, NoRoomError
-from laketag.pipeline.images.doubts import Doubt, is_doubtful, is_of_the_image
+from laketag.pipeline.images.doubts import Doubt, find_doubt, is_of_the_image
 from laketag.pipeline.images.fetch_files import read_file
 from laketag.pipeline.images.fetch_objects import read_object, read_slowly
 from laketag.pipeline.images.fetch_rows import (
@@ -28,7 +28,7 @@ from laketag.pipeline.images.fetch_web import open_session, read_page
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.images.image_locations import ImageLocation, locate
 from laketag.pipeline.images.retrying import read_with_retries
-from laketag.pipeline.images.witnesses import note_read, store_group
+from laketag.pipeline.images.witnesses import find_folder, is_known, note_read, store_group
 from laketag.pipeline.store.background import in_background
 from laketag.pipeline.store.faults import StoreFault
 from laketag.pipeline.store.locations import WEB, Location
@@ -68,8 +68,8 @@ def fetch_all(
     None for images that were not read because the others are as large as a batch may be (byte_limits.HELD_BYTES); at least
     one image has a result.
 
-    Where a store gives nothing at all, neither these images nor any of the same bucket that was read before
-    (laketag.pipeline.images.witnesses), no image has failed: it is waited for, and after storage.max_outage_s a StorageError.
+    An image fails only while its witnesses can be read (laketag.pipeline.images.witnesses). While none can, the store is at
+    fault: it is waited for, and a StorageError is raised after storage.max_outage_s.
     """
     with ThreadPoolExecutor(
         1, thread_name_prefix="fetch"
@@ -108,7 +108,8 @@ async def _read_through_outages(
             outage.end()
         first = next((doubt for doubt in doubts.values() if doubt is not None), None)
         if first is not None:
-            wait_s = outage.next_wait_s(first.file, first.fault, first.sentence)
+            has_served = is_known(first.file.scheme)
+            wait_s = outage.next_wait_s(first.file, first.fault, first.sentence, has_served=has_served)
             if wait_s is None:
                 raise first.error(len(doubts))
             await asyncio.sleep(wait_s)
@@ -177,12 +178,12 @@ class _Batch:
             self._served.add(store_group(file))
         for index in indexes:
             self._attempts[index] += attempts
-            if isinstance(image, ImageFailure) and file is not None and is_doubtful(image, file):
-                self._doubts[index] = Doubt(file, image)
-            elif isinstance(image, ImageFailure):
-                self.found[index] = Fetched(None, self._attempts[index], image)
-            else:
+            if not isinstance(image, ImageFailure):
                 self.found[index] = Fetched(image, self._attempts[index])
+            elif file is not None and (doubt := find_doubt(image, file)):
+                self._doubts[index] = doubt
+            else:
+                self.found[index] = Fetched(None, self._attempts[index], image)
 
     async def take_doubts(self) -> dict[int, Doubt | None]:
         """The images to read again, with the fault of the store; None where it answers again and may have been away.
@@ -191,16 +192,16 @@ class _Batch:
         """
         doubts, served = self._doubts, self._served
         self._doubts, self._served = {}, set()
-        judged: dict[tuple[tuple[str, str], StoreFault], bool] = {}
+        judged: dict[tuple[object, StoreFault], bool] = {}
         again: dict[int, Doubt | None] = {}
         for index, doubt in doubts.items():
             store = store_group(doubt.file)
-            key = store, doubt.fault
+            key = find_folder(doubt.file) if doubt.file.is_local else store, doubt.fault
             if key not in judged:
                 judged[key] = await is_of_the_image(doubt, self._read_start)
             if not judged[key]:
                 again[index] = doubt
-            elif doubt.fault.name == "away" and store not in served and index not in self._read_again:
+            elif doubt.may_have_passed(is_served=store in served) and index not in self._read_again:
                 self._read_again.add(index)
                 again[index] = None
             else:
@@ -215,6 +216,9 @@ class _Batch:
         requests = Requests(min(settings.deadline_s, PROBE_S), tries=2)
 
         def read() -> object:
+            if file.is_local:
+                with open(file.key, "rb", buffering=0) as local:  # noqa: PTH123  # keys are strings
+                    return local.read(1)
             return open_reader(file, storage, requests).read(0, 1, time.monotonic() + PROBE_S)
 
         async with asyncio.timeout(2 * PROBE_S):

@@ -1,7 +1,7 @@
 """Reading one image from a web server, below the allowed roots only, wherever it redirects to."""
 
 import socket
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import quote, urljoin
 
 import aiohttp
@@ -22,6 +22,9 @@ REDIRECTS = (301, 302, 303, 307, 308)
 MOST_REDIRECTS = 5
 URL_CHARACTERS = "%/:?#[]@!$&'()*+,;=~"
 """Sent as they are; spaces and letters beyond ASCII are escaped, as browsers do."""
+CREDENTIALS = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16")))
+"""Where AWS (by IPv6), Alibaba and Azure answer their machines, beside the link-local addresses."""
+NAT64 = IPv6Network("64:ff9b::/96")
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "laketag"}
 
 
@@ -39,7 +42,7 @@ def open_session(settings: FetchSettings) -> aiohttp.ClientSession:
 
 
 class PublicResolver(AbstractResolver):
-    """Resolves the names of hosts, except to link-local addresses, at which clouds give credentials to their machines.
+    """Resolves the names of hosts, except to addresses at which clouds give credentials to their machines.
 
     The connection goes to the addresses that were checked, whatever the name means a moment later.
     """
@@ -50,21 +53,29 @@ class PublicResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The host's addresses; an ImageFailure if one of them is link-local."""
+        """The host's addresses; an ImageFailure if a cloud may give credentials at one of them."""
         found = await self._inner.resolve(host, port, family)
         for result in found:
-            address = ip_address(result["host"].partition("%")[0])
-            address = getattr(address, "ipv4_mapped", None) or address
-            if address.is_link_local or address.is_unspecified:
+            address = _unwrap(ip_address(result["host"].partition("%")[0]))
+            if address.is_link_local or address.is_unspecified or address in CREDENTIALS:
                 raise ImageFailure(
                     "outside_policy",
-                    f"{host} means the link-local address {address}; give its own URL if it is meant",
+                    f"{host} means {address}, where a cloud may give credentials; give its own URL if it is meant",
                 )
         return found
 
     async def close(self) -> None:
         """The inner resolver is closed."""
         await self._inner.close()
+
+
+def _unwrap(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that is reached through this one, if any (mapped, 6to4, NAT64)."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in NAT64:
+        return IPv4Address(int(address) % 2**32)
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 async def read_page(

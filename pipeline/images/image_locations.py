@@ -36,7 +36,7 @@ def embedded_uri(file: str, column: str, row: int) -> str:
 
 
 def locate(uri: str, allowed_roots: tuple[str, ...], local_images: bool | None = True) -> ImageLocation:
-    """The location that a URI names, symbolic links resolved; without allowed roots it may be anywhere.
+    """The location that a URI names, symbolic links resolved; without allowed roots it may be anywhere on a disk or in a cloud.
 
     Without ``local_images`` it may be on a disk of this machine only below an allowed root.
 
@@ -51,8 +51,10 @@ def locate(uri: str, allowed_roots: tuple[str, ...], local_images: bool | None =
     if file.scheme in WEB:
         if match:
             raise _outside(f"tables are not read from {file.scheme}://; download it, or put it into a store")
-        _check_page(file, allowed_roots)
-    elif file.scheme not in SCHEMES and allowed_roots:
+        _check_server(file, allowed_roots)
+        _check_path(re.split(r"[?#]", file.key, maxsplit=1)[0])
+    elif file.scheme not in SCHEMES:
+        _check_server(file, allowed_roots)
         _check_path(file.key)
     if file.is_local and not (allowed_roots or local_images):
         raise _outside(LOCAL_REFUSED)
@@ -60,11 +62,10 @@ def locate(uri: str, allowed_roots: tuple[str, ...], local_images: bool | None =
     return ImageLocation(file, match["column"], int(match["row"])) if match else ImageLocation(file)
 
 
-def _check_page(location: Location, allowed_roots: tuple[str, ...]) -> None:
-    """A web server is asked only where the settings allow it, because an index may name any server of this network."""
+def _check_server(location: Location, allowed_roots: tuple[str, ...]) -> None:
+    """A server is connected to only where the settings allow it, because an index may name any server of this network."""
     if not allowed_roots:
         raise _outside(f"{location.scheme}:// is read only below fetch.allowed_roots, which is empty")
-    _check_path(re.split(r"[?#]", location.key, maxsplit=1)[0])
 
 
 def _check_path(path: str) -> None:

@@ -27,7 +27,7 @@ class Tried(Generic[T]):
 async def read_with_retries(
     read: Callable[[], Awaitable[T]], settings: FetchSettings, deadline_s: float
 ) -> Tried[T]:
-    """The result within the deadline. A LaketagError, such as missing credentials, is no fault of the image and is raised.
+    """The result within the deadline. What is no fault of the image, such as missing credentials or memory, is raised.
 
     Waits between tries are drawn uniformly from zero to a bound that doubles ("full jitter").
     """
@@ -46,7 +46,7 @@ async def read_with_retries(
                     attempts += 1
                     try:
                         return Tried(await read(), attempts)
-                    except (LaketagError, NoRoomError):
+                    except (LaketagError, NoRoomError, MemoryError):
                         raise
                     except Exception as error:  # noqa: BLE001  # explained and raised again
                         last = explain(error)

@@ -30,7 +30,7 @@ class DeathWatch:
 
     notes: WorkNotes
     deaths: int
-    """Processes that have to die while they work on the image alone, before it is given up."""
+    """Processes that have to die while the image is the only one in their batch, before it is given up."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.images.byte_limits import HELD_BYTES
 from laketag.pipeline.images.fetch import Fetched, fetch_all
 from laketag.pipeline.images.image_failure import ImageFailure
-from laketag.pipeline.images.witnesses import note_read_before
+from laketag.pipeline.images.witnesses import Witnesses, note_witnesses
 from laketag.pipeline.stages.death_watch import DeathWatch, Stage, work_through
 
 GUESSED_BYTES = 2**20
@@ -21,15 +21,15 @@ def fetch_in_parts(
     *,
     fetch: FetchSettings,
     storage: StorageSettings,
-    witnesses: Sequence[str] = (),
+    witnesses: Witnesses = Witnesses(),  # noqa: B008  # frozen
     watch: DeathWatch | None = None,
 ) -> Iterator[pa.Table]:
     """As fetch_images, in parts one after the other, so that memory is bounded by bytes and not by the number of images.
 
-    Parts are cut by the sizes in the index, and again where images turn out to be larger. ``witnesses`` are images that
-    were read before, which tell a fault of an image from one of the store.
+    Parts are cut by the sizes in the index, and again where images turn out to be larger. ``witnesses`` tell a
+    fault of an image from one of the store.
     """
-    note_read_before(witnesses, fetch.allowed_roots)
+    note_witnesses(witnesses, fetch.allowed_roots)
 
     def work(rows: pa.Table) -> Iterator[pa.Table]:
         return _fetch_parts(rows, fetch, storage)

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-FaultName = Literal["credentials", "key", "clock", "account", "region", "away", "denied", "bucket"]
+FaultName = Literal["credentials", "key", "clock", "account", "region", "away", "denied", "bucket", "folder"]
 
 CODES: tuple[tuple[FaultName, re.Pattern[str]], ...] = (
     ("clock", re.compile(r"Skewed|InTheFuture|NotYetValid")),
@@ -27,6 +27,7 @@ ADVICE: dict[FaultName, str] = {
     "away": "check that the store runs, the variables that name its endpoint, and the network",
     "denied": "check the credentials and what their user may do there",
     "bucket": "there is no such bucket; create it, or correct the URL or the endpoint",
+    "folder": "its disk may not be mounted on this machine; mount it, or index again if the images are gone for good",
 }
 """What the fault is, and what to do about it, at any store."""
 S3_ADVICE: dict[FaultName, str] = {
@@ -77,8 +78,8 @@ class StoreFault:
 
     @property
     def is_certain(self) -> bool:
-        """Whether the answer alone proves the fault; otherwise it is one only if nothing else there can be read either."""
-        return self.name not in ("away", "denied", "bucket")
+        """Whether the answer names a fault of the store, and not one that a single object may have as well."""
+        return self.name not in ("away", "denied", "bucket", "folder")
 
     @property
     def is_of_credentials(self) -> bool:

@@ -19,6 +19,7 @@ from laketag.pipeline.store.readers import FsspecReader, version_of_info
 
 WITHIN = {"fo", "fs"}
 """Parameters of filesystems in archives and in other filesystems."""
+REDIRECTING = ("webhdfs", "swebhdfs")
 ANSWERS = (FileNotFoundError, PermissionError, IsADirectoryError)
 """Errors after which a connection is in order."""
 AROUND_OTHERS = (CachingFileSystem, GenericFileSystem)
@@ -29,6 +30,10 @@ NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
 @lru_cache(maxsize=64)
 def why_not_installed(scheme: str) -> str | None:
     """Why fsspec cannot open URLs of this scheme here; None if it can."""
+    if scheme.lower() in REDIRECTING:
+        return (
+            f"{scheme}:// is not read, because its client follows a server's redirects anywhere; use hdfs://"
+        )
     try:
         filesystem = fsspec.get_filesystem_class(scheme)
     except ValueError:

@@ -37,14 +37,18 @@ class Outage:
         """The store gives something again; another fault begins another outage."""
         self._began_s, self._bound_s = None, FIRST_WAIT_S
 
-    def next_wait_s(self, location: Location, fault: StoreFault, sentence: str) -> float | None:
+    def next_wait_s(
+        self, location: Location, fault: StoreFault, sentence: str, *, has_served: bool = True
+    ) -> float | None:
         """How long to wait before the next try ("full jitter"); None if the fault has lasted too long.
 
-        Clients are opened anew for that try unless the store is only away.
+        Clients are opened anew for that try unless the store is only away. A store that has never served is given up early:
+        the URL or the settings are probably wrong.
         """
         now_s = self._clock()
         limit_s = self._storage.max_outage_s
-        if not fault.may_pass and not (fault.is_of_credentials and _may_renew(location, self._storage)):
+        may_pass = fault.may_pass or (fault.is_of_credentials and _may_renew(location, self._storage))
+        if not (has_served and may_pass):
             limit_s = min(LASTING_S, limit_s)
         if self._began_s is None:
             self._began_s = now_s
@@ -94,4 +98,6 @@ def through_outages(url: str, storage: StorageSettings, work: Callable[[], T], *
 
 def _may_renew(location: Location, storage: StorageSettings) -> bool:
     """Whether other credentials may be found while this process runs."""
-    return not (location.scheme == "s3" and s3_access.has_fixed_credentials(storage))
+    return not location.is_local and not (
+        location.scheme == "s3" and s3_access.has_fixed_credentials(storage)
+    )

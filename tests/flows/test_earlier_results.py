@@ -1,6 +1,7 @@
 import polars as pl
 
-from laketag.pipeline.flows.earlier_results import failed_first, find_readable
+from laketag.pipeline.flows.earlier_results import failed_first, find_witnesses
+from laketag.pipeline.images.witnesses import Witnesses
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.staging import Run, write_part
 from laketag.schemas import Labels, Plan, Runs
@@ -33,11 +34,11 @@ def test_what_failed_before_an_interruption_comes_first(lake: Lake) -> None:
     assert failed == {"not_found": 1, "empty": 1}
 
 
-def test_one_image_of_each_bucket_that_was_read_is_found_else_some_planned_ones(lake: Lake) -> None:
+def test_one_image_of_each_bucket_that_was_read_is_found_and_some_planned_ones(lake: Lake) -> None:
     planned = plan_rows(list("uvwxyz")).with_columns(
         uri=pl.Series([*(f"s3://new/{n}.jpg" for n in range(4)), "s3://one/p.jpg", "/local/p.jpg"])
     )
-    assert find_readable(lake, run_of(lake), Runs.create_empty(), planned.clear()) == ()
+    assert find_witnesses(lake, run_of(lake), Runs.create_empty(), planned.clear()) == Witnesses()
     rows = [
         label_row(name, failure=failure) | {"uri": uri}
         for name, uri, failure in [
@@ -49,6 +50,6 @@ def test_one_image_of_each_bucket_that_was_read_is_found_else_some_planned_ones(
         ]
     ]
     stage(lake, "r", *rows)
-    found = find_readable(lake, run_of(lake), Runs.create_empty(), planned)
-    assert sorted(uri.split("/")[2] for uri in found) == ["new", "new", "new", "one", "web"]
-    assert "s3://one/p.jpg" not in found
+    found = find_witnesses(lake, run_of(lake), Runs.create_empty(), planned)
+    assert sorted(uri.split("/")[2] for uri in found.known) == ["one", "web", "x.jpg"]
+    assert sorted(uri.split("/")[2] for uri in found.planned) == ["new", "new", "new", "one", "p.jpg"]

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from laketag.pipeline.config import FetchSettings
 from laketag.pipeline.images.fetch import fetch_all
 from laketag.pipeline.store.locations import parse_url
-from laketag.pipeline.store.schemes import find_version
+from laketag.pipeline.store.schemes import SCHEMES, find_version
 from tests.stores.store import Store
 
 FAST = FetchSettings(attempts=3, backoff_s=0.01, max_backoff_s=0.05, deadline_s=10.0)
@@ -26,7 +26,9 @@ class Read:
 
 
 def read(store: Store, *rows: tuple[str, str], settings: FetchSettings = FAST) -> list[Read]:
-    """What (uri, etag) pairs give."""
+    """What (uri, etag) pairs give; the root of a store that needs to be allowed is."""
+    if not settings.allowed_roots and parse_url(store.root).scheme not in SCHEMES:
+        settings = settings.model_copy(update={"allowed_roots": (store.root,)})
     uris, etags = [uri for uri, _ in rows], [etag for _, etag in rows]
     return [
         Read(

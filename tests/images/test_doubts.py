@@ -2,8 +2,9 @@
 
 import pytest
 
+from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import AccessError, StorageError
-from laketag.pipeline.images.witnesses import note_read_before
+from laketag.pipeline.images.witnesses import Witnesses, note_witnesses
 from tests.images.reading import put, read, read_one
 from tests.stores.bends import Bend
 from tests.stores.fault_proxy import Fault, FaultProxy
@@ -32,7 +33,11 @@ def test_what_is_wrong_with_the_access_ends_the_run_and_names_the_cause(
     read_one(behind, *put(moto, "another-image"))
     uri, etag = put(moto, key)
     status = 301 if code == "PermanentRedirect" else 400 if "Token" in code or "Header" in code else 403
-    moto_faults.add(Fault("status", path="x.jpg", status=status, code=code))
+    fault = moto_faults.add(Fault("status", path="x.jpg", status=status, code=code))
+    assert read_one(behind, uri, etag).attempts == 2, (
+        "another image can be read, so it is this one's own failure"
+    )
+    fault.path = ""
     with pytest.raises(StorageError, match=CODES.get(code)) as raised:
         read_one(behind, uri, etag)
     assert "1 image(s), such as s3://" in str(raised.value)
@@ -60,8 +65,38 @@ def test_images_that_others_read_tell_as_much(moto: Store, moto_faults: FaultPro
     behind = moto.through(moto_faults.url)
     (uri, etag), (other, _) = put(moto, "denied.jpg"), put(moto, "other.jpg")
     moto_faults.add(Fault("status", path="denied.jpg", status=403))
-    note_read_before([other, "no URI\0"], ())
+    note_witnesses(Witnesses(known=(other, "no URI\0")), ())
     assert read_one(behind, uri, etag).reason == "forbidden"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason"), [(403, "AccessDenied", "forbidden"), (404, "NoSuchBucket", "not_found")]
+)
+def test_a_bucket_that_is_denied_or_missing_fails_beside_others_unless_it_was_readable(
+    moto: Store, moto_faults: FaultProxy, status: int, code: str, reason: str
+) -> None:
+    behind = moto.through(moto_faults.url)
+    good, (bad, etag) = put(moto, "good.jpg"), (f"s3://bucket-{status}/x.jpg", "unknown")
+    moto_faults.add(Fault("status", path="/bucket-", status=status, code=code))
+    assert [image.reason for image in read(behind, good, (bad, etag))] == [None, reason]
+    note_witnesses(Witnesses(known=(f"s3://bucket-{status}/y.jpg",)), ())
+    with pytest.raises(StorageError, match=r"s3://bucket-\d+: the store answered .*no other image there"):
+        read(behind, good, (bad, etag))
+
+
+def test_files_are_missing_only_where_their_disk_is_mounted(tmp_path) -> None:
+    disk = Store("folder", (tmp_path / "disk").as_posix(), StorageSettings(max_outage_s=0.0))
+    gone = [(disk.url(f"a/{n}.jpg"), "unknown") for n in range(3)]
+    for folder in (tmp_path, tmp_path / "disk"):  # not mounted; then its mount point is there
+        folder.mkdir(exist_ok=True)
+        with pytest.raises(
+            StorageError, match=r"disk/a: No such file .*mount it, or index again.* 3 image\(s\)"
+        ):
+            read(disk, *gone)
+    beside = put(disk, "b/x.jpg")
+    assert [image.reason for image in read(disk, *gone, beside)] == ["not_found"] * 3 + [None]
+    put(disk, "a/x.jpg")
+    assert [image.reason for image in read(disk, *gone)] == ["not_found"] * 3
 
 
 @pytest.mark.parametrize("fault", [Fault("status", status=503), Fault("reset")], ids=["503", "reset"])

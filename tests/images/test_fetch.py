@@ -49,7 +49,7 @@ def test_it_runs_in_any_thread_and_under_a_running_loop(store: Store) -> None:
 
 
 def test_a_missing_object_is_not_found_at_the_first_try(store: Store) -> None:
-    image = read_one(store, store.url("missing.jpg"), "0" * 32)
+    image = read_beside(store, store.url("missing.jpg"), "0" * 32)
     assert (image.reason, image.attempts, image.data) == ("not_found", 1, None)
 
 

@@ -181,14 +181,20 @@ class Names(AbstractResolver):
         ("::ffff:169.254.169.254", False),
         ("fe80::1%eth0", False),
         ("0.0.0.0", False),
+        ("64:ff9b::a9fe:a9fe", False),
+        ("2002:a9fe:a9fe::1", False),
+        ("fd00:ec2::254", False),
+        ("100.100.100.200", False),
+        ("::ffff:168.63.129.16", False),
+        ("64:ff9b::a00:1", True),
         ("10.0.0.1", True),
         ("93.184.215.14", True),
     ],
 )
-def test_a_name_that_means_a_link_local_address_is_not_requested(address: str, is_read: bool) -> None:
+def test_a_name_that_means_an_address_of_credentials_is_not_requested(address: str, is_read: bool) -> None:
     resolver = PublicResolver(Names(address))
     if is_read:
         assert asyncio.run(resolver.resolve("images.example", 443))[0]["host"] == address
     else:
-        with pytest.raises(ImageFailure, match=r"outside_policy.*link-local"):
+        with pytest.raises(ImageFailure, match=r"outside_policy.*credentials"):
             asyncio.run(resolver.resolve("images.example", 443))

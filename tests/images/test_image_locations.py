@@ -29,6 +29,18 @@ def test_other_schemes_and_half_uris_are_outside_policy(moto: Store, uri: str) -
     assert (image.reason, image.attempts) == ("outside_policy", 0)
 
 
+@pytest.mark.parametrize("uri", ["ftp://10.0.0.1/x.jpg", "http://10.0.0.1/x.jpg"])
+def test_no_server_is_asked_without_an_allowed_root(uri: str) -> None:
+    with pytest.raises(ImageFailure, match=r"only below fetch\.allowed_roots, which is empty"):
+        locate(uri, ())
+    assert locate(uri, (uri.removesuffix("/x.jpg"),)).file.key == "x.jpg"
+
+
+def test_a_client_that_follows_redirects_is_not_used() -> None:
+    with pytest.raises(ImageFailure, match=r"webhdfs:// is not read.*use hdfs://"):
+        locate("webhdfs://host/in/x.jpg", ("webhdfs://host/in",))
+
+
 def test_a_key_with_dots_cannot_climb_out_of_an_allowed_root(moto: Store) -> None:
     settings = with_settings(allowed_roots=(moto.url("in"),))
     assert read_one(moto, moto.url("in/../out.jpg"), settings=settings).reason == "outside_policy"

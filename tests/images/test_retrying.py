@@ -1,7 +1,11 @@
 """What may pass is tried again, what lasts is not, and the deadline is for all tries together."""
 
+import asyncio
+
 import pytest
 
+from laketag.pipeline.config import FetchSettings
+from laketag.pipeline.images.retrying import read_with_retries
 from tests.images.reading import put, read_beside, read_one, with_settings
 from tests.stores.fault_proxy import Fault, FaultProxy
 from tests.stores.store import Store
@@ -52,3 +56,11 @@ def test_the_deadline_is_for_all_tries_and_the_stores_answer_is_the_reason(
     image = read_beside(bucket.through(faults.url), uri, etag, settings)
     assert image.reason == "throttled"
     assert 1 < image.attempts < 1000
+
+
+def test_a_process_without_memory_blames_no_image() -> None:
+    async def read() -> bytes:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        asyncio.run(read_with_retries(read, FetchSettings(), deadline_s=1.0))

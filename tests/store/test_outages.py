@@ -97,3 +97,12 @@ def test_what_no_waiting_ends_is_given_up_early(
     assert sum(waits) == pytest.approx(waits_s)
     assert max(waits) <= 10
     assert len(set(waits)) > 2, "waits have jitter"
+
+
+def test_a_store_that_never_served_an_image_is_given_up_early() -> None:
+    fault, outage = (
+        StoreFault("away"),
+        Outage(StorageSettings(max_outage_s=100), iter((0.0, LASTING_S)).__next__),
+    )
+    assert outage.next_wait_s(parse_url("s3://b/x"), fault, "sentence", has_served=False) is not None
+    assert outage.next_wait_s(parse_url("s3://b/x"), fault, "sentence", has_served=False) is None
