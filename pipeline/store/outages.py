@@ -98,6 +98,4 @@ def through_outages(url: str, storage: StorageSettings, work: Callable[[], T], *
 
 def _may_renew(location: Location, storage: StorageSettings) -> bool:
     """Whether other credentials may be found while this process runs."""
-    return not location.is_local and not (
-        location.scheme == "s3" and s3_access.has_fixed_credentials(storage)
-    )
+    return not (location.scheme == "s3" and s3_access.has_fixed_credentials(storage))
