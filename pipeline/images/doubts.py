@@ -81,10 +81,10 @@ async def is_of_the_image(doubt: Doubt, read: Callable[[Location], Awaitable[obj
 
 
 def _is_in_order(folder: Path) -> bool:
-    """Whether the folder can be listed and holds something; where a disk is not mounted, it is gone or empty."""
+    """Whether the folder can be listed; where a disk is not mounted, folders on it are gone."""
     try:
-        with os.scandir(folder) as entries:
-            return any(entries)
+        with os.scandir(folder):
+            return True
     except NotADirectoryError:
         return True  # a file is there now
     except OSError:
