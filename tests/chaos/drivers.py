@@ -70,9 +70,11 @@ class Drivers:
 
     def __exit__(self, *_error: object) -> None:
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(30)
         self._reader.join(10)
+        self._process.stdout.close()
 
     def start(self, *arguments: str) -> Driver:
         """The command runs."""
