@@ -41,7 +41,7 @@ def compact(
 
     report = compact_lake(open_lake(root, chosen.storage), screen)
     screen.say(
-        f"{report.runs:,} runs · files of runs {report.run_files_before:,} → {report.run_files:,} · "
+        f"runs {report.runs:,} · files of runs {report.run_files_before:,} → {report.run_files:,} · "
         f"label files {report.label_files_before:,} → {report.label_files:,}"
     )
     if as_json:

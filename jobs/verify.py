@@ -51,15 +51,15 @@ def show_verified(report: "VerifyReport", screen: Screen) -> None:
     """The counts, and the first faults, are printed."""
     found = report.verified
     screen.say(
-        f"{found.runs:,} runs · {found.label_files:,} label files · {found.rows:,} rows · {found.snapshots:,} snapshots"
+        f"runs {found.runs:,} · label files {found.label_files:,} · rows {found.rows:,} · snapshots {found.snapshots:,}"
     )
     if found.left_over:
         screen.say(
-            f"{found.left_over:,} files or snapshots are unfinished, or no longer needed; 'laketag clean' removes what "
+            f"files and snapshots that are unfinished, or no longer needed: {found.left_over:,}; 'laketag clean' removes what "
             "nobody will need"
         )
     for fault in found.faults[:SHOWN_FAULTS]:
         screen.say(f"{fault.where}: {fault.what}", "red", whole=fault.where)
     if len(found.faults) > SHOWN_FAULTS:
         screen.say(f"and {len(found.faults) - SHOWN_FAULTS:,} more; --json lists all")
-    screen.say(f"{len(found.faults):,} faults" if found.faults else "everything adds up")
+    screen.say(f"faults: {len(found.faults):,}" if found.faults else "everything adds up")
