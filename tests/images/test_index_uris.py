@@ -127,9 +127,13 @@ def test_what_can_never_be_read_is_counted_by_reason_and_never_asked_for(tmp_pat
         "a NUL": 1,
         "a path": 1,
         "the URL": 1,
-        "ftp://h:notaport cannot": 1,
+        "ftp:// is": 1,
         "there is": 1,
     }
+    find_versions(
+        ["ftp://h:notaport/x"], ImageAccess(StorageSettings(), ("ftp://h:notaport",)), wrong := Findings()
+    )
+    assert [reason.partition(":")[2][:20] for reason in wrong.unreadable] == ["//h:notaport cannot "]
     inside = ImageAccess(StorageSettings(), (f"{tmp_path}/below",))
     find_versions([f"{tmp_path}/x.jpg"], inside, outside := Findings())
     assert outside.unreadable == {f"not under fetch.allowed_roots ({tmp_path}/below)": 1}

@@ -23,9 +23,9 @@ class NotesInMemory(WorkNotes):
 
     notes: dict[str, int] = field(default_factory=dict)
 
-    def begin(self, work: str, stage: str) -> None:
-        assert stage == "decoded"
-        self.notes[work] = self.notes.get(work, 0) + 1
+    def begin(self, work: str, stage: str, before: int = 0) -> None:
+        assert (stage, before) == ("decoded", self.notes.get(work, 0))
+        self.notes[work] = before + 1
 
     def end(self, work: str) -> None:
         self.notes.pop(work, None)
