@@ -13,6 +13,7 @@ from laketag.pipeline.cluster.execution import open_blocks
 from laketag.pipeline.cluster.label_actors import CLASS
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.resources import decide_resources
+from laketag.pipeline.cluster.work_notes import WorkNotes
 from laketag.pipeline.flows.label_images import Labelling, label_chain
 from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, find_unlabelled, find_work, plan_run
 from laketag.pipeline.lake.description_versions import latest_embedded_set
@@ -21,6 +22,7 @@ from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
+from laketag.pipeline.stages.death_watch import DeathWatch
 
 QUIET = Screen(Console(quiet=True))
 
@@ -43,7 +45,8 @@ def main(root: str, settings_file: str) -> None:
         labelling = Labelling(
             lake=lake, run=run, classifier=classifier, settings=settings, lease=lease, screen=QUIET
         )
-        with open_blocks(label_chain(labelling, find_unlabelled(lake, run), resources)) as blocks:
+        watch = DeathWatch(WorkNotes(run.run_id), deaths=1)
+        with open_blocks(label_chain(labelling, find_unlabelled(lake, run), resources, watch)) as blocks:
             images = sum(sum(block["images"].to_pylist()) for block in blocks)
         ours = [actor for actor in actors().values() if actor["ActorClassName"] == CLASS]
     assert find_unlabelled(lake, run).is_empty()
