@@ -114,6 +114,14 @@ class DescriptionSettings(Section):
     """number of texts embedded at once"""
 
 
+ROOT = re.compile(
+    r"(?!file:)\w[\w+.-]*://[^/]+(/.*)?"
+    r"|(?!(file|s3a?|gs|az|https?):)\w[\w+.-]*:///.+"  # of schemes without a server in their URLs, such as hdfs:///data
+    r"|(file://)?/.*|~(/.*)?"
+)
+"""What fetch.allowed_roots may hold."""
+
+
 class FetchSettings(Section):
     """How images are read from the store."""
 
@@ -146,7 +154,7 @@ class FetchSettings(Section):
     @classmethod
     def _check_roots(cls, roots: tuple[str, ...]) -> tuple[str, ...]:
         for root in roots:
-            if not re.fullmatch(r"(?!file:)\w[\w+.-]*://[^/]+(/.*)?|(file://)?/.*|~(/.*)?", root):
+            if not ROOT.fullmatch(root):
                 raise ValueError(
                     f"{root!r} is neither a URL such as s3://bucket/prefix nor an absolute path, so no image could be below it; "
                     "correct it"

@@ -13,7 +13,8 @@ from laketag.pipeline.images.listing import ImageListing, ListingRules, image_id
 from laketag.pipeline.images.path_list import look_up_images, read_path_list
 from laketag.pipeline.images.sources import Kind
 from laketag.pipeline.images.table_index import read_table_index
-from laketag.pipeline.store.schemes import normalise_url
+from laketag.pipeline.store.locations import parse_url
+from laketag.pipeline.store.schemes import SCHEMES, normalise_url
 from laketag.schemas import ImageIndex
 
 
@@ -46,8 +47,10 @@ def _find_files(source: Source, access: ImageAccess, findings: Findings) -> Iter
     elif source.kind == "list":
         yield from read_path_list(source.url, access, findings)
     else:
+        is_asked = access.allowed_roots or not access.local_images
+        is_asked = is_asked or parse_url(normalise_url(source.url)).scheme not in SCHEMES
         for batch in _list(source, access, findings):
-            if access.allowed_roots or not access.local_images:  # otherwise all that is listed can be read
+            if is_asked:  # otherwise all that is listed can be read
                 count_unreadable(batch["uri"].to_list(), access, findings)
             yield batch
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.command_line import PROJECT, must_spawn
+from tests.end_to_end.command_line import PROJECT, must_spawn, spawn_laketag
 from tests.end_to_end.lakes import label, put_described, table
 from tests.end_to_end.pictures import encoded, picture
 from tests.stores.store import folder_store
@@ -31,9 +31,15 @@ def test_images_under_an_installed_scheme_are_indexed_and_labelled(
     for number in range(3):
         store.put(f"images/{number}.png", encoded(picture(number), "PNG"))
     lake = store.url("lake")
-    must_spawn("index", f"folder://{store.url('images')}", "--root", lake, "-c", "c", env=env)
+    source = f"folder://{store.url('images')}"
+    index = ("index", source, "--root", lake, "-c", "c")
+    refused = spawn_laketag(*index, env=env)
+    assert refused.code == 2
+    assert "folder:// is read only below fetch.allowed_roots" in refused.err
+    roots = ("-o", f'fetch.allowed_roots=["{source}"]')
+    must_spawn(*index, *roots, env=env)
     put_described(store, lake, described)
-    must_spawn(*label(lake), "--settings", str(tiny_settings), env=env)
+    must_spawn(*label(lake), "--settings", str(tiny_settings), *roots, env=env)
     rows = table(store, lake)
     assert rows["label"].null_count() == 0
     assert rows["uri"].sort().to_list() == [
