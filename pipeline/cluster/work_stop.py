@@ -13,7 +13,7 @@ DRAIN_S = 3.0
 
 
 class WorkStoppedError(Exception):
-    """No more work is taken. What is staged is kept; whoever catches this decides what becomes of it."""
+    """No more work is taken. What is staged is kept; the code that catches this decides what becomes of it."""
 
 
 @dataclass
@@ -26,7 +26,7 @@ class WorkStop:
 
     @classmethod
     def after(cls, hours: float | None) -> "WorkStop":
-        """One whose deadline is so many hours from now; without a number it has none."""
+        """A stop whose deadline is this number of hours from now; without a number it has no deadline."""
         return cls(None if hours is None else time.monotonic() + hours * 3600)
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> "WorkStop":

@@ -13,7 +13,7 @@ from laketag.schemas import Labels
 LABEL_FILES = 3
 """Of how many files of labels images are taken that were read."""
 WITNESSES = 1000
-"""How many images each process is told of."""
+"""The most images that a process is given."""
 
 
 def failed_first(lake: Lake, run: Run, rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:

@@ -113,9 +113,8 @@ def label_images(
 
         published: list[Published] = []
         resumed = 0
-        finished = read_runs(
-            lake
-        )  # again: another process may have finished runs before this one had the lease
+        # again: another process may have finished runs before this one had the lease
+        finished = read_runs(lake)
         remove_leftovers(lake, collection, fingerprint, finished["run_id"])
         name_others(lake, collection, fingerprint, finished, screen)
         for unfinished, unlabelled in find_resumable(lake, request, fingerprint, finished["run_id"], screen):

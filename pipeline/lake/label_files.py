@@ -30,7 +30,7 @@ def write_label_file(lake: Lake, url: str, rows: pl.DataFrame) -> LabelFile:
 
 
 def store_label_file(lake: Lake, url: str, data: bytes, rows: int) -> LabelFile:
-    """The file has this content, a table of so many rows."""
+    """The file has this content, a table with this number of rows."""
     write_bytes(url, data, lake.storage)
     return LabelFile(url.removeprefix(f"{lake.root}/"), rows, hashlib.sha256(data).hexdigest())
 

@@ -81,7 +81,7 @@ def _staged(rng: random.Random, parts: int) -> Moment:
 
 
 def _of_images(kind: str, most: int) -> Callable[[random.Random, int], Disturbance]:
-    """Draws a fault that up to so many reads of images meet."""
+    """Draws a fault, and how many reads of images meet it at most."""
     return lambda rng, parts: Disturbance(
         kind,
         Moment("GET", IMAGES, rng.randint(1, 6 * parts)),
@@ -93,7 +93,7 @@ def _of_images(kind: str, most: int) -> Callable[[random.Random, int], Disturban
 
 
 def _of_tables(kind: str, method: str, most: int) -> Callable[[random.Random, int], Disturbance]:
-    """Draws a fault that up to so many requests for the lake's own tables meet; every fifth time five times as many."""
+    """Draws a fault, and how many requests for the lake's own tables meet it at most; every fifth time five times as many."""
 
     def draw(rng: random.Random, parts: int) -> Disturbance:
         times = rng.randint(1, most) * rng.choice((1, 1, 1, 1, 5))
