@@ -1,6 +1,5 @@
 """``laketag clean``: remove what nobody can need any more."""
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,14 +9,14 @@ import typer
 from rich.console import Console
 from rich.filesize import decimal
 
-from laketag.jobs.console import literal_console, open_console, write_out
-from laketag.jobs.options import SHARED, AsJson
+from laketag.jobs.console import open_screen, write_json
+from laketag.jobs.options import SHARED, flag
 from laketag.pipeline.errors import SettingsError
-from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
 
 if TYPE_CHECKING:
     from laketag.pipeline.flows.clean_lake import CleanReport
+    from laketag.pipeline.screen import Screen
 
 OPTIONS = SHARED | {
     "keep_days": Annotated[
@@ -34,11 +33,8 @@ OPTIONS = SHARED | {
             "--keep-runs", metavar="N", help="Keep the newest N runs of each collection and set, however old."
         ),
     ],
-    "dry_run": Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be removed; remove nothing.")
-    ],
-    "yes": Annotated[bool, typer.Option("--yes", "-y", help="Do not ask on a terminal.")],
-    "as_json": AsJson,
+    "dry_run": flag("--dry-run", help="Print what would be removed; remove nothing."),
+    "yes": flag("--yes", "-y", help="Do not ask on a terminal."),
 }
 
 
@@ -63,9 +59,7 @@ def clean(
     if keep_days < 0 or keep_runs < 0:
         raise SettingsError(f"--keep-days {keep_days:g} --keep-runs {keep_runs}: give numbers from 0")
     asks = console is not None and console.is_terminal and sys.stdin.isatty() and not yes
-    if as_json and console is not None:
-        console = open_console(stderr=True)
-    screen = Screen(literal_console(console))
+    screen = open_screen(console, as_json=as_json)
     chosen = read_settings(settings, override)
 
     from laketag.pipeline.flows.clean_lake import clean_lake
@@ -84,11 +78,11 @@ def clean(
         total = f"{sum(report.files.values()):,} files, {decimal(sum(report.size_bytes.values()))}"
         screen.say(f"removed: {total}" if report.removed else f"nothing was removed; would remove: {total}")
     if as_json:
-        write_out(json.dumps(report.as_json()) + "\n")
+        write_json(report.as_json())
     return report
 
 
-def show_garbage(report: "CleanReport", screen: Screen) -> None:
+def show_garbage(report: "CleanReport", screen: "Screen") -> None:
     """What can be removed is printed, a line for each kind."""
     if report.garbage.run_ids:
         screen.say(f"{len(report.garbage.run_ids):,} old runs of earlier classifiers")

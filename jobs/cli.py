@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from laketag.jobs.console import discard_output, open_console, replace_closed_streams
-from laketag.jobs.options import normalise_option
+from laketag.jobs.options import SHARED, normalise_option
 from laketag.jobs.stop_signals import stop_signals
 from laketag.pipeline.errors import ExitCode, LaketagError, SettingsError
 from laketag.pipeline.screen import Screen
@@ -35,16 +35,10 @@ COMMANDS = {
 }
 """The help of each command, in the order in which people need them: listing it imports none of them."""
 
-RELEASE_S = {
-    "label": 8.0,
-    "describe": 8.0,
-    "nightly": 8.0,
-    "demo": 8.0,
-    "forget": 8.0,
-    "compact": 8.0,
-    "clean": 8.0,
-}
-"""How long a command that holds a lease or runs Ray may take to let go of them after a signal."""
+HOLDING = {"label", "describe", "nightly", "demo", "forget", "compact", "clean"}
+"""Commands that hold a lease or run Ray."""
+RELEASE_S = 8.0
+"""How long these may take to let go of them after a signal."""
 RELEASE_NOTHING_S = 3.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -121,7 +115,7 @@ def load_command(name: str) -> Any:
     if hasattr(module, "app"):
         loaded.add_typer(module.app, name=name)
     else:
-        loaded.command(name)(on_terminal(getattr(module, name), getattr(module, "OPTIONS", {})))
+        loaded.command(name)(on_terminal(getattr(module, name), getattr(module, "OPTIONS", SHARED)))
     command = typer.main.get_group(loaded).commands[name]
     name_values(command)
     return command
@@ -173,7 +167,7 @@ def main() -> None:
     replace_closed_streams()
     reach_loopback_directly(os.environ)
     name = next(iter(sys.argv[1:]), "")
-    with stop_signals(RELEASE_S.get(name, RELEASE_NOTHING_S)) as stop:
+    with stop_signals(RELEASE_S if name in HOLDING else RELEASE_NOTHING_S) as stop:
         try:
             _run()
         except BaseException:  # whatever the signal has interrupted

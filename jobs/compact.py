@@ -1,21 +1,16 @@
 """``laketag compact``: merge the small files of many runs."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from laketag.jobs.console import literal_console, open_console, write_out
-from laketag.jobs.options import SHARED, AsJson
-from laketag.pipeline.screen import Screen
+from laketag.jobs.console import open_screen, write_json
 from laketag.pipeline.settings_file import read_settings
 
 if TYPE_CHECKING:
     from laketag.pipeline.flows.compact_lake import CompactReport
-
-OPTIONS = SHARED | {"as_json": AsJson}
 
 
 def compact(
@@ -31,9 +26,7 @@ def compact(
     Queries find the same rows as before, and read fewer files. Labelling and queries may go on meanwhile. The files that
     were replaced stay for queries that are reading them; 'laketag clean' removes them later.
     """
-    if as_json and console is not None:
-        console = open_console(stderr=True)
-    screen = Screen(literal_console(console))
+    screen = open_screen(console, as_json=as_json)
     chosen = read_settings(settings, override)
 
     from laketag.pipeline.flows.compact_lake import compact_lake
@@ -45,5 +38,5 @@ def compact(
         f"label files {report.label_files_before:,} → {report.label_files:,}"
     )
     if as_json:
-        write_out(json.dumps(report.as_json()) + "\n")
+        write_json(report.as_json())
     return report

@@ -2,12 +2,16 @@
 
 import copy
 import io
+import json
 import os
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
+from rich.table import Table
+
+from laketag.pipeline.screen import Screen
 
 UNSEEN_WIDTH = 120
 """Characters of a line that goes into a log or a pipe, unless COLUMNS says otherwise."""
@@ -19,6 +23,26 @@ def open_console(*, stderr: bool = False) -> Console:
     replace_unknown_characters(stream)
     width = None if stream.isatty() or "COLUMNS" in os.environ else UNSEEN_WIDTH
     return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+
+
+def open_screen(console: Console | None, *, verbose: bool = False, as_json: bool = False) -> Screen:
+    """Where a command prints sentences: on standard error if it prints JSON; nowhere without a console."""
+    if as_json and console is not None:
+        console = open_console(stderr=True)
+    return Screen(literal_console(console), verbose)
+
+
+def write_json(value: dict[str, Any]) -> None:
+    """The value is written to standard output as one line of JSON."""
+    write_out(json.dumps(value) + "\n")
+
+
+def counts_table() -> Table:
+    """An empty table of names and their counts, without lines and headings."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(overflow="fold")
+    table.add_column(justify="right")
+    return table
 
 
 def write_out(text: str) -> None:

@@ -1,6 +1,5 @@
 """``laketag describe``: write a description set."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,8 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from laketag.jobs.console import literal_console, open_console, write_out
-from laketag.jobs.options import SHARED, AsJson
+from laketag.jobs.console import counts_table, open_screen, write_json
+from laketag.jobs.options import SHARED, flag, option
 from laketag.pipeline.descriptions.problems import name_some
 from laketag.pipeline.errors import describe_ending
 from laketag.pipeline.screen import Screen
@@ -33,25 +32,13 @@ OPTIONS = SHARED | {
         Literal["auto", "names", "cupl", "clip-d", "clip-e", "csv", "parquet"],
         typer.Option("--format", help="Format of the file; auto detects it and says why."),
     ],
-    "classes": Annotated[
-        str | None,
-        typer.Option(
-            "--classes",
-            help="Class names, one a line, for a list of templates or descriptors.",
-            show_default=False,
-        ),
-    ],
-    "strict": Annotated[
-        bool,
-        typer.Option(
-            "--strict",
-            help="Refuse the file if it needs repairs, or if a class has no text of its own to keep.",
-        ),
-    ],
-    "show_dropped": Annotated[
-        bool, typer.Option("--show-dropped", help="List every dropped text with its reason.")
-    ],
-    "as_json": AsJson,
+    "classes": option(
+        str, "--classes", help="Class names, one a line, for a list of templates or descriptors."
+    ),
+    "strict": flag(
+        "--strict", help="Refuse the file if it needs repairs, or if a class has no text of its own to keep."
+    ),
+    "show_dropped": flag("--show-dropped", help="List every dropped text with its reason."),
 }
 
 
@@ -89,9 +76,7 @@ def describe(
     the limit of a class; the table keeps them with the reason. Each rule can be switched off in the settings.
     A class without a kept text is described by its label prompt.
     """
-    if as_json and console is not None:
-        console = open_console(stderr=True)
-    screen = Screen(literal_console(console), verbose)
+    screen = open_screen(console, verbose=verbose, as_json=as_json)
     try:
         chosen = read_settings(settings, override)  # before the imports below, which take a second
 
@@ -104,15 +89,13 @@ def describe(
         described = describe_classes(lake, checked_name(description_set, "set"), source, chosen, screen)
     except BaseException as error:
         if as_json:
-            write_out(
-                json.dumps({**describe_ending("describe", error), "description_set": description_set}) + "\n"
-            )
+            write_json({**describe_ending("describe", error), "description_set": description_set})
         raise
     if show_dropped:
         show_dropped_texts(described, screen.console)
     show_summary(described, screen)
     if as_json:
-        write_out(json.dumps({**describe_ending("describe"), **described.as_json()}) + "\n")
+        write_json({**describe_ending("describe"), **described.as_json()})
     return described
 
 
@@ -120,9 +103,7 @@ def show_summary(described: "DescribedSet", screen: Screen) -> None:
     """Print how many texts were read, kept, dropped for which reason and cut, and where they are stored."""
     texts, dropped = described.texts, described.dropped
     kept = texts.filter(texts["drop_reason"].is_null())
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column()
-    table.add_column(justify="right")
+    table = counts_table()
     table.add_row("classes", f"{len(described.sentences.by_class):,}")
     if described.bare_classes:
         table.add_row("  without a kept text", f"{len(described.bare_classes):,}", style="yellow")

@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 
-from laketag.jobs.console import literal_console
-from laketag.jobs.options import SHARED
+from laketag.jobs.console import open_screen
+from laketag.jobs.options import SHARED, flag, option
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
@@ -18,40 +18,21 @@ if TYPE_CHECKING:
     from laketag.pipeline.flows.forget_images import ForgetReport
 
 OPTIONS = SHARED | {
-    "uri_prefix": Annotated[
-        str | None,
-        typer.Option(
-            "--uri-prefix",
-            metavar="PREFIX",
-            help="Images whose URIs begin with this; end it with / to name a folder.",
-            show_default=False,
-        ),
-    ],
-    "list_file": Annotated[
-        str | None,
-        typer.Option(
-            "--list",
-            metavar="FILE",
-            help="Images whose URIs, paths or ids are the lines of this text file.",
-            show_default=False,
-        ),
-    ],
-    "collection": Annotated[
-        str | None,
-        typer.Option(
-            "--collection", "-c", metavar="NAME", help="Only of this collection.", show_default=False
-        ),
-    ],
-    "dry_run": Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be forgotten; write nothing.")
-    ],
-    "yes": Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")],
-    "unforget": Annotated[
-        bool,
-        typer.Option(
-            "--unforget", help="Let later indexes take these images again; a prefix as it was given then."
-        ),
-    ],
+    "uri_prefix": option(
+        str,
+        "--uri-prefix",
+        metavar="PREFIX",
+        help="Images whose URIs begin with this; end it with / to name a folder.",
+    ),
+    "list_file": option(
+        str, "--list", metavar="FILE", help="Images whose URIs, paths or ids are the lines of this text file."
+    ),
+    "collection": option(str, "--collection", "-c", metavar="NAME", help="Only of this collection."),
+    "dry_run": flag("--dry-run", help="Print what would be forgotten; write nothing."),
+    "yes": flag("--yes", "-y", help="Do not ask."),
+    "unforget": flag(
+        "--unforget", help="Let later indexes take these images again; a prefix as it was given then."
+    ),
 }
 
 
@@ -79,7 +60,7 @@ def forget(
     from laketag.pipeline.images.path_list import read_names
     from laketag.pipeline.lake.paths import open_lake
 
-    screen = Screen(literal_console(console))
+    screen = open_screen(console)
     read = read_settings(settings, override)
     lake = open_lake(root, read.storage)
     if (uri_prefix is None) == (list_file is None):

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from laketag.jobs.console import literal_console
-from laketag.jobs.options import SHARED
+from laketag.jobs.console import counts_table, open_screen
+from laketag.jobs.options import SHARED, flag, option
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
 
@@ -30,12 +29,8 @@ CHANGES = {
 """How the fields of laketag.pipeline.lake.snapshot_changes.Changes are shown."""
 
 
-def _column(option: str, what: str) -> Any:
-    described = f"Table: the column of {what}."
-    return Annotated[
-        str | None,
-        typer.Option(f"--{option}-column", metavar="NAME", help=described, show_default=False),
-    ]
+def _column(name: str, what: str) -> Any:
+    return option(str, f"--{name}-column", metavar="NAME", help=f"Table: the column of {what}.")
 
 
 OPTIONS = SHARED | {
@@ -47,40 +42,26 @@ OPTIONS = SHARED | {
             show_default=False,
         ),
     ],
-    "class_from_folder": Annotated[
-        bool,
-        typer.Option(
-            "--class-from-folder", help="The folder that an image is in is its true class; not for tables."
-        ),
-    ],
-    "exclude": Annotated[
+    "class_from_folder": flag(
+        "--class-from-folder", help="The folder that an image is in is its true class; not for tables."
+    ),
+    "exclude": option(
         list[str],
-        typer.Option(
-            "--exclude",
-            metavar="GLOB",
-            help="Leave out files and folders of this name, or with a slash in it, this path; may be repeated.",
-            show_default=False,
-        ),
-    ],
-    "by_content": Annotated[
-        bool | None,
-        typer.Option(
-            "--by-content/--by-extension",
-            help="Recognise images without an extension of images by their first bytes: in folders the default, in a "
-            "store a request for each such file.",
-            show_default=False,
-        ),
-    ],
-    "accept_gone": Annotated[
+        "--exclude",
+        metavar="GLOB",
+        help="Leave out files and folders of this name, or with a slash in it, this path; may be repeated.",
+    ),
+    "by_content": option(
         bool,
-        typer.Option(
-            "--accept-gone", help="Write the index even if more images are gone than index.max_gone_fraction."
-        ),
-    ],
-    "show_left_out": Annotated[bool, typer.Option("--show-left-out", help="List what is left out, and why.")],
-    "parquet": Annotated[
-        bool, typer.Option("--parquet", help="The source is a Parquet file or a folder of them.")
-    ],
+        "--by-content/--by-extension",
+        help="Recognise images without an extension of images by their first bytes: in folders the default, in a "
+        "store a request for each such file.",
+    ),
+    "accept_gone": flag(
+        "--accept-gone", help="Write the index even if more images are gone than index.max_gone_fraction."
+    ),
+    "show_left_out": flag("--show-left-out", help="List what is left out, and why."),
+    "parquet": flag("--parquet", help="The source is a Parquet file or a folder of them."),
     "uri_column": _column("uri", "URIs"),
     "id_column": _column("id", "unique ids; else ids are made from URIs"),
     "etag_column": _column("etag", "the store's own ETags; else each is requested from the store"),
@@ -139,7 +120,7 @@ def index(
         image_column=image_column,
     )
     request = make_request(options, read, accept_gone=accept_gone)
-    screen = Screen(literal_console(console))
+    screen = open_screen(console)
     screen.wait(f"reading {source}")
     summary = index_images(lake, request, partial(_show_left_out, screen) if show_left_out else None)
     show_summary(summary, screen)
@@ -157,9 +138,7 @@ def show_summary(summary: "IndexSummary", screen: Screen) -> None:
     screen.say(f"collection {summary.collection}, snapshot {snapshot}{unchanged}", "bold")
     for sentence in summary.columns:
         screen.say(sentence)
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(overflow="fold")
-    table.add_column(justify="right")
+    table = counts_table()
     table.add_row("images", f"{summary.images:,}", style="green")
     for change, text in CHANGES.items():
         images = getattr(summary.changes, change)

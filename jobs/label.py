@@ -1,18 +1,15 @@
 """``laketag label``: label what is new or changed in a collection."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich.console import Console
 
-from laketag.jobs.console import literal_console, open_console, write_out
+from laketag.jobs.console import open_screen, write_json
 from laketag.jobs.label_summary import show_report, show_unfinished
-from laketag.jobs.options import SHARED, AsJson, MaxHours
+from laketag.jobs.options import SHARED, flag, option
 from laketag.pipeline.errors import SettingsError
-from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
 
 if TYPE_CHECKING:
@@ -20,33 +17,20 @@ if TYPE_CHECKING:
     from laketag.pipeline.progress.progress import Progress
 
 OPTIONS = SHARED | {
-    "retry": Annotated[
+    "retry": option(
         list[str],
-        typer.Option(
-            "--retry",
-            metavar="REASON",
-            help="Also retry images that failed for this reason, such as forbidden, and would not be retried; may be repeated.",
-            show_default=False,
-        ),
-    ],
-    "limit": Annotated[
-        int | None,
-        typer.Option(
-            "--limit",
-            metavar="N",
-            help="Label a random sample of N pending images, and print how long the rest would take.",
-            show_default=False,
-        ),
-    ],
-    "max_hours": MaxHours,
-    "dry_run": Annotated[
-        bool,
-        typer.Option("--dry-run", help="Print how many images would be labelled and why; write nothing."),
-    ],
-    "as_json": AsJson,
-    "fail_on_failures": Annotated[
-        bool, typer.Option("--fail-on-failures", help="End with exit code 9 if any image failed.")
-    ],
+        "--retry",
+        metavar="REASON",
+        help="Also retry images that failed for this reason, such as forbidden, and would not be retried; may be repeated.",
+    ),
+    "limit": option(
+        int,
+        "--limit",
+        metavar="N",
+        help="Label a random sample of N pending images, and print how long the rest would take.",
+    ),
+    "dry_run": flag("--dry-run", help="Print how many images would be labelled and why; write nothing."),
+    "fail_on_failures": flag("--fail-on-failures", help="End with exit code 9 if any image failed."),
 }
 
 
@@ -72,9 +56,7 @@ def label(
     finished first. Images that cannot be labelled get a row with the reason; permanent failures are retried
     only when the image changes, or with --retry.
     """
-    if as_json and console is not None:
-        console = open_console(stderr=True)
-    screen = Screen(literal_console(console), verbose)
+    screen = open_screen(console, verbose=verbose, as_json=as_json)
     runs: list[Progress] = []
     try:
         chosen = read_settings(settings, override)  # before the imports below, which take a second
@@ -103,11 +85,11 @@ def label(
         if as_json:
             from laketag.pipeline.flows.label_report import interrupted_json
 
-            write_out(json.dumps(interrupted_json(collection, description_set, runs, error)) + "\n")
+            write_json(interrupted_json(collection, description_set, runs, error))
         raise
     show_report(report, root, screen)
     if as_json:
-        write_out(json.dumps(report.as_json()) + "\n")
+        write_json(report.as_json())
     return report
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from laketag.jobs.console import counts_table
 from laketag.pipeline.errors import BusyError, ExitCode, exit_code_of
 from laketag.pipeline.screen import Screen
 
@@ -152,9 +153,7 @@ def _query(report: "LabelReport", root: str) -> str:
 
 
 def _table(rows: Sequence[tuple[str, int, str]]) -> Table:
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column()
-    table.add_column(justify="right")
+    table = counts_table()
     for name, images, style in rows:
         table.add_row(name, f"{images:,}", style=style)
     return table

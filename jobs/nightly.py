@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from laketag.jobs.console import literal_console, open_console, write_out
+from laketag.jobs.console import open_screen, write_json, write_out
 from laketag.jobs.label import checked_hours
 from laketag.jobs.label_summary import show_report, show_unfinished
-from laketag.jobs.options import SHARED, MaxHours
+from laketag.jobs.options import SHARED, flag, option
 from laketag.pipeline.errors import LaketagError, SettingsError, describe_ending
 from laketag.pipeline.screen import Screen
 
@@ -32,10 +32,7 @@ OPTIONS = SHARED | {
             show_default=False,
         ),
     ],
-    "root": Annotated[
-        str | None,
-        typer.Option("--root", metavar="LAKE", help="Instead of the file's root.", show_default=False),
-    ],
+    "root": option(str, "--root", metavar="LAKE", help="Instead of the file's root."),
     "wait": Annotated[
         float,
         typer.Option(
@@ -44,20 +41,11 @@ OPTIONS = SHARED | {
             help="How long to wait for another process that labels the same images.",
         ),
     ],
-    "max_hours": MaxHours,
-    "accept_gone": Annotated[
-        bool,
-        typer.Option("--accept-gone", help="Write the indexes even if too many images are gone."),
-    ],
-    "dry_run": Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be done and how long it takes; write nothing.")
-    ],
-    "as_json": Annotated[
-        bool,
-        typer.Option(
-            "--json", help="Print one JSON object for each collection, and all else on standard error."
-        ),
-    ],
+    "accept_gone": flag("--accept-gone", help="Write the indexes even if too many images are gone."),
+    "dry_run": flag("--dry-run", help="Print what would be done and how long it takes; write nothing."),
+    "as_json": flag(
+        "--json", help="Print one JSON object for each collection, and all else on standard error."
+    ),
 }
 DESCRIBED = {
     "new": "the description set does not exist yet; it would be written, and every image labelled with it",
@@ -88,9 +76,7 @@ def nightly(
     such as exclude = ["*.tmp"], and retry. The settings are tables of the same file, or of --settings. Relative paths are
     relative to the file. An error of one collection does not stop the others; the command ends with the worst exit code.
     """
-    if as_json and console is not None:
-        console = open_console(stderr=True)
-    screen = Screen(literal_console(console), verbose)
+    screen = open_screen(console, verbose=verbose, as_json=as_json)
     try:
         if not 0 <= wait < float("inf"):
             raise SettingsError(f"--wait {wait:g}: give a number of minutes from 0")
@@ -106,7 +92,7 @@ def nightly(
         lake = open_lake(str(read.root), read.storage)
     except LaketagError as error:
         if as_json:
-            write_out(json.dumps(describe_ending("nightly", error)) + "\n")
+            write_json(describe_ending("nightly", error))
         raise
     request = NightRequest(
         collections=read.collection,

@@ -1,29 +1,21 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-Root = Annotated[
-    str,
-    typer.Option(
-        "--root",
-        metavar="LAKE",
-        help="The lake: a folder, s3://bucket/prefix or az://container/prefix.",
-        envvar="LAKETAG_ROOT",
-        show_default=False,
-    ),
-]
-Collection = Annotated[
-    str,
-    typer.Option(
-        "--collection", "-c", metavar="NAME", help="Name of the image collection.", show_default=False
-    ),
-]
-DescriptionSet = Annotated[
-    str, typer.Option("--set", "-s", metavar="NAME", help="Name of the description set.", show_default=False)
-]
+
+def flag(*names: str, help: str) -> Any:
+    """The annotation of a switch."""
+    return Annotated[bool, typer.Option(*names, help=help)]
+
+
+def option(kind: Any, *names: str, **more: Any) -> Any:
+    """The annotation of an option whose value is of this kind, or None if it is left out; help shows no default."""
+    return Annotated[kind | None, typer.Option(*names, show_default=False, **more)]
+
+
 SettingsFile = Annotated[
     Path | None,
     typer.Option(
@@ -31,16 +23,6 @@ SettingsFile = Annotated[
         metavar="FILE",
         help="TOML file with settings; see 'laketag settings'.",
         envvar="LAKETAG_SETTINGS",
-        show_default=False,
-    ),
-]
-Overrides = Annotated[
-    list[str],
-    typer.Option(
-        "--override",
-        "-o",
-        metavar="T.KEY=VALUE",
-        help="Set one key, such as method.crops=16; may be repeated.",
         show_default=False,
     ),
 ]
@@ -53,33 +35,31 @@ Address = Annotated[
         show_default=False,
     ),
 ]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Also print what concerns operators: slots, actors, logs.")
-]
-AsJson = Annotated[
-    bool,
-    typer.Option(
-        "--json", help="Print counts and exit code as one JSON object, and all else on standard error."
+ROOT_HELP = "The lake: a folder, s3://bucket/prefix or az://container/prefix."
+SHARED: dict[str, Any] = {
+    "root": option(str, "--root", metavar="LAKE", help=ROOT_HELP, envvar="LAKETAG_ROOT"),
+    "collection": option(str, "--collection", "-c", metavar="NAME", help="Name of the image collection."),
+    "description_set": option(str, "--set", "-s", metavar="NAME", help="Name of the description set."),
+    "settings": SettingsFile,
+    "override": option(
+        list[str],
+        "--override",
+        "-o",
+        metavar="T.KEY=VALUE",
+        help="Set one key, such as method.crops=16; may be repeated.",
     ),
-]
-MaxHours = Annotated[
-    float | None,
-    typer.Option(
+    "max_hours": option(
+        float,
         "--max-hours",
         metavar="H",
         help="Take no more work after so many hours, and publish what is done.",
-        show_default=False,
     ),
-]
-SHARED = {
-    "root": Root,
-    "collection": Collection,
-    "description_set": DescriptionSet,
-    "settings": SettingsFile,
-    "override": Overrides,
-    "verbose": Verbose,
+    "verbose": flag("--verbose", "-v", help="Also print what concerns operators: slots, actors, logs."),
+    "as_json": flag(
+        "--json", help="Print counts and exit code as one JSON object, and all else on standard error."
+    ),
 }
-"""By the names that parameters of the Python API have."""
+"""By the names that parameters of the Python API have; a command takes those of its parameters."""
 ALIASES = {"description-set": "set", "class": "label", "run": "run-id", "reason": "failure"}
 """Other names under which options are known; help shows one of them."""
 

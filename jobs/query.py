@@ -15,7 +15,7 @@ import polars as pl
 import typer
 
 from laketag.jobs.console import open_console, write_out
-from laketag.jobs.options import SHARED
+from laketag.jobs.options import SHARED, option
 from laketag.jobs.result_table import Columns, print_rows
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.lake import queries
@@ -46,33 +46,29 @@ MARKS = {"status": CURRENT, "stale": 0, "removed": 0}
 """Columns that a printed table has only if a row has another value than this."""
 
 
-def _option(kind: Any, *names: str, **more: Any) -> Any:
-    return Annotated[kind | None, typer.Option(*names, show_default=False, **more)]
-
-
 OPTIONS = SHARED | {
     # the filters of laketag.pipeline.lake.filters
-    "collection": _option(str, "--collection", "-c", help="Only this collection."),
-    "description_set": _option(str, "--set", "-s", help="Only this description set (also --description-set)."),
-    "classifier": _option(str, "--classifier", help="Only this classifier, even if it is not the newest."),
-    "run_id": _option(str, "--run-id", help="Exactly the rows of this run (also --run), even if later runs replaced them."),
-    "since": _option(
+    "collection": option(str, "--collection", "-c", help="Only this collection."),
+    "description_set": option(str, "--set", "-s", help="Only this description set (also --description-set)."),
+    "classifier": option(str, "--classifier", help="Only this classifier, even if it is not the newest."),
+    "run_id": option(str, "--run-id", help="Exactly the rows of this run (also --run), even if later runs replaced them."),
+    "since": option(
         str, "--since", help="Only since a UTC time (2026-11-23, 2026-11-23T18:00), or in the last 7d, 12h or 30m."
     ),
-    "also_removed": _option(bool, "--also-removed", help="Also images that the newest index does not have any more."),
-    "label": _option(str, "--label", help="Only this class (also --class)."),
-    "min_probability": _option(float, "--min-probability", min=0, max=1, help="Only from this probability on."),
-    "failure": _option(Failure, "--failure", metavar="REASON", help="Only failures for this reason (also --reason)."),
+    "also_removed": option(bool, "--also-removed", help="Also images that the newest index does not have any more."),
+    "label": option(str, "--label", help="Only this class (also --class)."),
+    "min_probability": option(float, "--min-probability", min=0, max=1, help="Only from this probability on."),
+    "failure": option(Failure, "--failure", metavar="REASON", help="Only failures for this reason (also --reason)."),
     "query": Annotated[
         str,
         typer.Argument(help='For example "SELECT label, count(*) AS images FROM labels GROUP BY label".'),
     ],
-    "strict": _option(bool, "--strict", help="Refuse a filter that names what the lake does not have."),
+    "strict": option(bool, "--strict", help="Refuse a filter that names what the lake does not have."),
     # Shown
-    "sort": _option(str, "--sort", metavar="COLUMN", help="Sort by a column; -COLUMN sorts the largest first."),
-    "limit": _option(int, "--limit", "-n", min=0, help="At most this many rows; a printed table has 20 by default."),
-    "columns": _option(str, "--columns", metavar="A,B,…", help="Only these columns; 'all' for every one."),
-    "output": _option(str, "--output", help="Write a .csv, .json, .ndjson or .parquet file instead: a path, s3://… or az://…."),
+    "sort": option(str, "--sort", metavar="COLUMN", help="Sort by a column; -COLUMN sorts the largest first."),
+    "limit": option(int, "--limit", "-n", min=0, help="At most this many rows; a printed table has 20 by default."),
+    "columns": option(str, "--columns", metavar="A,B,…", help="Only these columns; 'all' for every one."),
+    "output": option(str, "--output", help="Write a .csv, .json, .ndjson or .parquet file instead: a path, s3://… or az://…."),
     "format": Annotated[
         Literal["table", "csv", "json", "ndjson"], typer.Option("--format", help="Format of the printed rows.")
     ],

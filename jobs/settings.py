@@ -8,11 +8,8 @@ from typing import Any
 import typer
 
 from laketag.jobs.console import open_console
-from laketag.jobs.options import SHARED
 from laketag.pipeline.config import Settings
 from laketag.pipeline.settings_file import read_settings
-
-OPTIONS = SHARED
 
 
 def settings(*, settings: Path | str | None = None, override: Sequence[str] = ()) -> None:

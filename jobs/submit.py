@@ -23,6 +23,7 @@ from laketag.pipeline.lake.paths import timestamp
 from laketag.pipeline.settings_file import read_settings
 from laketag.pipeline.version import laketag_version
 
+PINNED_HELP = "Let Ray install the versions that are installed here; else the cluster's image has them."
 STOP_WAIT_S = 30
 """Time for a stopped job to release its lease; Ray would kill it after 3 s."""
 
@@ -32,13 +33,7 @@ def submit(
     address: Address = None,
     settings: SettingsFile = None,
     detach: Annotated[bool, typer.Option("--detach", help="Do not wait for the job; print its id.")] = False,
-    pinned: Annotated[
-        bool,
-        typer.Option(
-            "--pinned",
-            help="Let Ray install the versions that are installed here; else the cluster's image has them.",
-        ),
-    ] = False,
+    pinned: Annotated[bool, typer.Option("--pinned", help=PINNED_HELP)] = False,
 ) -> None:
     """Run a laketag command on a Ray cluster, follow its log and end with its exit code.
 

@@ -1,21 +1,18 @@
 """``laketag verify``: check that the tables of a lake add up."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from laketag.jobs.console import literal_console, open_console, write_out
-from laketag.jobs.options import SHARED, AsJson
-from laketag.pipeline.screen import Screen
+from laketag.jobs.console import open_screen, write_json
 from laketag.pipeline.settings_file import read_settings
 
 if TYPE_CHECKING:
     from laketag.pipeline.flows.verify_lake import VerifyReport
+    from laketag.pipeline.screen import Screen
 
-OPTIONS = SHARED | {"as_json": AsJson}
 SHOWN_FAULTS = 20
 
 
@@ -32,9 +29,7 @@ def verify(
     Reads every file. Each row that a run counts must be there once, in files whose rows, columns and checksums are those
     that the run's row says, and no other file may be among them. Nothing is written, and labelling may go on meanwhile.
     """
-    if as_json and console is not None:
-        console = open_console(stderr=True)
-    screen = Screen(literal_console(console))
+    screen = open_screen(console, as_json=as_json)
     chosen = read_settings(settings, override)
 
     from laketag.pipeline.flows.verify_lake import verify_lake
@@ -43,11 +38,11 @@ def verify(
     report = verify_lake(open_lake(root, chosen.storage), screen)
     show_verified(report, screen)
     if as_json:
-        write_out(json.dumps(report.as_json()) + "\n")
+        write_json(report.as_json())
     return report
 
 
-def show_verified(report: "VerifyReport", screen: Screen) -> None:
+def show_verified(report: "VerifyReport", screen: "Screen") -> None:
     """The counts, and the first faults, are printed."""
     found = report.verified
     screen.say(
