@@ -12,6 +12,9 @@ class Runs(dy.Schema):
     )
     collection = dy.String(min_length=1, description="the collection that was labelled")
     snapshot = dy.String(min_length=1, description="the index snapshot that was planned from")
+    snapshot_removed = dy.Bool(
+        nullable=True, description="whether laketag clean has removed the snapshot; null: it has not"
+    )
     classifier = dy.String(
         min_length=1,
         description="fingerprint of weights, method, preprocessing, descriptions and label schema",

@@ -6,7 +6,8 @@ from typing import Any
 
 from laketag.pipeline.errors import ExitCode, describe_ending
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.verification import Verified, verify
+from laketag.pipeline.lake.verification import verify
+from laketag.pipeline.lake.verified import Verified
 from laketag.pipeline.screen import Screen
 
 

@@ -13,7 +13,7 @@ from laketag.pipeline.lake.lease import Lease
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.lake.run_folds import rewrite_runs
 from laketag.pipeline.lake.runs import RunTable
-from laketag.pipeline.lake.tables import count_rows, scan_table
+from laketag.pipeline.lake.tables import read_whole_footer, scan_table
 from laketag.pipeline.store.atomic_write import write_bytes
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.folders import remove_folder
@@ -58,7 +58,9 @@ def _find_groups(lake: Lake, runs: pl.DataFrame) -> Iterator[tuple[str, str, lis
         group: list[LabelFile] = []
         held = 0
         for file in every.values():
-            rows = count_rows(f"{lake.root}/{file.path}", lake.storage) if file.rows is None else file.rows
+            rows = file.rows
+            if rows is None:
+                rows = read_whole_footer(f"{lake.root}/{file.path}", lake.storage).rows
             if rows >= MERGED_ROWS // 2:
                 continue
             if held + rows > MERGED_ROWS:  # the group has two files at least, as each is less than half of it

@@ -13,7 +13,7 @@ import polars as pl
 from laketag.pipeline.errors import InputError, LaketagError
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.lake.snapshot_changes import Changes, count_changes, name_gone
-from laketag.pipeline.lake.tables import read_footer, scan_table, write_table
+from laketag.pipeline.lake.tables import scan_table, write_table
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
 from laketag.schemas import ImageIndex
@@ -108,18 +108,20 @@ def find_snapshot(lake: Lake, collection: str) -> Snapshot | None:
 
 def open_snapshot(lake: Lake, collection: str, name: str) -> Snapshot | None:
     """The snapshot of this name; None if it is not there or not complete."""
-    files = list_files(f"{lake.index_snapshots(collection)}/snapshot={name}", lake.storage)
-    return Snapshot(name, tuple(files)) if _is_complete(files) else None
+    return complete_snapshot(
+        name, list_files(f"{lake.index_snapshots(collection)}/snapshot={name}", lake.storage)
+    )
+
+
+def complete_snapshot(name: str, files: Iterable[str]) -> Snapshot | None:
+    """The snapshot of this name, if all its parts are among the files in its folder."""
+    parts = sorted(url for url in files if url.endswith(".parquet") and not _name(url).startswith("."))
+    return Snapshot(name, tuple(parts)) if _is_complete(parts) else None
 
 
 def scan_snapshot(lake: Lake, snapshot: Snapshot) -> pl.LazyFrame:
     """The rows of a snapshot (schemas.ImageIndex), lazily."""
     return scan_table(snapshot.files, ImageIndex, lake.storage)
-
-
-def count_forgotten(lake: Lake, snapshot: Snapshot) -> int:
-    """How many rows the snapshot has lost since it was written, because their images were forgotten."""
-    return sum(int(read_footer(url, lake.storage).get(FORGOTTEN_ROWS, 0)) for url in snapshot.files)
 
 
 def remove_snapshot(lake: Lake, collection: str, snapshot: Snapshot) -> None:
@@ -219,9 +221,13 @@ def _part_name(number: int, *, is_last: bool) -> str:
     return f"part-{number:05d}{'.last' if is_last else ''}.parquet"
 
 
+def _name(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
 def _is_complete(files: list[str]) -> bool:
     """Whether all parts are there, from number 0 to the one that is marked as the last."""
-    names = [url.rpartition("/")[2] for url in files]
+    names = [_name(url) for url in files]
     last = len(names) - 1
     return bool(names) and names == [
         _part_name(number, is_last=number == last) for number in range(len(names))

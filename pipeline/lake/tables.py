@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import dataframely as dy
@@ -63,22 +64,28 @@ def encode_table(
     return sink.getvalue()
 
 
-def read_footer(url: str, storage: StorageSettings) -> dict[str, str]:
-    """Our entries in the file's footer."""
-    return _our_entries(_read_metadata(url, storage))
+@dataclass(frozen=True)
+class Footer:
+    """What the footer of a file states: the number of its rows, and our entries."""
+
+    rows: int
+    entries: dict[str, str]
 
 
-def count_rows(url: str, storage: StorageSettings) -> int:
-    """The number of rows that the file's footer states."""
-    return int(_read_metadata(url, storage).num_rows)
+def read_whole_footer(url: str, storage: StorageSettings) -> Footer:
+    """The file's footer."""
 
-
-def _read_metadata(url: str, storage: StorageSettings) -> pq.FileMetaData:
     def read() -> pq.FileMetaData:
         with open_file(url, storage) as file:
             return pq.read_metadata(file)
 
-    return through_outages(url, storage, read)
+    metadata = through_outages(url, storage, read)
+    return Footer(metadata.num_rows, _our_entries(metadata))
+
+
+def read_footer(url: str, storage: StorageSettings) -> dict[str, str]:
+    """Our entries in the file's footer."""
+    return read_whole_footer(url, storage).entries
 
 
 def decode_footer(content: bytes) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Lakes that verify: every run has its snapshot and descriptions, and was frozen, staged and published as in life."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -38,6 +39,7 @@ def freeze_rest(lake: Lake, snapshot: Snapshot, classifier: str = RUN.classifier
         index_rows=pending.index_rows,
         already_done=pending.index_rows - pending.rows.height,
         planned=pending.rows.height,
+        started_at=datetime.now(UTC).isoformat(),
     )
     freeze_plan(lake, run, pending.rows.select(Plan.column_names()))
     return run

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,18 +13,23 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import BusyError
 from laketag.pipeline.lake.compaction import compact
 from laketag.pipeline.lake.forgotten import read_forgotten, write_forgotten
+from laketag.pipeline.lake.layout import LAYOUT
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.nights import write_night
 from laketag.pipeline.lake.paths import TABLES, Lake, open_lake
 from laketag.pipeline.lake.publish import publish
 from laketag.pipeline.lake.run_folds import rewrite_runs
 from laketag.pipeline.lake.runs import read_run_table, read_runs
+from laketag.pipeline.lake.snapshots import Snapshot, write_snapshot
+from laketag.pipeline.lake.staging import Run, freeze_plan, scan_plan
 from laketag.pipeline.lake.tables import create_table, encode_table, write_table
-from laketag.pipeline.lake.verification import LAYOUT, verify, verify_runs
-from laketag.pipeline.store.folders import list_folders
+from laketag.pipeline.lake.verification import verify, verify_runs
+from laketag.pipeline.store.folders import list_folders, remove_folder
 from laketag.schemas import ImageIndex, Labels, Nights, Runs
 from tests.lake.disturbed import Killed, before_each_change, kill_at
-from tests.lake.full_lakes import freeze_night, label_night, stage_night
+from tests.lake.full_lakes import freeze_night, freeze_rest, label_night, stage_night
+from tests.lake.label_rows import index_rows
+from tests.lake.run_rows import RUN
 from tests.lakes.test_earlier_lakes import ROOT
 
 
@@ -138,6 +144,19 @@ def shorten_snapshot(lake: Lake) -> None:
     part.write_bytes(encode_table(ImageIndex.cast(pl.read_parquet(part)[:1]), ImageIndex))
 
 
+def double_image(lake: Lake) -> None:
+    part = next(iter(sorted(Path(lake.root, "index").rglob("*.parquet"))))
+    rows = pl.read_parquet(part)
+    part.write_bytes(encode_table(ImageIndex.cast(pl.concat([rows[:1], rows[:1]])), ImageIndex))
+
+
+def lose_run(lake: Lake) -> None:
+    """The second run is gone with all that it published."""
+    run = read_runs(lake).row(1, named=True)
+    for file in (*(Path(lake.root, file) for file in run["files"]), Path(lake.run(run["run_id"]))):
+        file.unlink()
+
+
 def break_descriptions(lake: Lake) -> None:
     next(Path(lake.root, "descriptions").rglob("*.parquet")).write_bytes(b"PAR1")
 
@@ -169,6 +188,8 @@ BROKEN: list[tuple[Callable[[Lake], None], str]] = [
     (add_note, r"notes.txt: is no file of laketag's"),
     (lose_snapshot_part, r"run \S+: its snapshot \S+ is missing or incomplete"),
     (shorten_snapshot, r"run \S+: counts 2 images in the index, and its snapshot \S+ has 1"),
+    (double_image, r"index/collection=photos/snapshot=\S+: image a has two rows in one snapshot"),
+    (lose_run, r"run \S+: counts 1 images as done before it, and the runs before it have done 0"),
     (break_descriptions, r"descriptions/set=animals/version=\S+: cannot be read"),
     (lose_descriptions, r"run \S+: version \S+ of its descriptions animals is missing"),
     (break_nights, r"nights: cannot be read"),
@@ -217,6 +238,36 @@ def test_a_compaction_that_was_killed_anywhere_leaves_a_lake_that_adds_up(nights
             break
     assert number >= 5
     assert faults(nights) == []
+
+
+def freeze_sample(lake: Lake, snapshot: Snapshot, images: str) -> Run:
+    """A run over these of the pending images is frozen in staging."""
+    run = freeze_rest(lake, snapshot)
+    pending = scan_plan(lake, run.run_id).collect()
+    remove_folder(lake.staging(run.run_id), lake.storage)
+    rows = pending.filter(pl.col("image_id").is_in(list(images)))
+    sample = replace(run, planned=rows.height, left=pending.height - rows.height)
+    freeze_plan(lake, sample, rows)
+    return sample
+
+
+def test_what_runs_found_done_adds_up_beside_unfinished_ones_and_after_failures(lake: Lake) -> None:
+    label_night(lake, {"a": "1", "b": "1", "c": "1"}, failed="b")
+    etags = pl.Series(["2", "1", "1", "1"])
+    snapshot = write_snapshot(lake, RUN.collection, [index_rows("abcd").with_columns(etag=etags)])
+    waiting, beside = freeze_sample(lake, snapshot, "ad"), freeze_sample(lake, snapshot, "b")
+    for run in (beside, waiting):
+        stage_night(lake, run)
+        with hold_lease(lake, run.run_id) as lease:
+            publish(lake, run, lease, images_per_s=1.0)
+    label_night(lake, {"a": "1", "b": "1", "c": "1", "d": "1"})  # the version of a comes back
+    assert read_runs(lake).select("already_done", "planned", "left").rows() == [
+        (0, 3, 0),
+        (1, 1, 2),
+        (1, 2, 1),
+        (3, 1, 0),
+    ]
+    assert faults(lake) == []
 
 
 def test_runs_that_share_a_file_must_name_it(nights: Lake) -> None:

@@ -2,7 +2,8 @@ from datetime import timedelta
 
 import polars as pl
 
-from laketag.pipeline.lake.work_keys import NAMED_IMAGES, WorkKeys
+from laketag.pipeline.lake.hashed_rows import NAMED_IMAGES
+from laketag.pipeline.lake.work_keys import WorkKeys
 from tests.lake.label_rows import EPOCH
 
 
@@ -34,18 +35,18 @@ def test_an_image_may_be_labelled_again_only_after_it_failed_or_changed() -> Non
     ]  # fmt: skip
     assert doubles(["r1", "r2", "r3"], right) == []
     again = doubles(["r2", "r1"], [("r1", "a", "1", None), ("r2", "a", "1", None), ("r2", "b", "1", None)])
-    assert again == [("a", "was labelled by two runs in the same version")]
+    assert again == [("image a", "was labelled by two runs in the same version")]
     planned_before = [("r1", "a", "1", None), ("r2", "a", "1", None)]
-    by_two = [("a", "was labelled by two runs in the same version")]
+    by_two = [("image a", "was labelled by two runs in the same version")]
     assert doubles(["r1", "r2"], planned_before, overlap=True) == by_two
     assert doubles(["r1", "r2"], planned_before, left=None) == by_two
     assert doubles(["r1", "r2"], planned_before, overlap=True, left=None) == []  # a sample of laketag 0.1.0
     twice = doubles(["r1"], [("r1", "a", "1", None), ("r1", "b", "1", None), ("r1", "a", "2", "timeout")])
-    assert twice == [("a", "has two rows in one run")]
+    assert twice == [("image a", "has two rows in one run")]
 
 
 def test_of_many_doubles_some_are_named_and_all_counted() -> None:
     rows = [("r1", f"{number:03}", "1", None) for number in range(NAMED_IMAGES + 3)] * 2
     found = doubles(["r1"], rows)
     assert len(found) == NAMED_IMAGES + 1
-    assert found[-1] == ("and 3 more", "has two rows in one run")
+    assert found[-1] == ("3 more images", "has two rows in one run")
