@@ -52,9 +52,9 @@ def clean(
 ) -> "CleanReport":
     """Remove what nobody can need: abandoned runs, old snapshots, and label files that were replaced.
 
-    Runs of earlier classifiers go when they are older than --keep-days and not among the newest --keep-runs; the labels
-    of the current one stay. What a run that is kept names, and what a running process uses, is never removed. On a terminal
-    it shows what it would remove and asks first.
+    An earlier classifier goes with its runs and labels when all of them are older than --keep-days and none is among the
+    newest --keep-runs; the labels of the current one stay. A snapshot of the index stays as long as one of its runs is
+    that young. What a running process uses is never removed. On a terminal it shows what it would remove and asks first.
     """
     if keep_days < 0 or keep_runs < 0:
         raise SettingsError(f"--keep-days {keep_days:g} --keep-runs {keep_runs}: give numbers from 0")

@@ -27,7 +27,8 @@ def verify(
     """Check that the tables of a lake add up; ends with 7 if they do not.
 
     Reads every file. Each row that a run counts must be there once, in files whose rows, columns and checksums are those
-    that the run's row says, and no other file may be among them. Nothing is written, and labelling may go on meanwhile.
+    that the run's row says, and no other file may be among them; what runs found done must be done. Nothing is written,
+    and labelling may go on meanwhile.
     """
     screen = open_screen(console, as_json=as_json)
     chosen = read_settings(settings, override)
@@ -52,6 +53,11 @@ def show_verified(report: "VerifyReport", screen: "Screen") -> None:
         screen.say(
             f"files and snapshots that are unfinished, or no longer needed: {found.left_over:,}; 'laketag clean' removes what "
             "nobody will need"
+        )
+    if found.without_snapshot:
+        screen.say(
+            f"runs whose snapshot 'laketag clean' has removed: {found.without_snapshot:,}; their labels were checked, and what "
+            "they say about their index cannot be any more"
         )
     for fault in found.faults[:SHOWN_FAULTS]:
         screen.say(f"{fault.where}: {fault.what}", "red", whole=fault.where)

@@ -6,7 +6,8 @@ from typing import Any
 
 from laketag.pipeline.errors import describe_ending
 from laketag.pipeline.flows.compact_lake import UPKEEP
-from laketag.pipeline.lake.garbage import Garbage, Retention, find_garbage, remove_garbage
+from laketag.pipeline.lake.find_garbage import find_garbage
+from laketag.pipeline.lake.garbage import Garbage, Retention, remove_garbage
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.screen import Screen

@@ -21,13 +21,13 @@ def test_nothing_is_removed_before_it_was_shown_and_agreed(lake: Lake) -> None:
     label_night(lake, {"a": "1"})
     freeze_night(lake, {"a": "2"}, "beef")
     shown = []
-    report = clean_lake(lake, Retention(0, 0), SCREEN, lambda report: bool(shown.append(report.files)))
+    report = clean_lake(lake, Retention(0, 1), SCREEN, lambda report: bool(shown.append(report.files)))
     assert (report.removed, shown) == (False, [{"staging of unfinished runs": 2}])
-    report = clean_lake(lake, Retention(0, 0), SCREEN)
+    report = clean_lake(lake, Retention(0, 1), SCREEN)
     assert report.removed
     printed = json.loads(json.dumps(report.as_json()))
     assert printed["bytes"]["staging of unfinished runs"] > 0
-    assert not clean_lake(lake, Retention(0, 0), SCREEN, lambda _: False).removed
+    assert not clean_lake(lake, Retention(0, 1), SCREEN, lambda _: False).removed
 
 
 def test_what_a_process_has_begun_to_use_before_the_answer_stays(lake: Lake) -> None:
@@ -39,5 +39,5 @@ def test_what_a_process_has_begun_to_use_before_the_answer_stays(lake: Lake) -> 
             process.enter_context(hold_lease(lake, RUN.collection + run_suffix(RUN.collection, "beef")))
             return True
 
-        assert clean_lake(lake, Retention(0, 0), SCREEN, agree).files == {}
+        assert clean_lake(lake, Retention(0, 1), SCREEN, agree).files == {}
     assert run.run_id in list_folders(lake.path("staging"), lake.storage)

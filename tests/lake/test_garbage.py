@@ -12,14 +12,15 @@ from polars.testing import assert_frame_equal
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.compaction import compact
-from laketag.pipeline.lake.garbage import Garbage, Retention, find_garbage, remove_garbage
+from laketag.pipeline.lake.find_garbage import find_garbage
+from laketag.pipeline.lake.garbage import Garbage, Retention, remove_garbage
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.run_folds import named_files
 from laketag.pipeline.lake.runs import read_run_table, read_runs
 from laketag.pipeline.lake.staging import run_suffix
 from laketag.pipeline.lake.verification import verify
-from laketag.pipeline.store.folders import list_files, list_folders
+from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
 from tests.lake.disturbed import Killed, before_each_change, kill_at
 from tests.lake.full_lakes import freeze_night, label_night, stage_night
 from tests.lake.run_rows import RUN
@@ -55,7 +56,7 @@ def test_a_lake_that_is_in_order_has_no_garbage(lake: Lake) -> None:
     assert find_garbage(lake, nothing()).is_empty
     label_night(lake, {"a": "1"})
     label_night(lake, {"a": "2", "b": "1"})
-    garbage = find_garbage(lake, later(1000))
+    garbage = find_garbage(lake, later(1000, runs=2))
     assert (garbage.files.keys(), garbage.run_ids) == (set(), [])
 
 
@@ -109,7 +110,7 @@ def test_runs_of_earlier_classifiers_go_with_all_that_only_they_name_and_the_new
     label_night(lake, {"a": "4"})
     merge(lake)
     labels = queries.labels(lake.root).collect()
-    assert find_garbage(lake, later(31, runs=3)).run_ids == [read_runs(lake)["run_id"][0]]
+    assert find_garbage(lake, later(31, runs=3)).run_ids == []  # a classifier stays or goes as a whole
     assert find_garbage(lake, later(29)).run_ids == []
     garbage = clean(lake, later(31))
     assert len(garbage.run_ids) == 2
@@ -118,7 +119,7 @@ def test_runs_of_earlier_classifiers_go_with_all_that_only_they_name_and_the_new
     for table in ("index", "descriptions", "labels"):
         assert (
             len(list_files(lake.path(table), lake.storage))
-            == {"index": 2, "descriptions": 2, "labels": 1}[table]
+            == {"index": 1, "descriptions": 2, "labels": 1}[table]
         )
 
 
@@ -133,9 +134,28 @@ def test_snapshots_that_no_run_names_go_but_the_newest_and_what_a_writer_adds_to
     incomplete.write_bytes(part.read_bytes())
     assert "incomplete snapshots" not in find_garbage(lake, nothing()).files
     os.utime(incomplete, (0, 0))
-    garbage = clean(lake, later(31))
+    garbage = clean(lake, later(31, runs=1))
     assert (len(garbage.files["incomplete snapshots"]), len(garbage.files["old index snapshots"])) == (1, 2)
     assert len(list_folders(lake.index_snapshots(RUN.collection), lake.storage)) == 2
+
+
+def test_the_snapshots_of_many_nights_are_bounded_by_the_retention_and_the_labels_stay(lake: Lake) -> None:
+    for night in range(8):
+        label_night(lake, {"a": str(night), "b": "1"})
+    labels = queries.labels(lake.root).collect()
+    runs = read_runs(lake)
+    assert "old index snapshots" not in find_garbage(lake, later(29)).files
+    clean(lake, later(31, runs=2))
+    kept = [f"snapshot={name}" for name in runs["snapshot"][-2:]]
+    assert list_folders(lake.index_snapshots(RUN.collection), lake.storage) == kept
+    found = verify(lake)
+    assert (found.snapshots, found.without_snapshot, found.rows) == (2, 6, 9)
+    assert_frame_equal(read_runs(lake).drop("snapshot_removed"), runs.drop("snapshot_removed"))
+    assert_frame_equal(queries.labels(lake.root).collect(), labels)
+    label_night(lake, {"a": "8", "b": "1"})
+    remove_folder(f"{lake.index_snapshots(RUN.collection)}/{kept[0]}", lake.storage)
+    (fault,) = verify(lake).faults  # clean did not remove this one
+    assert "is missing or incomplete" in fault.what
 
 
 def test_orphans_temporary_files_and_leases_of_dead_processes_are_removed(lake: Lake) -> None:
