@@ -307,6 +307,17 @@ class RunSettings(Section):
         return self
 
 
+class EvaluateSettings(Section):
+    """The baselines that laketag evaluate compares with; label uses none of them."""
+
+    wca_crops: int | None = Field(None, ge=1, le=2000)
+    """number of WCA's crops per image; unset: as many as ABS has, twice method.crops (the paper: 100, ImageNet 60)"""
+    wca_min_side_fraction: float = Field(0.5, gt=0, le=0.9)
+    """shortest side of WCA's crops, as a fraction of the image's shorter side (the paper: 0.5, Places365 0.7)"""
+    waffle_pairs: int = Field(15, ge=1, le=1000)
+    """number of Waffle's random texts per class, of words and as many of characters"""
+
+
 class Settings(Section):
     """All settings, one table of the TOML file for each part."""
 
@@ -320,6 +331,7 @@ class Settings(Section):
     storage: StorageSettings = StorageSettings()
     source: SourceSettings = SourceSettings()
     run: RunSettings = RunSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
 
     @property
     def source_storage(self) -> StorageSettings:

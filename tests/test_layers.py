@@ -45,6 +45,9 @@ PYTHON_FILES = [*MODULES.values(), ROOT / "laketag" / "__init__.py", *sorted((RO
 BARE = ("laketag", "laketag.pipeline")
 """Packages that contain nothing but others."""
 TESTED_ELSEWHERE = {
+    "laketag.pipeline.classifier.baselines": "tests/classifier/test_scoring.py compares each formula with plain loops",
+    "laketag.pipeline.classifier.robust_views": "tests/classifier/test_scoring.py compares each formula with plain loops",
+    "laketag.pipeline.classifier.crop_encoder": "tests/classifier/test_classifier.py compares its crops with a plain loop",
     "laketag.pipeline.classifier.deciding": "tests/classifier/test_fingerprint.py changes everything that it returns",
     "laketag.pipeline.classifier.label_settings": "tests/classifier/test_fingerprint.py changes each setting",
     "laketag.pipeline.classifier.methods": "tests/classifier/test_classifier.py compares each method with a plain loop",

@@ -87,6 +87,7 @@ CHANGES_LABELS: Final[dict[str, dict[str, bool]]] = {
         "missing_nodes_s": False,
         "stall_s": False,
     },
+    "evaluate": dict.fromkeys(("wca_crops", "wca_min_side_fraction", "waffle_pairs"), False),
 }
 """Each table of the settings, each of its settings, and whether it can change a label of an image that can be read."""
 

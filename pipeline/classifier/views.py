@@ -1,7 +1,7 @@
 """The views of a batch of images: crops around attended patches, or the whole image, and their embeddings.
 
-Views of several images go through the tower together, as many at once as the micro-batch says. The whole image goes through the
-tower's first blocks once; its tokens serve both the feature crops and, where asked for, the tower's own attention.
+The whole image goes through the tower's first blocks once; its tokens serve both the feature crops and, where asked for, the
+tower's own attention.
 """
 
 import math
@@ -15,7 +15,8 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from laketag.pipeline.classifier.attention import attended_patches, needs_attention
-from laketag.pipeline.classifier.feature_crops import crop_tokens, draw_feature_crops
+from laketag.pipeline.classifier.crop_encoder import CropEncoder
+from laketag.pipeline.classifier.feature_crops import draw_feature_crops
 from laketag.pipeline.classifier.micro_batch import MicroBatch
 from laketag.pipeline.classifier.pixels import PixelSource
 from laketag.pipeline.classifier.raw_crops import SeenImage, draw_raw_crops
@@ -54,7 +55,7 @@ class ViewMaker:
         self._backbone = backbone = encoders.backbone
         self._attention = encoders.attention
         self._method = method
-        self._at_once = at_once
+        self._encoder = CropEncoder(backbone, at_once)
         self._workers = workers
         self._crops_features = method.name == "abs" and method.feature_crops
         self._crops_pixels = method.name == "abs" and method.raw_crops
@@ -78,9 +79,10 @@ class ViewMaker:
         parts = []
         if self._crops_features:
             assert tokens is not None
-            parts.append(Views(self._encode_feature_crops(tokens, cells), self._cell_boxes(images, cells)))
+            embeddings = self._encoder.feature_crops(tokens, cells, self._crop_block)
+            parts.append(Views(embeddings, self._cell_boxes(images, cells)))
         if self._crops_pixels:
-            parts.append(Views(self._encode_raw_crops(pixels, boxes), boxes))
+            parts.append(Views(self._encoder.raw_crops(pixels, boxes), boxes))
         embeddings = torch.cat([part.embeddings for part in parts], dim=1)
         embeddings[torch.from_numpy(~is_finite)] = torch.nan
         return Views(embeddings, np.concatenate([part.boxes_xyxy_px for part in parts], axis=1))
@@ -120,33 +122,6 @@ class ViewMaker:
         height, width = image.shape[:2]
         whole = (0.0, 0.0, float(width), float(height))
         return SeenImage(width, height, self._visible(image) if self._attention is None else whole)
-
-    def _encode_feature_crops(
-        self, tokens: Float[Tensor, "images tokens width"], cells: Int[np.ndarray, "images crops 4"]
-    ) -> Float[Tensor, "images crops dim"]:
-        flat = cells.reshape(-1, 4)
-        owner = torch.arange(len(cells), device=tokens.device).repeat_interleave(cells.shape[1])
-        tower = self._backbone.tower
-        passes = [
-            tower.finish(crop_tokens(tokens, owner[part], flat[part]), self._crop_block)
-            for part in self._passes(len(flat))
-        ]
-        return torch.cat(passes).view(*cells.shape[:2], -1)
-
-    def _encode_raw_crops(
-        self, pixels: PixelSource, boxes: Int[np.ndarray, "images crops 4"]
-    ) -> Float[Tensor, "images crops dim"]:
-        flat = boxes.reshape(-1, 4)
-        owner = np.repeat(np.arange(len(boxes)), boxes.shape[1]).tolist()
-        passes = [
-            self._backbone.encode_image(pixels.views(owner[part], flat[part], self._backbone.preprocessing))
-            for part in self._passes(len(flat))
-        ]
-        return torch.cat(passes).view(*boxes.shape[:2], -1)
-
-    def _passes(self, views: int) -> list[slice]:
-        step = self._at_once.size
-        return [slice(start, start + step) for start in range(0, views, step)]
 
     def _visible(self, image: UInt8[np.ndarray, "height width 3"]) -> tuple[float, float, float, float]:
         return self._backbone.preprocessing.visible_xyxy_px(image.shape[1], image.shape[0])

@@ -118,6 +118,9 @@ OTHER: dict[str, object] = {
     "run.price_per_hour": 3,
     "run.missing_nodes_s": 3,
     "run.stall_s": 3,
+    "evaluate.wca_crops": 60,
+    "evaluate.wca_min_side_fraction": 0.7,
+    "evaluate.waffle_pairs": 4,
 } | {
     f"{table}.{name}": value
     for table in ("storage", "source")

@@ -1,0 +1,71 @@
+import pytest
+
+from laketag.pipeline.classifier.method_names import GROUPS, find_methods
+from laketag.pipeline.config import Settings
+from laketag.pipeline.errors import SettingsError
+
+RELEASE = Settings()
+TOWER = Settings.model_validate({"attention": {"name": "backbone"}, "method": {"feature_crops": False}})
+
+
+def test_all_methods_of_the_paper_its_parts_and_three_beyond_are_found_once() -> None:
+    methods = find_methods(["all"], RELEASE)
+    assert [method.name for method in methods] == [
+        *("clip", "clip-e", "clip-d", "waffle", "cupl", "wca", "abs"),
+        *(
+            "abs-raw",
+            "abs-features",
+            "abs:uniform",
+            "abs-plain",
+            "abs:backbone",
+            "abs:random",
+        ),  # abs-both is abs
+        *("abs-entropy", "abs-mode", "abs-trim"),
+    ]
+    assert {method.source for method in methods[-3:]} == {
+        "AWT, arXiv 2407.04603",
+        "MTA, arXiv 2405.02266",
+        "CGBC, arXiv 2603.07911",
+    }
+
+
+def test_a_group_leaves_out_what_works_alike_under_the_settings_but_a_name_is_taken_literally() -> None:
+    names = [method.name for method in find_methods(["all"], TOWER)]
+    assert "abs-both" in names
+    assert not {"abs-raw", "abs:backbone"} & set(names), "the settings' abs is both"
+    assert [method.name for method in find_methods(["abs", "abs-raw"], TOWER)] == ["abs", "abs-raw"]
+
+
+def test_every_group_has_known_methods_and_every_variant_takes_an_attention_source() -> None:
+    assert {name for name in GROUPS if not find_methods([name], RELEASE)} == set()
+    (method,) = find_methods(["abs-raw:vit_small_patch16_224.dino"], RELEASE)
+    assert (method.views, method.attention) == (("raw",), "vit_small_patch16_224.dino")
+    assert "DINO ViT-S" in method.title
+
+
+def test_the_seed_matters_where_something_is_drawn() -> None:
+    methods = {method.name: method for method in find_methods(["all"], RELEASE)}
+    assert {name for name, method in methods.items() if not method.varies} == {
+        "clip",
+        "clip-e",
+        "clip-d",
+        "cupl",
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "settings", "message"),
+    [
+        (["clipp"], RELEASE, r"method 'clipp' is unknown; choose some of clip, .*, or paper, parts"),
+        (["clip:uniform"], RELEASE, "method 'clip:uniform' is unknown"),
+        ([], RELEASE, "no method is named"),
+        (
+            ["abs"],
+            Settings.model_validate({"method": {"feature_crops": False, "raw_crops": False}}),
+            "'abs' needs crops, and .* are off",
+        ),
+    ],
+)
+def test_other_names_are_refused(names: list[str], settings: Settings, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        find_methods(names, settings)
