@@ -7,11 +7,10 @@
     laketag.label("lake", "photos", "things")
     laketag.labels("lake", collection="photos").collect()
 
-``index``, ``describe``, ``label``, ``nightly``, ``forget``, ``compact``,
-``clean`` and ``verify`` do what the commands of these names
-do and take their arguments; they return what the commands print. They are quiet unless they get a
-``rich.console.Console`` as ``console``. ``runs``, ``nights``, ``labels``, ``unsure``, ``tags``, ``failures``, ``summary``
-and ``sql`` return Polars LazyFrames over the finished runs of a lake.
+``index``, ``describe``, ``label``, ``nightly``, ``collections``, ``sets``, ``forget``, ``compact``, ``clean`` and ``verify`` do
+what the commands of these names do and take their arguments; they return what the commands print. They are quiet unless
+they get a ``rich.console.Console`` as ``console``. ``runs``, ``nights``, ``labels``, ``unsure``, ``tags``, ``failures``,
+``summary`` and ``sql`` return Polars LazyFrames over the finished runs of a lake.
 """
 
 from importlib import import_module
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 
 __all__ = [
     "clean",
+    "collections",
     "compact",
     "describe",
     "failures",
@@ -29,6 +29,7 @@ __all__ = [
     "nightly",
     "nights",
     "runs",
+    "sets",
     "sql",
     "summary",
     "tags",
@@ -36,14 +37,29 @@ __all__ = [
     "verify",
 ]
 
+COMMANDS = (
+    "clean",
+    "collections",
+    "compact",
+    "describe",
+    "forget",
+    "index",
+    "label",
+    "nightly",
+    "sets",
+    "verify",
+)
+
 if TYPE_CHECKING:
     from laketag.jobs.clean import clean
+    from laketag.jobs.collections import collections
     from laketag.jobs.compact import compact
     from laketag.jobs.describe import describe
     from laketag.jobs.forget import forget
     from laketag.jobs.index import index
     from laketag.jobs.label import label
     from laketag.jobs.nightly import nightly
+    from laketag.jobs.sets import sets
     from laketag.jobs.verify import verify
     from laketag.pipeline.lake.queries import failures, labels, nights, runs, summary, tags, unsure
     from laketag.pipeline.lake.sql import sql
@@ -53,7 +69,7 @@ else:
 
     def __getattr__(name: str) -> object:
         """Import a name when it is first used: ``import laketag`` alone loads neither Polars nor Ray nor Torch."""
-        if name in ("index", "describe", "label", "nightly", "forget", "compact", "verify", "clean"):
+        if name in COMMANDS:
             value = getattr(import_module(f"laketag.jobs.{name}"), name)
         elif name in __all__:
             module = "sql" if name == "sql" else "queries"

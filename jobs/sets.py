@@ -1,0 +1,52 @@
+"""``laketag sets``: the description sets of a lake."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from laketag.jobs.console import literal_console, write_out
+from laketag.jobs.options import SHARED, AsJson
+from laketag.pipeline.screen import Screen
+from laketag.pipeline.settings_file import read_settings
+
+if TYPE_CHECKING:
+    import polars as pl
+
+OPTIONS = SHARED | {"as_json": AsJson}
+SHOWN = ("description_set", "classes", "texts", "dropped", "collections", "described_at")
+FURTHER = ("backbone", "versions", "bytes")
+
+
+def sets(
+    root: str,
+    *,
+    as_json: bool = False,
+    settings: Path | str | None = None,
+    override: Sequence[str] = (),
+    console: Console | None = None,
+) -> "pl.DataFrame":
+    """List the description sets of a lake: their classes and texts, and the collections that they label.
+
+    These are the collections whose current labels come from the set. Nothing is written.
+    """
+    chosen = read_settings(settings, override)
+
+    from laketag.jobs.result_table import Columns, print_rows
+    from laketag.pipeline.lake.overview import find_sets
+    from laketag.pipeline.lake.paths import open_lake
+
+    found = find_sets(open_lake(root, chosen.storage))
+    if as_json and console is not None:
+        write_out(found.write_ndjson())
+        return found
+    screen = Screen(literal_console(console))
+    print_rows(found, found.height, screen.console, Columns(SHOWN, FURTHER))
+    if found.is_empty():
+        screen.say(
+            "the lake has no description set; write one: "
+            f"laketag describe CLASSES --root {shlex.quote(root)} --set NAME"
+        )
+    return found
