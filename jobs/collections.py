@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from laketag.jobs.console import literal_console, write_out
-from laketag.jobs.options import SHARED, AsJson
-from laketag.pipeline.screen import Screen
+from laketag.jobs.console import open_screen, write_out
+from laketag.jobs.options import SHARED, flag
 from laketag.pipeline.settings_file import read_settings
 
 if TYPE_CHECKING:
     import polars as pl
 
-OPTIONS = SHARED | {"as_json": AsJson}
-SHOWN = ("collection", "images", "done", "runs", "sets", "finished_at")
-FURTHER = ("indexed_at", "snapshots", "index_bytes", "label_bytes", "classifiers")
+OPTIONS = SHARED | {
+    "as_json": flag("--json", help="Print one JSON object a line for each, and all else on standard error.")
+}
+SHOWN = ("collection", "images", "indexed_at", "done", "finished_at", "runs", "label_bytes", "sets")
 
 
 def collections(
@@ -32,6 +32,7 @@ def collections(
 
     Done are the images that have a label or a failure since the newest run. Nothing is written.
     """
+    screen = open_screen(console, as_json=as_json)
     chosen = read_settings(settings, override)
 
     from laketag.jobs.result_table import Columns, print_rows
@@ -40,11 +41,10 @@ def collections(
 
     lake = open_lake(root, chosen.storage)
     found = find_collections(lake)
-    if as_json and console is not None:
+    if as_json:
         write_out(found.write_ndjson())
         return found
-    screen = Screen(literal_console(console))
-    print_rows(found, found.height, screen.console, Columns(SHOWN, FURTHER))
+    print_rows(found.select(SHOWN), found.height, screen.console, Columns(SHOWN))
     sets = find_sets(lake)["description_set"].to_list()
     for step in next_steps(root, found.rows(named=True), sets):
         screen.say(step)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from laketag.jobs.console import literal_console, write_out
-from laketag.jobs.options import SHARED, AsJson
-from laketag.pipeline.screen import Screen
+from laketag.jobs.console import open_screen, write_out
+from laketag.jobs.options import SHARED, flag
 from laketag.pipeline.settings_file import read_settings
 
 if TYPE_CHECKING:
     import polars as pl
 
-OPTIONS = SHARED | {"as_json": AsJson}
-SHOWN = ("description_set", "classes", "texts", "dropped", "collections", "described_at")
-FURTHER = ("backbone", "versions", "bytes")
+OPTIONS = SHARED | {
+    "as_json": flag("--json", help="Print one JSON object a line for each, and all else on standard error.")
+}
+SHOWN = ("description_set", "classes", "texts", "dropped", "described_at", "bytes", "collections")
 
 
 def sets(
@@ -32,6 +32,7 @@ def sets(
 
     These are the collections whose current labels come from the set. Nothing is written.
     """
+    screen = open_screen(console, as_json=as_json)
     chosen = read_settings(settings, override)
 
     from laketag.jobs.result_table import Columns, print_rows
@@ -39,11 +40,10 @@ def sets(
     from laketag.pipeline.lake.paths import open_lake
 
     found = find_sets(open_lake(root, chosen.storage))
-    if as_json and console is not None:
+    if as_json:
         write_out(found.write_ndjson())
         return found
-    screen = Screen(literal_console(console))
-    print_rows(found, found.height, screen.console, Columns(SHOWN, FURTHER))
+    print_rows(found.select(SHOWN), found.height, screen.console, Columns(SHOWN))
     if found.is_empty():
         screen.say(
             "the lake has no description set; write one: "

@@ -23,7 +23,7 @@ def test_the_listed_help_of_a_command_is_its_own(name: str) -> None:
 
 def test_help_lists_every_command_in_order() -> None:
     outcome = run_laketag("--help")
-    places = [outcome.out.index(f" {name} ", outcome.out.index("Commands")) for name in COMMANDS]
+    places = [outcome.out.index(f"\n  {name} ", outcome.out.index("Commands")) for name in COMMANDS]
     assert (outcome.code, places) == (0, sorted(places))
 
 
