@@ -1,9 +1,7 @@
 """What a lake holds: its collections and its description sets, with their sizes and the runs that used them."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import polars as pl
 
@@ -16,12 +14,12 @@ from laketag.pipeline.lake.paths import TIME_FORMAT, TIMESTAMP, Lake, Table
 from laketag.pipeline.lake.runs import current_runs, read_runs
 from laketag.pipeline.lake.snapshots import find_snapshot
 from laketag.pipeline.lake.staging import read_frozen
-from laketag.pipeline.lake.tables import count_rows
+from laketag.pipeline.lake.tables import read_whole_footer
 from laketag.pipeline.store.folders import list_everything, list_folders
-from laketag.schemas.descriptions import LABEL_PROMPT_POSITION
+from laketag.pipeline.store.read_ahead import read_ahead
+from laketag.schemas import LABEL_PROMPT_POSITION
 
 READS_AT_ONCE = 16
-Read = TypeVar("Read")
 COLLECTIONS: dict[str, Any] = {
     "collection": pl.String,
     "images": pl.Int64,
@@ -62,8 +60,8 @@ def find_unfinished_runs(lake: Lake, finished: pl.DataFrame) -> dict[str, dict[s
     done = set(finished["run_id"])
     folders = list_folders(lake.path("staging"), lake.storage)
     names = [name for name in folders if TIMESTAMP.match(name) and name not in done]
-    frozen = _read_all(lambda name: read_frozen(lake, name), names)
-    return {name: run for name, run in zip(names, frozen, strict=True) if run is not None}
+    frozen = read_ahead(lambda name: read_frozen(lake, name), names, READS_AT_ONCE)
+    return {name: run for name, reading in frozen if (run := reading.result()) is not None}
 
 
 def find_collections(lake: Lake) -> pl.DataFrame:
@@ -79,10 +77,11 @@ def find_collections(lake: Lake) -> pl.DataFrame:
             continue
         runs = finished.filter(pl.col("collection") == name)
         newest = runs.row(-1, named=True) if runs.height else None
+        footers = read_ahead(lambda url: read_whole_footer(url, lake.storage), snapshot.files, READS_AT_ONCE)
         rows.append(
             {
                 "collection": name,
-                "images": sum(_read_all(lambda url: count_rows(url, lake.storage), snapshot.files)),
+                "images": sum(reading.result().rows for _, reading in footers),
                 "indexed_at": _time(snapshot.name),
                 "snapshots": len(list_folders(lake.index_snapshots(name), lake.storage)),
                 "sets": runs["description_set"].reverse().unique(maintain_order=True).to_list(),
@@ -147,8 +146,3 @@ def _time(name: str) -> datetime | None:
     """The time with which the name of a snapshot or a version begins."""
     found = TIMESTAMP.match(name)
     return datetime.strptime(found[0], TIME_FORMAT).replace(tzinfo=UTC) if found else None
-
-
-def _read_all(read: Callable[[str], Read], names: Sequence[str]) -> list[Read]:
-    with ThreadPoolExecutor(READS_AT_ONCE) as reading:
-        return list(reading.map(read, names))

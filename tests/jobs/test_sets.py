@@ -9,10 +9,10 @@ from tests.lake.run_rows import RUN
 
 def test_sets_are_printed_as_a_table(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
     label_night(lake, {"a": "1"})
-    sets(lake.root, console=Console(width=80))
+    sets(lake.root, console=Console(width=100))
     header, row, count = capsys.readouterr().out.splitlines()
     assert header.split()[:3] == ["description_set", "classes", "texts"]
-    assert row.split()[0] == RUN.description_set
+    assert row.split()[:4] == [RUN.description_set, "2", "3", "1"]
     assert count.startswith("1 row")
 
 
