@@ -2,41 +2,34 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from laketag.pipeline.cluster.execution import NO_TIMEOUT, open_blocks, retries_allowed
 from laketag.pipeline.cluster.ray_address import named_address
-from laketag.pipeline.cluster.ray_runtime import ray_runtime
-from laketag.pipeline.cluster.ray_wait import say_ray_starts
-from laketag.pipeline.cluster.resources import Resources, decide_resources
 from laketag.pipeline.config import Settings
 from laketag.pipeline.descriptions.content_hash import hash_content, hash_with_all_settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.descriptions.lint import Description, lint, refuse_bare_classes
 from laketag.pipeline.descriptions.reading import ClassSentences
+from laketag.pipeline.flows.embed_texts import embed_texts
 from laketag.pipeline.lake.description_versions import (
     description_url,
     find_same_content,
     new_version,
     read_descriptions_table,
-    read_embedded_texts,
     write_descriptions,
 )
+from laketag.pipeline.lake.embedded_texts import remove_staged_texts
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.models.choose_backbone import ChosenBackbone, choose_backbone, recall_backbone
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.stages.description_files import DescriptionFile, read_sentences
-from laketag.pipeline.stages.embed_descriptions import EmbedDescriptions
 from laketag.pipeline.stages.filter_descriptions import (
     filter_descriptions,
     keep_label_prompts,
     name_alike_classes,
 )
-
-if TYPE_CHECKING:
-    from ray.data import Dataset
 
 DESCRIPTION_COLUMNS = {
     "class_name": pl.String,
@@ -54,7 +47,7 @@ class DescribedSet:
     version: str
     url: str
     is_new: bool  # false: the newest version has the same content, so nothing was written
-    embedded: int  # texts that the model had to embed; of the others the newest version had the embeddings
+    embedded: int  # texts that the model had to embed; the lake had the embeddings of the others
     rows: pl.DataFrame
     sentences: ClassSentences  # of the description file
     alike_classes: list[tuple[str, ...]]  # groups that the model cannot tell apart
@@ -151,17 +144,15 @@ def describe_classes(
     """The set's newest version has the file's descriptions, embedded, each kept or dropped with its reason.
 
     If the newest version has the same content (texts, settings, text tower) already, nothing is embedded or written. Of a
-    new version, only those texts are embedded that the newest one has not embedded with the same text tower.
+    new version, only those texts are embedded for which the lake has no embedding by the same text tower.
     """
     read = read_set(lake, set_name, file, settings, screen)
     backbone, version = read.backbone, read.version
     embedded_texts = 0
     if is_new := version is None:
-        # embed: the same rows out; what is not dropped has its embedding, that of the newest version if it has the text
-        known = read_embedded_texts(lake, set_name, backbone.text_tower_sha256)
-        embedded, embedded_texts = embed_new_descriptions(
-            read.descriptions, known, backbone, settings, screen
-        )
+        # embed: the same rows out; what is not dropped has its embedding, that of the lake if it has one of the text
+        texts = pl.DataFrame([vars(text) for text in read.descriptions], schema=DESCRIPTION_COLUMNS)
+        embedded, embedded_texts = embed_texts(lake, texts, backbone, settings, screen)
         # filter: the same rows out; near duplicates and texts over the limit are dropped too
         rows = filter_descriptions(embedded, settings.descriptions)
         if file.strict:
@@ -180,6 +171,7 @@ def describe_classes(
             label_prompt=settings.descriptions.label_prompt,
         )
         write_descriptions(lake, made, rows, backbone.text_tower_sha256)
+        remove_staged_texts(lake, backbone.text_tower_sha256)
     else:
         rows = read_descriptions_table(lake, set_name, version)
     alike = name_alike_classes(rows, settings.descriptions)
@@ -194,70 +186,3 @@ def describe_classes(
         sentences=read.sentences,
         alike_classes=alike,
     )
-
-
-def embed_new_descriptions(
-    descriptions: Sequence[Description],
-    known: pl.DataFrame,
-    backbone: ChosenBackbone,
-    settings: Settings,
-    screen: Screen,
-) -> tuple[pl.DataFrame, int]:
-    """The descriptions with ``tokens``, ``truncated`` and ``embedding``, in the same order; how many texts were embedded.
-
-    What the same text tower has made of a text is taken from the known texts.
-    """
-    rows = pl.DataFrame([vars(description) for description in descriptions], schema=DESCRIPTION_COLUMNS)
-    found = rows.with_row_index("row").join(known, on="text", how="left", maintain_order="left")
-    is_kept = pl.col("drop_reason").is_null()
-    is_new = pl.col("tokens").is_null() | (is_kept & pl.col("embedding").is_null())
-    new = found.filter(is_new).select("row", *DESCRIPTION_COLUMNS)
-    if new.is_empty():
-        return found.drop("row"), 0
-    made = embed_descriptions(new, backbone, settings, screen)
-    both = pl.concat([found.filter(~is_new), made.select(found.columns)], how="vertical_relaxed")
-    return both.sort("row").drop("row"), made.filter(is_kept).height
-
-
-def embed_descriptions(
-    numbered: pl.DataFrame, backbone: ChosenBackbone, settings: Settings, screen: Screen
-) -> pl.DataFrame:
-    """The rows with ``tokens``, ``truncated`` and ``embedding``; blocks of them come back in any order."""
-    blocks = list(numbered.iter_slices(settings.descriptions.batch_size))
-    say_ray_starts(screen)
-    with ray_runtime() as runtime:
-        resources = decide_resources(runtime, settings.run, numbered.height)
-        screen.detail(f"{runtime}; Ray's own log: {runtime.log_file}")
-        screen.detail(f"{resources.actors} actor(s) on {resources.device}")
-        screen.wait(f"loading the model and embedding {numbered.height:,} texts")
-        with retries_allowed():
-            chain = embed_chain(blocks, backbone, resources)
-        with open_blocks(chain) as embedded:
-            return pl.concat([pl.DataFrame(block) for block in embedded])
-
-
-def embed_chain(blocks: Sequence[pl.DataFrame], backbone: ChosenBackbone, resources: Resources) -> "Dataset":
-    """Descriptions in, the same with their embeddings out, as one chain of Ray Data calls."""
-    import ray.data
-    from ray.data import ActorPoolStrategy
-
-    chain: Dataset = (
-        # read: batch_size texts a block
-        ray.data.from_blocks([block.to_arrow() for block in blocks])
-        # embed: a block in, the same rows with embeddings (4 bytes × dim each) out; the actor keeps the text tower
-        .map_batches(
-            EmbedDescriptions,
-            fn_constructor_args=(backbone.pickled_spec,),
-            fn_constructor_kwargs={"device": resources.device, "threads": resources.threads_per_actor},
-            batch_format="pyarrow",
-            batch_size=None,
-            compute=ActorPoolStrategy(size=min(resources.actors, len(blocks))),
-            num_cpus=resources.cpus_per_actor,
-            num_gpus=resources.gpus_per_actor,
-            max_restarts=1,  # Ray Data's default is unlimited, also for an actor that dies while it loads its model
-            max_task_retries=1,
-        )
-    )
-    if resources.autoscaling:  # new nodes may take any time
-        chain.context.execution_no_progress_timeout_s = NO_TIMEOUT
-    return chain

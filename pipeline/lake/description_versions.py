@@ -62,21 +62,6 @@ def read_descriptions_table(lake: Lake, set_name: str, version: str) -> pl.DataF
     return read_table(description_url(lake, set_name, version), Descriptions, lake.storage)
 
 
-def read_embedded_texts(lake: Lake, set_name: str, text_tower: str) -> pl.DataFrame:
-    """Each text of the newest version once, with what this text tower made of it: tokens, truncated, embedding.
-
-    Empty if there is no version, or another text tower embedded it.
-    """
-    columns = ["text", "tokens", "truncated", "embedding"]
-    versions = list_versions(lake, set_name)
-    if not versions:
-        return Descriptions.create_empty().select(columns)
-    if read_footer(description_url(lake, set_name, versions[-1]), lake.storage).get(TEXT_TOWER) != text_tower:
-        return Descriptions.create_empty().select(columns)
-    rows = read_descriptions_table(lake, set_name, versions[-1]).select(columns)
-    return rows.sort(pl.col("embedding").is_null(), maintain_order=True).unique("text", keep="first")
-
-
 def latest_embedded_set(lake: Lake, set_name: str) -> EmbeddedSet:
     """The newest version of a set and what embedded it; an InputError that names the existing sets if there is none."""
     versions = list_versions(lake, set_name)

@@ -6,7 +6,7 @@ descriptions   ``descriptions/set=S/version=V/descriptions.parquet``
 labels         ``labels/collection=C/classifier=F/run=R/*.parquet``
 runs           ``runs/R.parquet``, ``runs/fold-NNNNNN.parquet``
 nights         ``nights/N.parquet``
-staging        ``staging/R/…``: the plan and unpublished parts of an unfinished run
+staging        ``staging/R/…``: the plan and unpublished parts of an unfinished run; ``staging/texts-TOWER/``: embedded texts
 forgotten      ``forgotten/forgotten.parquet``
 =============  =====================================================
 """

@@ -11,6 +11,7 @@ from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
 from laketag.pipeline.models.architecture import Architecture
 from laketag.pipeline.models.image_tower import ImageTower, image_tower, no_cls_token_error
+from laketag.pipeline.models.text_tower import encode_tokens
 
 
 class Backbone:
@@ -53,7 +54,7 @@ class Backbone:
     def encode_text(self, texts: Sequence[str]) -> Float[Tensor, "texts dim"]:
         """Embeddings on the backbone's device; texts longer than the context are truncated, as in the ABS release."""
         ids, _ = self.tokenize(texts)
-        return F.normalize(self._clip.encode_text(ids.to(self.device)).float(), dim=-1)  # type: ignore[operator]  # open_clip is untyped
+        return F.normalize(encode_tokens(self._clip, ids.to(self.device)).float(), dim=-1)
 
     @torch.inference_mode()
     def encode_image(self, pixels: Float[Tensor, "views 3 size size"]) -> Float[Tensor, "views dim"]:

@@ -35,6 +35,7 @@ class Progress:
     done: int = 0  # including what earlier attempts of this run did
     outcomes: Counter[str] = field(default_factory=Counter)  # of this attempt
     published: bool = False
+    unit: str = "images"  # or what else is counted
     clock: Callable[[], float] = time.monotonic
     _live: Live | None = None
 
@@ -113,7 +114,7 @@ class Progress:
     def line(self) -> Text:
         """What a log shows: images done of planned, rate, time left, failures by reason."""
         share = self.done / self.planned if self.planned else 1.0
-        return self._describe(f"{self.done:,} of {self.planned:,} images ({share:.0%})", self.failures)
+        return self._describe(f"{self.done:,} of {self.planned:,} {self.unit} ({share:.0%})", self.failures)
 
     def _describe(self, counts: str, failures: Mapping[str, int]) -> Text:
         text = Text(counts)
@@ -122,7 +123,7 @@ class Progress:
         if self._first is None:
             text.append(" · loading the models", "dim")
         elif rate:
-            text.append(f" · {rate:,.1f} images/s", "cyan")
+            text.append(f" · {rate:,.1f} {self.unit}/s", "cyan")
             if goes_on:
                 text.append(f" · {name_duration(round((self.planned - self.done) / rate))} left")
         for reason, images in failures.items():

@@ -31,16 +31,16 @@ def model(tmp_path_factory) -> Path:
     return save_local_dir(tmp_path_factory.mktemp("models") / "tiny")
 
 
-def describe(store: Store, model: Path, **descriptions) -> DescribedSet:
+def describe(store: Store, model: Path, texts=CUPL, set_name="food", **descriptions) -> DescribedSet:
     options = {"drop_near_duplicates": False, "batch_size": 3, **descriptions}  # several blocks, any order
     settings = Settings(
         backbone=BackboneSettings(pretrained=f"local-dir:{model}"),
         descriptions=DescriptionSettings(**options),
         storage=store.storage,
     )
-    file = store.put("texts.json", json.dumps(CUPL).encode())
+    file = store.put("texts.json", json.dumps(texts).encode())
     lake = open_lake(store.root, store.storage)
-    return describe_classes(lake, "food", DescriptionFile(file), settings, Screen(Console(quiet=True)))
+    return describe_classes(lake, set_name, DescriptionFile(file), settings, Screen(Console(quiet=True)))
 
 
 @pytest.mark.usefixtures("joined_ray")
@@ -80,3 +80,10 @@ def test_the_table_holds_every_text_kept_or_dropped_with_its_reason(kind, model,
     assert again.version == described.version
     assert again.rows.equals(described.rows)
     assert list_versions(lake, "food") == [described.version]
+
+    changed = CUPL | {"dog": ["A dog wags its tail.", "It barks."]}
+    one_more = describe(store, model, changed, set_name="pets")
+    assert (one_more.is_new, one_more.embedded) == (True, 1)
+    alone = spec.load("cpu").encode_text(["It barks."])[0].numpy()
+    row = one_more.rows.row(by_predicate=pl.col("text") == "It barks.", named=True)
+    np.testing.assert_allclose(row["embedding"], alone, atol=1e-6)

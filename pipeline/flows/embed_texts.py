@@ -1,0 +1,114 @@
+"""Texts in, their embeddings out: taken from the lake, or computed on Ray by the text tower."""
+
+import random
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from laketag.pipeline.cluster.execution import NO_TIMEOUT, open_blocks, retries_allowed
+from laketag.pipeline.cluster.ray_runtime import ray_runtime
+from laketag.pipeline.cluster.ray_wait import say_ray_starts
+from laketag.pipeline.cluster.resources import Resources, decide_resources
+from laketag.pipeline.config import Settings
+from laketag.pipeline.lake.embedded_texts import find_embedded_texts, stage_embedded_texts
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.models.choose_backbone import ChosenBackbone
+from laketag.pipeline.progress.progress import Progress
+from laketag.pipeline.screen import Screen
+from laketag.pipeline.stages.embed_descriptions import EmbedDescriptions
+from laketag.schemas import LABELLED
+
+if TYPE_CHECKING:
+    from ray.data import Dataset
+
+STAGE_EVERY_S = 10.0
+"""A killed call loses at most the texts of this time; a shorter one stages nothing."""
+
+
+def embed_texts(
+    lake: Lake, rows: pl.DataFrame, backbone: ChosenBackbone, settings: Settings, screen: Screen
+) -> tuple[pl.DataFrame, int]:
+    """The rows with ``tokens``, ``truncated`` and ``embedding``, in the same order; how many texts were embedded.
+
+    Rows have class_name, position, text and drop_reason; what is dropped may have no embedding. What the same text tower
+    has made of a text, for any set of this lake or in a call that was killed, is taken from the lake.
+    """
+    known = find_embedded_texts(lake, rows, backbone.text_tower_sha256)
+    numbered = rows.with_row_index("row")
+    found = numbered.join(known, on="text", how="left", maintain_order="left")
+    is_kept = pl.col("drop_reason").is_null()
+    is_new = pl.col("tokens").is_null() | (is_kept & pl.col("embedding").is_null())
+    new = found.filter(is_new).select(numbered.columns)
+    if new.is_empty():
+        return found.drop("row"), 0
+    made = _embed_on_ray(lake, new, backbone, settings, screen)
+    both = pl.concat([found.filter(~is_new), made.select(found.columns)], how="vertical_relaxed")
+    return both.sort("row").drop("row"), made.filter(is_kept).height
+
+
+def _embed_on_ray(
+    lake: Lake, numbered: pl.DataFrame, backbone: ChosenBackbone, settings: Settings, screen: Screen
+) -> pl.DataFrame:
+    """The rows with ``tokens``, ``truncated`` and ``embedding``; blocks of them come back in any order."""
+    blocks = blocks_of_equal_length(numbered, settings.descriptions.batch_size)
+    say_ray_starts(screen)
+    with ray_runtime() as runtime:
+        resources = decide_resources(runtime, settings.run, numbered.height)
+        screen.detail(f"{runtime}; Ray's own log: {runtime.log_file}")
+        screen.detail(f"{resources.actors} actor(s) on {resources.device}")
+        screen.wait(f"loading the model and embedding {numbered.height:,} texts")
+        progress = Progress(numbered.height, screen.console, unit="texts")
+        progress.begin(0)  # and not entered: a line every ten seconds, none for what takes less
+        with retries_allowed():
+            chain = embed_chain(blocks, backbone, resources)
+        made: list[pl.DataFrame] = []
+        staged, staged_at = 0, time.monotonic()
+        with open_blocks(chain) as embedded:
+            for block in embedded:
+                made.append(pl.DataFrame(block))
+                progress.add({LABELLED: made[-1].height})
+                if time.monotonic() - staged_at >= STAGE_EVERY_S:
+                    stage_embedded_texts(
+                        lake, pl.concat(made[staged:]).drop("row"), backbone.text_tower_sha256
+                    )
+                    staged, staged_at = len(made), time.monotonic()
+        return pl.concat(made)
+
+
+def blocks_of_equal_length(rows: pl.DataFrame, batch_size: int) -> list[pl.DataFrame]:
+    """Blocks of texts that are about as long as each other, so that little of them is padding.
+
+    The blocks are shuffled, so that the rate of the first ones tells how long the others take.
+    """
+    blocks = list(rows.sort(pl.col("text").str.len_chars(), maintain_order=True).iter_slices(batch_size))
+    random.Random(0).shuffle(blocks)  # no secret
+    return blocks
+
+
+def embed_chain(blocks: Sequence[pl.DataFrame], backbone: ChosenBackbone, resources: Resources) -> "Dataset":
+    """Descriptions in, the same with their embeddings out, as one chain of Ray Data calls."""
+    import ray.data
+    from ray.data import ActorPoolStrategy
+
+    chain: Dataset = (
+        # read: batch_size texts a block
+        ray.data.from_blocks([block.to_arrow() for block in blocks])
+        # embed: a block in, the same rows with embeddings (4 bytes × dim each) out; the actor keeps the text tower
+        .map_batches(
+            EmbedDescriptions,
+            fn_constructor_args=(backbone.pickled_spec,),
+            fn_constructor_kwargs={"device": resources.device, "threads": resources.threads_per_actor},
+            batch_format="pyarrow",
+            batch_size=None,
+            compute=ActorPoolStrategy(size=min(resources.actors, len(blocks))),
+            num_cpus=resources.cpus_per_actor,
+            num_gpus=resources.gpus_per_actor,
+            max_restarts=1,  # Ray Data's default is unlimited, also for an actor that dies while it loads its model
+            max_task_retries=1,
+        )
+    )
+    if resources.autoscaling:  # new nodes may take any time
+        chain.context.execution_no_progress_timeout_s = NO_TIMEOUT
+    return chain
