@@ -10,6 +10,7 @@ from rich.console import Console
 
 from laketag.jobs.console import counts_table, open_screen
 from laketag.jobs.options import SHARED, flag, option
+from laketag.pipeline.images.layout_names import LAYOUT_NAMES, LayoutName
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
 
@@ -45,6 +46,13 @@ OPTIONS = SHARED | {
     "class_from_folder": flag(
         "--class-from-folder", help="The folder that an image is in is its true class; not for tables."
     ),
+    "layout": option(
+        LayoutName,
+        "--layout",
+        metavar="NAME",
+        help="The folder is that of a benchmark, whose own files tell the images of its test split and their classes: "
+        f"{', '.join(LAYOUT_NAMES[:-1])}; or {LAYOUT_NAMES[-1]}, with a folder for each class.",
+    ),
     "exclude": option(
         list[str],
         "--exclude",
@@ -76,6 +84,7 @@ def index(
     collection: str,
     *,
     class_from_folder: bool = False,
+    layout: LayoutName | None = None,
     exclude: Sequence[str] = (),
     by_content: bool | None = None,
     accept_gone: bool = False,
@@ -110,6 +119,7 @@ def index(
         source=source,
         collection=collection,
         class_from_folder=class_from_folder,
+        layout=layout,
         exclude=tuple(exclude),
         by_content=by_content,
         parquet=parquet,
@@ -160,5 +170,7 @@ def show_summary(summary: "IndexSummary", screen: Screen) -> None:
     screen.console.print(table)
     for folder in summary.unreadable_folders[:SHOWN_FOLDERS]:
         screen.say(f"folder not readable: {folder}", "yellow", whole=folder)
+    for notice in summary.notices:
+        screen.say(notice, "yellow")
     for glob in summary.unmatched:
         screen.say(f"--exclude {glob} matched no file or folder", "yellow")

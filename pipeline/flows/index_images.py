@@ -68,6 +68,8 @@ class IndexSummary:
     carried: int = 0
     """Images of the snapshot that were not looked at because they are at or below what could not be read; their rows are those
     of the last index."""
+    notices: Sequence[str] = ()
+    """What else a person should know of a source in a layout: lines without an image, classes without images."""
     unmatched: Sequence[str] = ()
     """Globs of ``--exclude`` that matched no file or folder."""
 
@@ -111,6 +113,7 @@ def index_images(lake: Lake, request: IndexRequest, on_left_out: OnLeftOut | Non
         with_class=counts["with_class"],
         unreadable=findings.unreadable,
         columns=findings.columns,
+        notices=findings.notices,
         left_out=findings.left_out.files,
         unreadable_folders=findings.left_out.unreadable,
         unmatched=findings.left_out.unmatched,

@@ -4,6 +4,7 @@ from laketag.pipeline.config import Section, Settings
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.flows.index_images import IndexRequest
 from laketag.pipeline.images.index_columns import IndexColumns
+from laketag.pipeline.images.layout_names import LayoutName
 from laketag.pipeline.images.listing import ListingRules
 from laketag.pipeline.images.read_source import Source
 from laketag.pipeline.images.sources import find_kind
@@ -19,6 +20,8 @@ class IndexOptions(Section):
     """name of the image collection"""
     class_from_folder: bool = False
     """the folder that an image is in is its true class; not for tables"""
+    layout: LayoutName | None = None
+    """how the folder of a benchmark is laid out; its own files tell which images are of the test split, and their classes"""
     exclude: tuple[str, ...] = ()
     """leave out files and folders of these names, or with a slash in it, these paths"""
     by_content: bool | None = None
@@ -58,6 +61,11 @@ def make_request(options: IndexOptions, settings: Settings, *, accept_gone: bool
             "--class-from-folder is for folders and lists of images; name the column of classes with --class-column "
             "(folders NAME=VALUE of a table are columns too)"
         )
+    if options.layout and (kind != "folder" or options.class_from_folder or options.by_content is not None):
+        raise SettingsError(
+            f"--layout {options.layout} is for folders and prefixes, where it finds images by their extension and states their "
+            "true classes; leave out --class-from-folder, --by-content and --by-extension, or --layout"
+        )
     if kind not in ("folder", "inventory") and (options.exclude or options.by_content is not None):
         raise SettingsError(
             "--exclude, --by-content and --by-extension are for folders of images and S3 Inventories; leave them out"
@@ -69,6 +77,7 @@ def make_request(options: IndexOptions, settings: Settings, *, accept_gone: bool
             rules=ListingRules(exclude=options.exclude, by_content=options.by_content),
             columns=columns,
             class_from_folder=options.class_from_folder,
+            layout=options.layout,
         ),
         collection=options.collection,
         storage=settings.source_storage,

@@ -43,6 +43,8 @@ class Findings:
     """The first URI with each of these reasons."""
     columns: list[str] = field(default_factory=list)
     """Which columns of tables tell where the images are, and why these; each sentence once."""
+    notices: list[str] = field(default_factory=list)
+    """What else a person should know of the source, such as lines of a split file without an image."""
 
     def add_unreadable(self, reason: str, images: int, uri: str) -> None:
         """Count further images that cannot be read for this reason, such as the one with the URI."""

@@ -1,6 +1,6 @@
 """The images of a source of any kind, as rows of an index."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -9,6 +9,8 @@ from laketag.pipeline.images.findings import Findings
 from laketag.pipeline.images.index_columns import IndexColumns
 from laketag.pipeline.images.index_uris import ImageAccess, count_unreadable
 from laketag.pipeline.images.inventory import list_inventory, read_manifest
+from laketag.pipeline.images.layout_names import LayoutName
+from laketag.pipeline.images.layouts import LayoutSource, read_layout
 from laketag.pipeline.images.listing import ImageListing, ListingRules, image_id
 from laketag.pipeline.images.path_list import look_up_images, read_path_list
 from laketag.pipeline.images.sources import Kind
@@ -30,6 +32,8 @@ class Source:
     columns: IndexColumns = field(default_factory=IndexColumns)
     """Of a table."""
     class_from_folder: bool = False  # an image's folder is its true class; not for tables
+    layout: LayoutName | None = None
+    """One of layouts.LAYOUTS, which tells which images of a folder belong to the source, and their true classes."""
 
 
 def read_source(source: Source, access: ImageAccess, findings: Findings) -> Iterator[pl.DataFrame]:
@@ -37,7 +41,7 @@ def read_source(source: Source, access: ImageAccess, findings: Findings) -> Iter
     if source.kind == "table":
         return read_table_index(source.url, source.columns, access, findings)
     files = _find_files(source, access, findings)
-    return (_to_index_rows(batch, source.class_from_folder) for batch in files)
+    return (_to_index_rows(_with_class(batch, source.class_from_folder)) for batch in files)
 
 
 def _find_files(source: Source, access: ImageAccess, findings: Findings) -> Iterator[pl.DataFrame]:
@@ -55,8 +59,11 @@ def _find_files(source: Source, access: ImageAccess, findings: Findings) -> Iter
             yield batch
 
 
-def _list(source: Source, access: ImageAccess, findings: Findings) -> ImageListing:
+def _list(source: Source, access: ImageAccess, findings: Findings) -> Iterable[pl.DataFrame]:
     storage = access.storage
+    if source.layout:
+        layout = LayoutSource(url=source.url, layout=source.layout, exclude=source.rules.exclude)
+        return read_layout(layout, storage, findings)
     if source.kind == "folder":
         return ImageListing(source.url, storage, source.rules, findings.left_out)
     inventory = read_manifest(source.url, storage)
@@ -65,11 +72,17 @@ def _list(source: Source, access: ImageAccess, findings: Findings) -> ImageListi
     return ImageListing(f"s3://{inventory.bucket}", storage, source.rules, findings.left_out, pages)
 
 
-def _to_index_rows(files: pl.DataFrame, class_from_folder: bool) -> pl.DataFrame:
-    """Listed files as rows of the index; the true class is the name of the folder that holds the file."""
+def _with_class(files: pl.DataFrame, class_from_folder: bool) -> pl.DataFrame:
+    """The files with the true class that a layout has given them, or else the name of their folder, or none."""
+    if "true_class" in files.columns:
+        return files
     folders = files["path"].str.split("/").list.get(-2, null_on_oob=True)
+    return files.with_columns(true_class=folders if class_from_folder else pl.lit(None, pl.String))
+
+
+def _to_index_rows(files: pl.DataFrame) -> pl.DataFrame:
+    """Listed files as rows of the index."""
     return files.with_columns(
         image_id=pl.Series([image_id(uri) for uri in files["uri"]], dtype=pl.String),
-        true_class=folders if class_from_folder else pl.lit(None, pl.String),
         carried=pl.lit(None, pl.Boolean),
     ).select(ImageIndex.column_names())

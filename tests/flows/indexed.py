@@ -8,6 +8,7 @@ import polars as pl
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.flows.index_images import IndexRequest, IndexSummary, index_images
 from laketag.pipeline.images.index_columns import IndexColumns
+from laketag.pipeline.images.layout_names import LayoutName
 from laketag.pipeline.images.listing import ListingRules
 from laketag.pipeline.images.read_source import Source
 from laketag.pipeline.images.sources import find_kind
@@ -38,6 +39,7 @@ def index(
     storage: StorageSettings | None = None,
     is_table: bool = False,
     class_from_folder: bool = False,
+    layout: LayoutName | None = None,
     rules: ListingRules | None = None,
     roots: tuple[str, ...] = (),
     accept_gone: bool = False,
@@ -52,6 +54,7 @@ def index(
         rules=rules or ListingRules(),
         columns=IndexColumns(**columns),
         class_from_folder=class_from_folder,
+        layout=layout,
     )
     summary = index_images(
         opened, IndexRequest(source=found, collection="c", allowed_roots=roots, accept_gone=accept_gone)

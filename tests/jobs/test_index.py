@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from laketag.jobs.index import index, show_summary
-from laketag.pipeline.errors import AccessError, SettingsError
+from laketag.pipeline.errors import AccessError, InputError, SettingsError
 from laketag.pipeline.flows.index_images import IndexSummary
 from laketag.pipeline.lake.snapshot_changes import Changes
 from laketag.pipeline.lake.snapshots import Snapshot
@@ -38,6 +38,35 @@ def test_options_of_one_kind_of_source_are_refused_for_others(tmp_path: Path) ->
             SettingsError, match="are for folders of images and S3 Inventories; leave them out"
         ):
             index("photos.parquet", lake, "c", **rule)
+
+
+def test_a_layout_is_for_folders_and_what_it_counts_is_printed(tmp_path: Path) -> None:
+    for name in ("cat/x.jpg", "dog/readme.md"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / name).write_bytes(b"some text")
+    photos, lake = str(tmp_path / "photos"), str(tmp_path / "lake")
+    for source, options in (
+        ("photos.parquet", {}),
+        (photos, {"class_from_folder": True}),
+        (photos, {"by_content": True}),
+    ):
+        with pytest.raises(SettingsError, match="--layout imagefolder is for folders and prefixes"):
+            index(source, lake, "c", layout="imagefolder", **options)
+    console = Console(file=io.StringIO(), width=200)
+    summary = index(photos, lake, "c", layout="imagefolder", console=console)
+    assert (summary.images, summary.with_class) == (1, 1)
+    assert "1 of 2 classes have no image: 'dog'" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_csv_file_of_images_and_classes_is_an_index_with_true_classes(tmp_path: Path) -> None:
+    (tmp_path / "cat.jpg").write_bytes(b"some text")
+    (tmp_path / "own.csv").write_text("image,class\ncat.jpg,hot_dog\n")
+    lake = str(tmp_path / "lake")
+    assert index(str(tmp_path / "own.csv"), lake, "c", class_column="class").with_class == 1
+    with pytest.raises(
+        InputError, match="has no column 'label' for --class-column; its columns: image, class"
+    ):
+        index(str(tmp_path / "own.csv"), lake, "c", class_column="label")
 
 
 def test_what_is_left_out_is_listed_by_name_on_request(tmp_path: Path) -> None:
