@@ -1,28 +1,132 @@
-"""Ranges of image ids: what a run does with all of its rows, it does with one range after the other."""
+"""The plan and the staged rows of a run by ranges of image ids: each part is read once, in bounded memory.
 
-from collections.abc import Iterator
+Rows are put into temporary files, one for each range, and each range fits into memory (an external distribution sort).
+The files are in the folder that TMPDIR names, but have no name, so nothing is left of them however the process ends.
+"""
+
+import io
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import polars as pl
 
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.staging import list_parts, list_plan
+from laketag.pipeline.lake.tables import scan_table
+from laketag.pipeline.store.errors import store_errors
+from laketag.pipeline.store.outages import through_outages
+from laketag.schemas import Labels, Plan
+
+ROWS_IN_MEMORY = 250_000
+"""About how many label rows are held at a time; a kB each."""
+BYTES_IN_MEMORY = 2**20
+"""How much of each temporary file is kept in memory, so that small runs write none."""
+MOST_RANGES = 256
+"""Each has two open files. From 64 million images on, ranges grow."""
+DRAWN_PER_RANGE = 1000
+"""How many planned ids decide where a range ends."""
+
+
+class TemporaryRows:
+    """Rows that are added batch by batch, and read together; compressed, and beyond BYTES_IN_MEMORY on disk."""
+
+    def __init__(self, empty: pl.DataFrame) -> None:
+        self._empty = empty
+        self._sizes: list[int] = []
+        self._file = tempfile.SpooledTemporaryFile(BYTES_IN_MEMORY)  # noqa: SIM115  # it lives as long as the object
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """The rows are among them; a StorageError names a disk that is full."""
+        buffer = io.BytesIO()
+        rows.write_ipc(buffer, compression="zstd")
+        with store_errors(tempfile.gettempdir()):
+            self._file.write(buffer.getbuffer())
+        self._sizes.append(buffer.tell())
+
+    def read(self, columns: Sequence[str] = ()) -> pl.DataFrame:
+        """All rows, in the order in which they were added, with these columns; with all if none is named."""
+        empty = self._empty.select(*columns) if columns else self._empty
+        self._file.seek(0)
+        batches = [pl.read_ipc(self._file.read(size), columns=empty.columns) for size in self._sizes]
+        return pl.concat([empty, *batches])
+
+    def close(self) -> None:
+        """The rows are gone, and so is the space that they took."""
+        self._file.close()
+
 
 @dataclass(frozen=True)
 class IdRange:
-    """Images of a plan whose ids follow each other."""
+    """Images whose ids follow each other."""
 
-    plan: pl.DataFrame
-    """Their rows of the plan, sorted by image_id."""
-    holds: pl.Expr
-    """Whether the image of a row is one of theirs, or an id beside the plan that is next to theirs."""
+    plan: TemporaryRows
+    """image_id and etag of those that are planned."""
+    rows: TemporaryRows
+    """The staged rows (schemas.Labels), one for each try, also of images that are not planned."""
 
 
-def split_plan(plan: pl.DataFrame, rows: int) -> Iterator[IdRange]:
-    """Ranges of that many rows of the plan, which is sorted by image_id; together they hold every possible id once."""
-    first, after = pl.lit(value=True), pl.lit(value=True)
-    for start in range(0, max(1, plan.height), rows):
-        part = plan.slice(start, rows)
-        if start:
-            first = pl.col("image_id") >= pl.lit(part["image_id"][0])
-        is_last = start + rows >= plan.height
-        after = pl.lit(value=True) if is_last else pl.col("image_id") < pl.lit(plan["image_id"][start + rows])
-        yield IdRange(part, first & after)
+@contextmanager
+def split_staged(
+    lake: Lake,
+    run_id: str,
+    planned: int,
+    keep: Callable[[pl.LazyFrame], pl.LazyFrame] = lambda rows: rows,
+    rows_in_memory: int = ROWS_IN_MEMORY,
+) -> Iterator[list[IdRange]]:
+    """What a run with about so many planned images has staged now, of which ``keep`` selects rows, as ranges in order.
+
+    Each possible id belongs to one range. The parts are listed once: what is staged later is in no range.
+    """
+    plan, parts = list_plan(lake, run_id), list_parts(lake, run_id)
+    count = min(MOST_RANGES, math.ceil(planned / rows_in_memory))
+    bounds = _find_bounds(lake, plan, planned, count)
+    with ExitStack() as opened:
+
+        def open_rows(empty: pl.DataFrame) -> TemporaryRows:
+            rows = TemporaryRows(empty)
+            opened.callback(rows.close)
+            return rows
+
+        plan_keys = Plan.create_empty().select("image_id", "etag")
+        ranges = [
+            IdRange(open_rows(plan_keys), open_rows(Labels.create_empty())) for _ in range(len(bounds) + 1)
+        ]
+        for url in plan:
+            keys = _collect(lake, scan_table([url], Plan, lake.storage).select(plan_keys.columns))
+            for number, rows in _split(keys, bounds):
+                ranges[number].plan.add(rows)
+        parts_at_once = max(1, rows_in_memory * len(parts) // max(1, planned))
+        for start in range(0, len(parts), parts_at_once):
+            staged = scan_table(parts[start : start + parts_at_once], Labels, lake.storage)
+            for number, rows in _split(_collect(lake, keep(staged)), bounds):
+                ranges[number].rows.add(rows)
+        yield ranges
+
+
+def _find_bounds(lake: Lake, plan: Sequence[str], planned: int, count: int) -> pl.Series:
+    """The first ids of so many ranges but the first, sorted: quantiles of a sample of the planned ids."""
+    if count <= 1 or not plan:
+        return pl.Series("image_id", dtype=pl.String)
+    step = max(1, planned // (count * DRAWN_PER_RANGE))
+    drawn = [
+        _collect(lake, scan_table([url], Plan, lake.storage).select(pl.col("image_id").gather_every(step)))
+        for url in plan
+    ]
+    ids = pl.concat(drawn)["image_id"].sort()
+    return ids.gather([number * ids.len() // count for number in range(1, count)]).unique().sort()
+
+
+def _split(rows: pl.DataFrame, bounds: pl.Series) -> Iterator[tuple[int, pl.DataFrame]]:
+    """The rows of each range that has any, with its number."""
+    numbers = bounds.search_sorted(rows["image_id"], side="right").alias("range")
+    for (number,), part in (
+        rows.with_columns(numbers).partition_by("range", as_dict=True, include_key=False).items()
+    ):
+        yield int(number), part
+
+
+def _collect(lake: Lake, rows: pl.LazyFrame) -> pl.DataFrame:
+    return through_outages(lake.root, lake.storage, rows.collect)

@@ -10,22 +10,20 @@ from typing import Any
 import polars as pl
 
 from laketag.pipeline.errors import BusyError, LedgerError, StorageError
-from laketag.pipeline.lake.id_ranges import split_plan
+from laketag.pipeline.lake.id_ranges import IdRange, split_staged
 from laketag.pipeline.lake.label_files import LabelFile, file_columns, store_label_file
 from laketag.pipeline.lake.lease import Lease
-from laketag.pipeline.lake.ledger import ROWS_AT_ONCE, Ledger, balance, pick_outcomes
+from laketag.pipeline.lake.ledger import Ledger, balance
+from laketag.pipeline.lake.outcomes import cut_into_files
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.runs import read_runs
-from laketag.pipeline.lake.staging import Run, list_parts, scan_parts, scan_plan
+from laketag.pipeline.lake.staging import Run
 from laketag.pipeline.lake.tables import create_table, encode_table
 from laketag.pipeline.store.files import remove_file
 from laketag.pipeline.store.folders import list_files, remove_folder
-from laketag.pipeline.store.outages import through_outages
 from laketag.pipeline.version import laketag_version
 from laketag.schemas import Labels, Runs
 
-ROWS_IN_MEMORY = 500_000
-"""How many label rows are held while they are sorted into files, or ``run.rows_per_file`` if that is more; a kB each."""
 WRITER_DIGITS = 8
 """How much of the holder of the lease is in the names of label files."""
 
@@ -89,22 +87,19 @@ def publish(
 def _write(lake: Lake, run: Run, lease: Lease, cut: Cut | None) -> tuple[Run, Ledger, list[LabelFile]] | None:
     """The run's label files are written; returns the run as it is published, or None if nothing of it is done."""
     lease.check()
-    parts = list_parts(lake, run.run_id)  # once: a part staged later is neither counted nor published
 
-    def write() -> tuple[Run, Ledger, list[LabelFile]] | None:
-        plan = scan_plan(lake, run.run_id).select("image_id", "etag").sort("image_id").collect()
-        rows = scan_parts(lake, run.run_id, parts)
-        published = run
-        if cut:
-            rows = rows.join(cut.failed_before.lazy(), on=cut.failed_before.columns, how="anti")
-            published, plan = _leave_undone(run, plan, rows)
-            if plan.is_empty():
-                return None
-        ledger = balance(lake, published, plan, rows)
-        return published, ledger, _write_files(lake, published, plan, rows, lease)
+    def keep(rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.join(cut.failed_before.lazy(), on=cut.failed_before.columns, how="anti") if cut else rows
 
     try:
-        return through_outages(lake.root, lake.storage, write)
+        with split_staged(lake, run.run_id, run.planned, keep) as ranges:
+            ledger = balance(lake, run, ranges, may_leave=cut is not None)
+            published = dataclasses.replace(
+                run, planned=run.planned - ledger.undone, left=run.left + ledger.undone
+            )
+            if cut and not published.planned:
+                return None
+            return published, ledger, _write_files(lake, published, ranges, lease)
     except (StorageError, LedgerError):
         lease.check()  # a process that took the run over has published it and removed its staged parts
         raise
@@ -159,32 +154,14 @@ def _remove(lake: Lake, files: Iterable[str]) -> None:
         remove_file(url, lake.storage)
 
 
-def _leave_undone(run: Run, plan: pl.DataFrame, rows: pl.LazyFrame) -> tuple[Run, pl.DataFrame]:
-    """The run as if it had planned only what the staged rows have an outcome of, and left the rest; and that plan."""
-    done = rows.select(plan.columns)
-    ranges = split_plan(plan, ROWS_AT_ONCE)
-    planned = pl.concat(
-        images.plan.join(
-            done.filter(images.holds).collect(), on=plan.columns, how="semi", maintain_order="left"
-        )
-        for images in ranges
-    )
-    left = run.left + plan.height - planned.height
-    return dataclasses.replace(run, planned=planned.height, left=left), planned
-
-
-def _write_files(
-    lake: Lake, run: Run, plan: pl.DataFrame, rows: pl.LazyFrame, lease: Lease
-) -> list[LabelFile]:
-    """The rows of the planned images (sorted) are in label files of ``run.rows_per_file`` rows."""
+def _write_files(lake: Lake, run: Run, ranges: Iterable[IdRange], lease: Lease) -> list[LabelFile]:
+    """The outcomes of the planned images are in label files of ``run.rows_per_file`` rows, sorted by image_id."""
     folder = lake.labels(run.collection, run.classifier, run.run_id)
-    count = math.ceil(plan.height / run.rows_per_file)
+    count = math.ceil(run.planned / run.rows_per_file)
     files: list[LabelFile] = []
-    for images in split_plan(plan, max(1, ROWS_IN_MEMORY // run.rows_per_file) * run.rows_per_file):
-        picked = pick_outcomes(rows.filter(images.holds).collect())  # checked when they were staged
-        for part in picked.iter_slices(run.rows_per_file):
-            data = encode_table(part, Labels)
-            lease.check()
-            name = f"part-{len(files):05d}-of-{count:05d}{_ending(lease)}"
-            files.append(store_label_file(lake, f"{folder}/{name}", data, part.height))
+    for part in cut_into_files(ranges, run.rows_per_file):
+        data = encode_table(part, Labels)  # checked when they were staged
+        lease.check()
+        name = f"part-{len(files):05d}-of-{count:05d}{_ending(lease)}"
+        files.append(store_label_file(lake, f"{folder}/{name}", data, part.height))
     return files

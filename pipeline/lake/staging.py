@@ -106,8 +106,13 @@ def run_suffix(collection: str, fingerprint: str) -> str:
 
 def scan_plan(lake: Lake, run_id: str) -> pl.LazyFrame:
     """The run's frozen plan (schemas.Plan), lazily; empty once the run is published."""
-    files = list_files(f"{lake.staging(run_id)}/plan", lake.storage)
+    files = list_plan(lake, run_id)
     return scan_table(files, Plan, lake.storage) if files else Plan.create_empty(lazy=True)
+
+
+def list_plan(lake: Lake, run_id: str) -> list[str]:
+    """URLs of the files of the run's frozen plan, in its order; none once the run is published."""
+    return list_files(f"{lake.staging(run_id)}/plan", lake.storage)
 
 
 def list_parts(lake: Lake, run_id: str) -> list[str]:

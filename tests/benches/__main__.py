@@ -1,15 +1,16 @@
-"""``make bench``: speed of the flow and of what comes before it, memory over many images and many rows, indexing."""
+"""``make bench``: speed of the flow and of what comes before it, memory over many images and many rows, indexing, publishing."""
 
 import argparse
 import sys
 
-from tests.benches import indexing, many_rows, memory, preparing, throughput, upkeep
+from tests.benches import indexing, many_rows, memory, preparing, publication, throughput, upkeep
 
 BENCHES = {
     "throughput": throughput.run,
     "preparing": preparing.run,
     "memory": memory.run,
     "indexing": indexing.run,
+    "publication": publication.run,
     "many_rows": many_rows.run,
     "upkeep": upkeep.run,
 }

@@ -11,13 +11,14 @@ import polars as pl
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.flows.forget_images import ForgetRequest, forget_images
 from laketag.pipeline.lake.compaction import compact
+from laketag.pipeline.lake.id_ranges import split_staged
 from laketag.pipeline.lake.label_files import files_of
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.ledger import balance
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.runs import label_files, read_run_table, read_runs, scan_labels
 from laketag.pipeline.lake.snapshots import FORGOTTEN_ROWS, find_snapshot, scan_snapshot, write_snapshot
-from laketag.pipeline.lake.staging import find_unfinished, run_suffix, scan_parts, scan_plan, write_part
+from laketag.pipeline.lake.staging import find_unfinished, run_suffix, write_part
 from laketag.pipeline.lake.tables import read_footer
 from laketag.pipeline.store.files import remove_file
 from laketag.pipeline.store.folders import list_files, remove_folder
@@ -89,8 +90,8 @@ def check_forgotten(lake: Lake) -> None:
     lost = sum(int(read_footer(url, lake.storage).get(FORGOTTEN_ROWS, 0)) for url in snapshot.files)
     assert scan_snapshot(lake, snapshot).collect().height + lost == 6
     (run,) = find_unfinished(lake, RUN.collection, RUN.classifier, runs["run_id"])
-    plan = scan_plan(lake, run.run_id).select("image_id", "etag").collect()
-    assert balance(lake, run, plan, scan_parts(lake, run.run_id)).labelled == 2
+    with split_staged(lake, run.run_id, run.planned) as ranges:
+        assert balance(lake, run, ranges).labelled == 2
     assert not [
         url
         for url in list_files(lake.path("staging"), lake.storage, ".json")
