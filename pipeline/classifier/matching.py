@@ -8,6 +8,9 @@ from torch import Tensor
 
 from laketag.pipeline.classifier.probabilities import share_by_cosine, share_by_score
 
+SIMILARITIES_AT_ONCE = 1 << 20
+"""Most view × text pairs at once, unless one class has more: 4 MiB for each of a few float32 tensors, which caches hold."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -31,13 +34,47 @@ def match_softly(
     ``s = z·t / temperature``; ``π`` is the softmax of a view's ``s`` over all texts; ``score_c = Σ_m Σ_d π s`` over
     the views m and the class's descriptions d. The exponent of the probabilities brings scores at this temperature to
     the logit scale that the model was trained with; it is at least 1.
+
+    The texts pass in groups of classes. Each view's sums are taken relative to the largest ``s`` so far, as in a softmax that
+    is computed online, so that no more than ``SIMILARITIES_AT_ONCE`` of the ``s`` are in memory.
     """
-    similarity = views @ texts.T / temperature
-    mass = similarity.softmax(dim=-1)
-    contributions = mass * similarity
-    scores = class_sums(contributions.sum(dim=1), members)
-    probabilities = share_by_score(scores, views.shape[1], max(1.0, temperature * logit_scale))
-    return Scores(scores, probabilities, *find_evidence(contributions, scores.argmax(dim=1), members))
+    images, count, _ = views.shape
+    scaled = views / temperature
+    highest = views.new_full((images, count), -torch.inf)
+    total = torch.zeros_like(highest)
+    parts = []
+    for classes, positions in group_classes(members, SIMILARITIES_AT_ONCE // max(1, images * count)):
+        similarity = scaled @ texts[positions.clamp(min=0).flatten()].T
+        before, highest = highest, torch.maximum(highest, similarity.amax(dim=-1))
+        mass = (similarity - highest[..., None]).exp_().mul_(positions.flatten() >= 0)
+        total = total * (before - highest).exp() + mass.sum(dim=-1)
+        contributions = mass.mul_(similarity).view(images, count, *positions.shape).sum(dim=-1)
+        parts.append((classes, highest, contributions))
+    scores = views.new_empty(images, len(members))
+    for classes, reference, contributions in parts:
+        share = (reference - highest).exp() / total
+        scores[:, classes] = contributions.mul_(share[..., None]).sum(dim=1)
+    probabilities = share_by_score(scores, count, max(1.0, temperature * logit_scale))
+    own = members[scores.argmax(dim=1)]
+    similarity = scaled @ texts[own.clamp(min=0)].mT
+    contributions = (similarity - highest[..., None]).exp() / total[..., None] * similarity
+    return Scores(scores, probabilities, *find_evidence(contributions, own))
+
+
+def group_classes(
+    members: Int[Tensor, "classes most"], texts_at_once: int
+) -> list[tuple[Int[Tensor, "group"], Int[Tensor, "group most_of_group"]]]:
+    """The classes in groups of at most this many texts, or of one class, with their members.
+
+    Classes with equally many texts are together, so that few positions are padding.
+    """
+    counts, order = (members >= 0).sum(dim=1).sort(descending=True, stable=True)
+    most, groups, start = counts.tolist(), [], 0
+    while start < len(most):
+        classes = order[start : start + max(1, texts_at_once // max(1, most[start]))]
+        groups.append((classes, members[classes, : most[start]]))
+        start += len(classes)
+    return groups
 
 
 def match_plainly(
@@ -50,11 +87,10 @@ def match_plainly(
 
     The evidence is the largest single cosine.
     """
-    cosines = views @ texts.T
-    scores = class_sums(cosines.mean(dim=1), members) / (members >= 0).sum(dim=1)
-    return Scores(
-        scores, share_by_cosine(scores, logit_scale), *find_evidence(cosines, scores.argmax(dim=1), members)
-    )
+    scores = class_sums(views.mean(dim=1) @ texts.T, members) / (members >= 0).sum(dim=1)
+    own = members[scores.argmax(dim=1)]
+    cosines = views @ texts[own.clamp(min=0)].mT
+    return Scores(scores, share_by_cosine(scores, logit_scale), *find_evidence(cosines, own))
 
 
 def class_sums(
@@ -66,13 +102,8 @@ def class_sums(
 
 
 def find_evidence(
-    contributions: Float[Tensor, "images views texts"],
-    label: Int[Tensor, "images"],
-    members: Int[Tensor, "classes most"],
+    contributions: Float[Tensor, "images views most"], own: Int[Tensor, "images most"]
 ) -> tuple[Int[Tensor, "images"], Int[Tensor, "images"]]:
-    """The view and the text of the label's class that contribute most; the first of equal ones."""
-    own = members[label]
-    images, views, _ = contributions.shape
-    gathered = contributions.gather(2, own.clamp(min=0)[:, None].expand(images, views, -1))
-    best = gathered.masked_fill((own < 0)[:, None], float("-inf")).flatten(1).argmax(dim=1)
+    """The view and the text that contribute most of the label's own texts, which −1 pads; the first of equal ones."""
+    best = contributions.masked_fill((own < 0)[:, None], float("-inf")).flatten(1).argmax(dim=1)
     return best // own.shape[1], own.gather(1, (best % own.shape[1])[:, None])[:, 0]

@@ -16,8 +16,8 @@ from laketag.pipeline.classifier.class_texts import ClassTexts, padded_positions
 from laketag.pipeline.classifier.matching import Scores, match_plainly, match_softly
 from laketag.pipeline.config import MethodSettings
 
-SIMILARITIES_AT_ONCE = 1 << 24
-"""Most view × text pairs in memory at once: 64 MiB for each of a few float32 tensors."""
+SUMS_AT_ONCE = 1 << 24
+"""Most sums of a view over a class, or similarities of a mean view, in memory at once: 64 MiB for each float32 tensor."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ class Matcher:
 
     def match(self, views: Float[Tensor, "images views dim"]) -> Iterator[Scores]:
         """Scores of the images, in order, in chunks that fit in memory."""
-        at_once = max(1, SIMILARITIES_AT_ONCE // max(1, views.shape[1] * len(self._embeddings)))
+        of_one = max(views.shape[1] * len(self._members), len(self._embeddings))
+        at_once = max(1, SUMS_AT_ONCE // max(1, of_one))
         for chunk in torch.split(views, at_once):
             yield self._match(chunk)
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F  # noqa: N812
 
 from laketag.pipeline.classifier.class_texts import padded_positions
-from laketag.pipeline.classifier.matching import match_plainly, match_softly
+from laketag.pipeline.classifier.matching import SIMILARITIES_AT_ONCE, match_plainly, match_softly
 from laketag.pipeline.config import MethodSettings
 from tests.classifier import naive_abs
 
@@ -38,3 +38,17 @@ def test_scores_are_the_double_sum_of_the_paper_and_probabilities_follow_them(
         chosen = contributions[int(found.evidence_view[image]), int(found.evidence_text[image])]
         assert class_of[int(found.evidence_text[image])] == label
         assert chosen >= max(v for (_, d), v in contributions.items() if class_of[d] == label) - 1e-4
+
+
+@pytest.mark.parametrize("views", [3, SIMILARITIES_AT_ONCE // 2, SIMILARITIES_AT_ONCE])
+def test_groups_of_classes_give_the_softmax_over_all_texts(views: int) -> None:
+    """All classes in one group, two texts in a group, and one class in a group although it has more texts."""
+    members = padded_positions(torch.tensor([2, 0, 1, 2, 2, 0]), 3)
+    seen, texts = unit(1, 1, views, 4), unit(2, 6, 4)
+    similarity = (seen[0] @ texts.T / 0.03).double()
+    contributions = similarity.softmax(dim=1) * similarity
+    of_class = torch.stack([contributions[:, own[own >= 0]].sum() for own in members])
+    found = match_softly(seen, texts, members, 0.03, LOGIT_SCALE)
+    torch.testing.assert_close(found.scores[0].double(), of_class, rtol=1e-5, atol=1e-4)
+    best = contributions[:, members[int(of_class.argmax())]].max()
+    assert contributions[int(found.evidence_view), int(found.evidence_text)] >= best - 1e-4
