@@ -30,7 +30,6 @@ from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
 from laketag.pipeline.store.files import read_json, remove_file
 from laketag.pipeline.store.folders import list_everything, list_files
 
-POLL_S = 1.0
 SILENT = timedelta(hours=1)
 """After this time without a heartbeat a holder is dead for laketag clean."""
 WHOLE_LAKE = "lake"
@@ -45,6 +44,7 @@ class LeaseTimes:
     expires_after_s: float = 45.0
     settle_s: float = 1.0  # of several processes that take it over within this time, the last one holds it
     wait_s: float = 0.0  # how long to wait for a holder that is alive
+    poll_s: float = 1.0  # between two looks at a holder
 
 
 DEFAULT_TIMES = LeaseTimes()
@@ -188,7 +188,7 @@ def _acquire(lease: Lease, show: Callable[[str], None], times: LeaseTimes) -> No
                 f"{who} holds the lease; watching for up to {times.expires_after_s:.0f} s whether it is alive"
             )
         watched = holder
-        time.sleep(POLL_S)
+        time.sleep(times.poll_s)
         asked_s = time.monotonic()
 
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from laketag.pipeline.errors import StorageError
-from tests.images.reading import read_beside, read_one, with_settings
+from tests.images.reading import put, read, read_one, with_settings
 from tests.stores.fault_proxy import Fault, FaultProxy
 from tests.stores.store import Store
 
@@ -21,13 +21,14 @@ def test_a_store_that_is_gone_is_no_failure_of_an_image_whatever_the_key_says(mo
         read_one(gone, moto.url(key), settings=FEW_TRIES)
 
 
-@pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize(
     ("status", "reason"),
     [(400, "store_error"), (403, "forbidden"), (404, "not_found"), (412, "changed"), (503, "throttled")],
 )
-def test_an_answer_is_told_from_the_key(
-    bucket: Store, faults: FaultProxy, key: str, status: int, reason: str
-) -> None:
-    faults.add(Fault("status", path=re.escape(quote(key)), status=status))
-    assert read_beside(bucket.through(faults.url), bucket.url(key), settings=FEW_TRIES).reason == reason
+def test_an_answer_is_told_from_the_key(bucket: Store, faults: FaultProxy, status: int, reason: str) -> None:
+    for key in KEYS:
+        faults.add(Fault("status", path=re.escape(quote(key)), status=status))
+    behind = bucket.through(faults.url)
+    rows = [put(behind, "another-image"), *((bucket.url(key), "unknown") for key in KEYS)]
+    found = read(behind, *rows, settings=FEW_TRIES)
+    assert [image.reason for image in found] == [None, *[reason] * len(KEYS)]

@@ -17,7 +17,7 @@ from laketag.pipeline.lake.description_versions import latest_embedded_set, read
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.stages.class_texts import load_class_texts
-from tests.end_to_end.command_line import must_run, one_line, run_laketag
+from tests.end_to_end.command_line import must_run, one_line, run_laketag, spawn_laketag
 
 ROWS = [  # class, position, text, drop reason, truncated
     ("cat", -1, "a photo of a cat.", None, False),
@@ -169,12 +169,12 @@ def test_strict_refuses_instead(content: object, says: str, tmp_path: Path, tiny
     assert not (tmp_path / "lake").exists()
 
 
-@pytest.mark.usefixtures("without_ray")
 def test_the_file_is_read_before_the_model_is_looked_up_and_ray_is_started(tmp_path: Path) -> None:
     settings = tmp_path / "settings.toml"
     settings.write_text('[backbone]\npretrained = "local-dir:/nowhere"\n')
     half = {"cat": ["a {} purrs.", "A cat."], "dog": ["A dog."]}
     done = run_laketag(*describe(write(tmp_path, half), tmp_path / "lake", settings))
     assert (done.code, "1 of 3 texts are templates" in one_line(done.err)) == (2, True)
-    done = run_laketag(*describe(write(tmp_path, FLAWED), tmp_path / "lake", settings))
+    no_ray = {"RAY_ADDRESS": "127.0.0.1:9"}  # to look for it first would end with 8
+    done = spawn_laketag(*describe(write(tmp_path, FLAWED), tmp_path / "lake", settings), env=no_ray)
     assert done.code == 3

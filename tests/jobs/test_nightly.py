@@ -18,7 +18,7 @@ from laketag.pipeline.flows.night_file import read_night
 from laketag.pipeline.flows.night_report import CollectionNight
 from laketag.pipeline.flows.nightly import NightRequest, run_night
 from laketag.pipeline.lake.description_versions import latest_embedded_set
-from laketag.pipeline.lake.lease import hold_lease
+from laketag.pipeline.lake.lease import LeaseTimes, hold_lease
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.staging import run_suffix
 from laketag.pipeline.screen import Screen
@@ -97,7 +97,8 @@ def test_a_night_whose_images_another_process_labels_ends_with_5(tmp_path: Path)
     Path(night).write_text(f"{root}\n{settings}\n{collections}")
     lake = open_lake(str(tmp_path / "lake"), StorageSettings())
     classifier = choose_classifier(read_night(night).settings, latest_embedded_set(lake, "drawings"))
-    with hold_lease(lake, "images" + run_suffix("images", classifier.fingerprint)):
+    name = "images" + run_suffix("images", classifier.fingerprint)
+    with hold_lease(lake, name, times=LeaseTimes(heartbeat_s=0.2)):
         outcome = run_laketag("nightly", night, "--wait", "0", "--json")
     assert outcome.code == json.loads(outcome.out)["exit_code"] == ExitCode.BUSY
     assert laketag.nights(lake.root).collect()["exit_code"].to_list() == [ExitCode.BUSY]

@@ -1,8 +1,9 @@
 import json
-import multiprocessing
 import os
+import subprocess
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from laketag.pipeline.errors import BusyError, StorageError
 from laketag.pipeline.lake.lease import LeaseTimes, find_leases, hold_lease, hold_whole_lake
 from laketag.pipeline.lake.paths import Lake
 from tests.stores.fault_proxy import Fault
+
+FAST = LeaseTimes(heartbeat_s=0.1, settle_s=0, poll_s=0.05)
 
 
 def write_holder(lake: Lake, **changes: object) -> Path:
@@ -24,9 +27,8 @@ def write_holder(lake: Lake, **changes: object) -> Path:
 
 def write_dead_holder(lake: Lake) -> Path:
     """The lease "x" is held by a process that ran on this machine and has ended."""
-    child = multiprocessing.get_context("spawn").Process(target=print)
-    child.start()
-    child.join()
+    child = subprocess.Popen(["true"])
+    child.wait()
     with hold_lease(lake, "x") as held:
         here = json.loads(Path(held.url).read_text())
     return write_holder(lake, **here | {"writer": "dead", "pid": child.pid})
@@ -51,9 +53,9 @@ def test_the_error_of_the_work_comes_out_even_if_the_release_fails(lake) -> None
 
 def test_a_holder_that_is_alive_keeps_the_lease(lake) -> None:
     with (
-        hold_lease(lake, "x", times=LeaseTimes(heartbeat_s=0.1)) as held,
+        hold_lease(lake, "x", times=FAST) as held,
         pytest.raises(BusyError, match=f"process {os.getpid()} on .* works on the same"),
-        hold_lease(lake, "x"),
+        hold_lease(lake, "x", times=FAST),
     ):
         pass
     assert not held.lost.is_set()
@@ -61,7 +63,7 @@ def test_a_holder_that_is_alive_keeps_the_lease(lake) -> None:
 
 def test_a_process_that_waits_holds_the_lease_once_its_holder_is_done(lake) -> None:
     with ExitStack() as holder:
-        holder.enter_context(hold_lease(lake, "x", times=LeaseTimes(heartbeat_s=0.1)))
+        holder.enter_context(hold_lease(lake, "x", times=FAST))
         said: list[str] = []
 
         def show(sentence: str) -> None:
@@ -69,7 +71,7 @@ def test_a_process_that_waits_holds_the_lease_once_its_holder_is_done(lake) -> N
             if "waiting up to 1 min" in sentence:
                 holder.close()
 
-        with hold_lease(lake, "x", show, LeaseTimes(wait_s=60.0)) as held:
+        with hold_lease(lake, "x", show, replace(FAST, wait_s=60.0)) as held:
             held.check()
     assert len(said) == 2
 
@@ -81,23 +83,22 @@ def test_different_names_do_not_disturb_each_other(lake) -> None:
 
 
 def test_whoever_holds_the_whole_lake_is_alone(lake) -> None:
-    fast = LeaseTimes(heartbeat_s=0.1)
     with (
-        hold_lease(lake, "x", times=fast) as held,
+        hold_lease(lake, "x", times=FAST) as held,
         pytest.raises(BusyError, match="works on the same"),
-        hold_whole_lake(lake),
+        hold_whole_lake(lake, times=FAST),
     ):
         pass
     with (
-        hold_whole_lake(lake, times=fast) as whole,
+        hold_whole_lake(lake, times=FAST) as whole,
         pytest.raises(BusyError, match="rewrites tables of this lake"),
-        hold_lease(lake, "x"),
+        hold_lease(lake, "x", times=FAST),
     ):
         pass
     assert not held.lost.is_set()
     assert not whole.lost.is_set()
     file = write_dead_holder(lake)
-    with hold_whole_lake(lake, times=fast), pytest.raises(BusyError), hold_lease(lake, "x"):
+    with hold_whole_lake(lake, times=FAST), pytest.raises(BusyError), hold_lease(lake, "x", times=FAST):
         pass
     assert not file.exists()
 
@@ -105,7 +106,7 @@ def test_whoever_holds_the_whole_lake_is_alone(lake) -> None:
 def test_a_holder_that_died_on_this_machine_is_replaced_without_watching_it(lake) -> None:
     write_dead_holder(lake)
     shown: list[str] = []
-    with hold_lease(lake, "x", shown.append) as held:
+    with hold_lease(lake, "x", shown.append, FAST) as held:
         held.check()
     assert shown == []
 
@@ -113,7 +114,7 @@ def test_a_holder_that_died_on_this_machine_is_replaced_without_watching_it(lake
 def test_a_holder_elsewhere_is_replaced_when_its_lease_has_expired(lake) -> None:
     write_holder(lake)
     shown: list[str] = []
-    with hold_lease(lake, "x", shown.append, LeaseTimes(expires_after_s=0.5, settle_s=0)) as held:
+    with hold_lease(lake, "x", shown.append, replace(FAST, expires_after_s=0.5)) as held:
         held.check()
     assert len(shown) == 1
     assert "process 1 on elsewhere" in shown[0]

@@ -95,23 +95,23 @@ def test_a_token_that_expires_fails_no_image_and_once_it_is_renewed_all_are_read
     moto: Store, moto_faults: FaultProxy
 ) -> None:
     behind = moto.through(moto_faults.url)
-    rows = [put(moto, f"{n:03}.jpg") for n in range(300)]
+    rows = [put(moto, f"{n:03}.jpg") for n in range(100)]
     images = pa.table(
         {"uri": [uri for uri, _ in rows], "etag": [etag for _, etag in rows], "size_bytes": [7] * len(rows)}
     )
-    moto_faults.bend = Expires(200)
+    moto_faults.bend = Expires(65)
 
     def fetch(start: int) -> pa.Table:
-        block = images.slice(start, 30)
+        block = images.slice(start, 10)
         return pa.concat_tables(fetch_in_parts(block, fetch=FetchSettings(), storage=behind.storage))
 
-    parts = [fetch(start) for start in range(0, 180, 30)]
+    parts = [fetch(start) for start in range(0, 60, 10)]
     with pytest.raises(
         AccessError, match=r"400 ExpiredToken.*expired or were revoked.*were not read and get no result"
     ):
-        fetch(180)
+        fetch(60)
     moto_faults.bend = Bend()
-    parts += [fetch(start) for start in range(180, 300, 30)]
+    parts += [fetch(start) for start in range(60, 100, 10)]
     read = pa.concat_tables(parts)
-    assert read["failure"].null_count == read.num_rows == 300
+    assert read["failure"].null_count == read.num_rows == 100
     assert read["uri"].to_pylist() == images["uri"].to_pylist()
