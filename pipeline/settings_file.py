@@ -45,6 +45,10 @@ def read_settings_as(kind: type[Read], files: Sequence[Path | str], overrides: I
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
+    if "\0" in str(file):
+        raise SettingsError(
+            f"settings file {str(file)!r} has a NUL character, which no path has; write it without"
+        )
     try:
         written = file.read_bytes().removeprefix(codecs.BOM_UTF8)
         return tomllib.loads(written.decode())

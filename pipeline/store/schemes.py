@@ -120,6 +120,10 @@ def is_remote(url: str) -> bool:
 
 def normalise_url(path_or_url: str) -> str:
     """``s3://bucket/prefix`` without a slash at its end, or the absolute POSIX path of something local."""
+    if "\0" in path_or_url:
+        raise SettingsError(
+            f"{path_or_url!r} has a NUL character, which no path has; write the path without it"
+        )
     location = parse_url(path_or_url)
     if not location.is_local:
         location = replace(location, key=location.key.rstrip("/"))
