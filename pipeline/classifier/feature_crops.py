@@ -52,8 +52,10 @@ def crop_tokens(
     The resize is two small matrix products, one for rows and one for columns; the coefficients are torch's own.
     """
     grid = int((tokens.shape[1] - 1) ** 0.5)
-    rows = _resize_matrices(cells_xyxy[:, 1], cells_xyxy[:, 3], grid).to(tokens.device)
-    columns = _resize_matrices(cells_xyxy[:, 0], cells_xyxy[:, 2], grid).to(tokens.device)
+    starts_ends = torch.from_numpy(cells_xyxy).to(tokens.device, non_blocking=True)
+    matrices = _matrix_table(grid, tokens.device)
+    rows = matrices[starts_ends[:, 1], starts_ends[:, 3]]
+    columns = matrices[starts_ends[:, 0], starts_ends[:, 2]]
     chosen = tokens[image_index]
     crops, _, width = chosen.shape
     patches = chosen[:, 1:].float().reshape(crops, grid, grid * width)
@@ -62,19 +64,13 @@ def crop_tokens(
     return torch.cat([chosen[:, :1], patches.to(tokens.dtype)], dim=1)
 
 
-def _resize_matrices(starts: np.ndarray, ends: np.ndarray, grid: int) -> Float[Tensor, "crops grid grid"]:
-    """For each crop the matrix that resizes the part from start to end to a full axis of the grid."""
-    table = _matrix_table(grid)
-    return table[torch.from_numpy(starts), torch.from_numpy(ends)]
-
-
 @cache
-def _matrix_table(grid: int) -> Float[Tensor, "starts ends grid grid"]:
-    """The matrices for all parts of an axis, by start and end."""
+def _matrix_table(grid: int, device: torch.device) -> Float[Tensor, "starts ends grid grid"]:
+    """The matrices that resize each part of an axis to all of it, by start and end."""
     table = torch.zeros(grid, grid + 1, grid, grid)
     for length in range(1, grid + 1):
         unit = torch.eye(length)[None, :, :, None]
         resized = F.interpolate(unit, size=(grid, 1), mode="bicubic", align_corners=False)[0, :, :, 0].T
         for start in range(grid - length + 1):
             table[start, start + length, :, start : start + length] = resized
-    return table
+    return table.to(device)

@@ -1,13 +1,12 @@
-"""Views cut from an image's uint8 pixels and resized exactly as Pillow does it, because CLIP was trained on Pillow's resize.
+"""Views cut from an image's uint8 pixels and resized as Pillow does it, because CLIP was trained on Pillow's resize.
 
-On a CPU Pillow itself resizes: a 450 × 400 crop to 224 px takes 2.4 ms, less than a dense matrix product. On a GPU, and for
-pictures so long that Pillow would resize far more than the visible square, ``laketag.pipeline.classifier.resampling``
-computes the same levels by matrix products.
+On a CPU Pillow itself resizes: a 450 × 400 crop to 224 px takes 2.4 ms. On a GPU ``laketag.pipeline.classifier.resampling``
+resizes the crops of all images at once, to within one level. For pictures so long that Pillow would resize far more than the
+visible square it computes Pillow's own levels on a CPU, too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -15,12 +14,17 @@ from jaxtyping import Float, Int, UInt8
 from PIL import Image
 from torch import Tensor
 
-from laketag.pipeline.classifier.resampling import resize_on_device
+from laketag.pipeline.classifier.resampling import resize_views
 from laketag.pipeline.models.preprocessing import Preprocessing
 
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 LONGEST_RESIZED = 8
 """A view whose resized long side is over this multiple of the visible square is not resized by Pillow."""
+
+STACKED_PIXELS = 1 << 26
+"""Most pixels of a stack of images, unless it is a single image: 192 MiB."""
+Stack = tuple[range, UInt8[Tensor, "images height width 3"]]
+"""The places of consecutive images in a batch, and the images, padded at their ends to the largest."""
 
 
 class PixelSource:
@@ -34,9 +38,7 @@ class PixelSource:
     ) -> None:
         self._images = images
         self._workers = workers
-        self._on_device = (
-            [torch.from_numpy(image.copy()).to(device) for image in images] if device.type != "cpu" else []
-        )
+        self._stacks = list(stack_images(images, device)) if device.type != "cpu" else []
 
     def whole(self, preprocessing: Preprocessing) -> Float[Tensor, "images 3 size size"]:
         """Each whole image as the model sees it."""
@@ -49,12 +51,56 @@ class PixelSource:
         boxes_xyxy_px: Int[np.ndarray, "views 4"],
         preprocessing: Preprocessing,
     ) -> Float[Tensor, "views 3 size size"]:
-        """The boxes as the model's normalised input, on the device; all boxes of an image must follow each other."""
-        if self._on_device:
-            views = cut_views_on_device(self._on_device, image_index, boxes_xyxy_px, preprocessing)
+        """The boxes as the model's normalised input, on the device; boxes are in the order of their images."""
+        if self._stacks:
+            views = cut_stacked_views(self._stacks, image_index, boxes_xyxy_px, preprocessing, torch.float32)
         else:
             views = cut_views(self._images, image_index, boxes_xyxy_px, preprocessing, self._workers)
         return preprocessing.normalise(views)
+
+
+def stack_images(images: Sequence[UInt8[np.ndarray, "_ _ 3"]], device: torch.device) -> Iterator[Stack]:
+    """The images on the device in few stacks.
+
+    Only images that are long in different directions need more than one. Copies to a GPU overlap with its work.
+    """
+    first = 0
+    while first < len(images):
+        last, height, width = first, 0, 0
+        while last < len(images):
+            height, width = np.maximum((height, width), images[last].shape[:2]).tolist()
+            if last > first and (last + 1 - first) * height * width > STACKED_PIXELS:
+                break
+            last += 1
+        height, width = np.max([image.shape[:2] for image in images[first:last]], axis=0).tolist()
+        stack = torch.zeros(
+            last - first, height, width, 3, dtype=torch.uint8, pin_memory=device.type == "cuda"
+        )
+        for place, image in zip(stack.numpy(), images[first:last], strict=True):
+            place[: image.shape[0], : image.shape[1]] = image
+        yield range(first, last), stack.to(device, non_blocking=True)
+        first = last
+
+
+def cut_stacked_views(
+    stacks: Sequence[Stack],
+    image_index: Sequence[int],
+    boxes_xyxy_px: Int[np.ndarray, "views 4"],
+    preprocessing: Preprocessing,
+    dtype: torch.dtype,
+) -> UInt8[Tensor, "views size size 3"]:
+    """As ``cut_views``, for stacked images; boxes are in the order of their images."""
+    owner = np.asarray(image_index, dtype=np.int64)
+    parts = []
+    for places, images in stacks:
+        own = (owner >= places.start) & (owner < places.stop)
+        if own.any():
+            part = owner[own] - places.start
+            used = slice(part.min(), part.max() + 1)
+            parts.append(
+                resize_views(images[used], part - used.start, boxes_xyxy_px[own], preprocessing, dtype)
+            )
+    return torch.cat(parts)
 
 
 def cut_views(
@@ -81,25 +127,6 @@ def cut_views(
     return torch.from_numpy(views)
 
 
-def cut_views_on_device(
-    images: Sequence[UInt8[Tensor, "_ _ 3"]],
-    image_index: Sequence[int],
-    boxes_xyxy_px: Int[np.ndarray, "views 4"],
-    preprocessing: Preprocessing,
-) -> UInt8[Tensor, "views size size 3"]:
-    """As ``cut_views``, for images on a device; all boxes of an image must follow each other."""
-    edges = [
-        0,
-        *(i for i in range(1, len(image_index)) if image_index[i] != image_index[i - 1]),
-        len(image_index),
-    ]
-    parts = [
-        resize_on_device(images[image_index[start]], boxes_xyxy_px[start:stop], preprocessing)
-        for start, stop in pairwise(edges)
-    ]
-    return torch.cat(parts)
-
-
 def _resize_one(
     rgb_u8: UInt8[np.ndarray, "_ _ 3"],
     picture: Image.Image,
@@ -110,8 +137,9 @@ def _resize_one(
     size = preprocessing.size_px
     width, height = preprocessing.resized_width_height(x1 - x0, y1 - y0)
     if max(width, height) > LONGEST_RESIZED * size:
-        cut_levels = torch.from_numpy(rgb_u8[y0:y1, x0:x1].copy())
-        return resize_on_device(cut_levels, np.array([[0, 0, x1 - x0, y1 - y0]]), preprocessing)[0].numpy()
+        cut_levels = torch.from_numpy(rgb_u8[None, y0:y1, x0:x1].copy())
+        box = np.array([[0, 0, x1 - x0, y1 - y0]])
+        return resize_views(cut_levels, np.zeros(1, np.int64), box, preprocessing, torch.float64)[0].numpy()
     # crop first: with Pillow's box argument the filter would read pixels outside the box
     cut = picture if (x0, y0, x1, y1) == (0, 0, *picture.size) else picture.crop((x0, y0, x1, y1))
     resized = cut.resize((width, height), FILTERS[preprocessing.interpolation])

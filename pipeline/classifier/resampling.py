@@ -1,158 +1,117 @@
-"""Pillow's resize as two matrix products on any device, with exactly Pillow's levels.
+"""Pillow's resize of many crops of many images at once, on any device.
 
-Pillow 13 (src/libImaging/Resample.c) filters along one axis, rounds to uint8, filters along the other axis and rounds
-again; its coefficients have 22 fractional bits. The products here are exact: in float64, or on a GPU in float32 with each
-coefficient split into two parts of 11 bits, so that every sum fits into the 24 bits of a float32.
+Pillow 13 (src/libImaging/Resample.c) filters along one axis, rounds to uint8, filters along the other axis and rounds again; its
+coefficients have 22 fractional bits. Here each output line is a weighted sum of a few lines of the images, which
+``embedding_bag`` computes for all lines of all crops. In float64 the levels are exactly Pillow's; in float32, which GPUs
+compute faster, a level differs by one where a sum is next to a half.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
 from laketag.pipeline.models.preprocessing import Preprocessing
 
-PRECISION_BITS = 32 - 8 - 2
-HALF_BITS = 11
-SPLIT_TAPS = 32
-"""With at most this many taps the sum of the lower parts, taps · 255 · 2¹¹, fits into 24 bits."""
+ONE = 1 << (32 - 8 - 2)
+"""Pillow's coefficients are multiples of 1 / ONE."""
 SUPPORT = {"bicubic": 2.0, "bilinear": 1.0}
-AxisFilter = tuple[int, np.ndarray, np.ndarray]
-"""Where a box begins on an axis, then the first input and the coefficients of each output (see ``taps``)."""
-CELLS_AT_ONCE = 1 << 25
-"""Most matrix cells in memory at once: 256 MiB in float64."""
+CELLS_AT_ONCE = 1 << 26
+"""Most numbers in memory at once, unless a single view needs more: 256 MiB in float32."""
+ACROSS, DOWN = 0, 1
 
 
-def resize_on_device(
-    rgb_u8: UInt8[Tensor, "height width 3"],
+def resize_views(
+    images: UInt8[Tensor, "images height width 3"],
+    image_index: Int[np.ndarray, "views"],
     boxes_xyxy_px: Int[np.ndarray, "views 4"],
     preprocessing: Preprocessing,
+    dtype: torch.dtype,
 ) -> UInt8[Tensor, "views size size 3"]:
-    """Each box of the image cropped, resized and cropped again to the visible square."""
-    height, width = rgb_u8.shape[:2]
+    """Each box of its image cropped, resized and cropped again to the visible square; images may be padded at their ends."""
     size = preprocessing.size_px
-    at_once = max(1, CELLS_AT_ONCE // (size * max(width, height)))
-    views = torch.empty(len(boxes_xyxy_px), size, size, 3, dtype=torch.uint8, device=rgb_u8.device)
-    columns_first = np.array([filters_columns_first(box, preprocessing) for box in boxes_xyxy_px.tolist()])
-    for first in (False, True):
-        (chosen,) = np.nonzero(columns_first == first)
-        for start in range(0, len(chosen), at_once):
-            chunk = chosen[start : start + at_once]
-            views[torch.from_numpy(chunk)] = _resize_chunk(rgb_u8, boxes_xyxy_px[chunk], preprocessing, first)
+    views = torch.empty(len(image_index), size, size, 3, dtype=torch.uint8, device=images.device)
+    axes = describe_axes(boxes_xyxy_px, preprocessing)
+    down_first = filters_down_first(axes)
+    for first in (ACROSS, DOWN):
+        lines = images.transpose(1, 2) if first == ACROSS else images  # images × lines × cells of a line × 3
+        lines_each, cells = lines.shape[1], lines.shape[2] * 3
+        lines = lines.reshape(-1, cells).to(dtype)
+        for part in _parts(np.flatnonzero(down_first == (first == DOWN)), CELLS_AT_ONCE // (size * cells)):
+            begins = image_index[part] * lines_each
+            half = _filter_lines(lines, begins, axes[part, first], preprocessing)
+            turned = half.view(len(part), size, -1, 3).transpose(1, 2)  # now lines of the other axis
+            begins = np.arange(len(part)) * turned.shape[1]
+            levels = _filter_lines(
+                turned.reshape(-1, size * 3), begins, axes[part, 1 - first], preprocessing
+            ).view(-1, size, size, 3)
+            views[torch.from_numpy(part)] = (levels if first == ACROSS else levels.transpose(1, 2)).byte()
     return views
 
 
-def filters_columns_first(box_xyxy_px: list[int], preprocessing: Preprocessing) -> bool:
-    """Whether Pillow 13 filters along columns first: if the height shrinks by more than twice what the width shrinks."""
-    width, height = box_xyxy_px[2] - box_xyxy_px[0], box_xyxy_px[3] - box_xyxy_px[1]
-    resized_width, resized_height = preprocessing.resized_width_height(width, height)
-    return height - resized_height > max(0, 2 * (width - resized_width))
+def describe_axes(
+    boxes_xyxy_px: Int[np.ndarray, "views 4"], preprocessing: Preprocessing
+) -> Int[np.ndarray, "views 2 4"]:
+    """For each view across and down: where the box begins, its length, its resized length, how much of that is cut off first."""
+    axes = []
+    for x0, y0, x1, y1 in boxes_xyxy_px.tolist():
+        width, height = preprocessing.resized_width_height(x1 - x0, y1 - y0)
+        left, top = preprocessing.centre_left_top(width, height)
+        axes.append(((x0, x1 - x0, width, left), (y0, y1 - y0, height, top)))
+    return np.array(axes, dtype=np.int64).reshape(-1, 2, 4)
 
 
-def _resize_chunk(
-    rgb_u8: UInt8[Tensor, "height width 3"],
-    boxes: Int[np.ndarray, "views 4"],
+def filters_down_first(axes: Int[np.ndarray, "views 2 4"]) -> Bool[np.ndarray, "views"]:
+    """Whether Pillow 13 filters down first: if the height shrinks by more than twice what the width shrinks."""
+    shrunk = axes[:, :, 1] - axes[:, :, 2]
+    return shrunk[:, DOWN] > np.maximum(0, 2 * shrunk[:, ACROSS])  # type: ignore[no-any-return]  # numpy
+
+
+def _parts(views: Int[np.ndarray, "views"], at_once: int) -> Iterator[Int[np.ndarray, "part"]]:
+    for start in range(0, len(views), max(1, at_once)):
+        yield views[start : start + max(1, at_once)]
+
+
+def _filter_lines(
+    lines: Float[Tensor, "lines cells"],
+    begins: Int[np.ndarray, "views"],
+    axes: Int[np.ndarray, "views 4"],
     preprocessing: Preprocessing,
-    columns_first: bool,
-) -> UInt8[Tensor, "views size size 3"]:
-    size, interpolation = preprocessing.size_px, preprocessing.interpolation
-    across, down = [], []
-    for x0, y0, x1, y1 in boxes.tolist():
-        resized_width, resized_height = preprocessing.resized_width_height(x1 - x0, y1 - y0)
-        left, top = preprocessing.centre_left_top(resized_width, resized_height)
-        across.append((x0, *taps(x1 - x0, resized_width, left, size, interpolation)))
-        down.append((y0, *taps(y1 - y0, resized_height, top, size, interpolation)))
-    if columns_first:
-        return _two_passes(down, across, rgb_u8).transpose(1, 2)
-    return _two_passes(across, down, rgb_u8.transpose(0, 1))
+) -> Float[Tensor, "rows cells"]:
+    """The resized lines of all views, as whole levels; those of a view are made of the lines from ``begins`` on.
 
-
-def _two_passes(
-    first: list[AxisFilter], second: list[AxisFilter], levels: UInt8[Tensor, "along across 3"]
-) -> UInt8[Tensor, "views size size 3"]:
-    """The levels filtered along the first axis by ``first``, then along the other by ``second``; the axes are swapped."""
-    (along, across), size = levels.shape[:2], len(first[0][1])
-    half = _filter(_dense(first, along, levels.device), levels.reshape(1, along, across * 3))
-    turned = half.view(-1, size, across, 3).transpose(1, 2).reshape(-1, across, size * 3)
-    return _filter(_dense(second, across, levels.device), turned).view(-1, size, size, 3)
-
-
-def taps(
-    length: int, resized: int, first: int, count: int, interpolation: str
-) -> tuple[Int[np.ndarray, "count"], Int[np.ndarray, "count taps"]]:
-    """First input and fixed-point coefficients of ``count`` outputs, beginning with output ``first``, as Pillow computes them.
-
-    If the length stays the same the filter is the identity, because Pillow skips that pass.
+    The arithmetic of the coefficients is Pillow's, ``precompute_coeffs`` and ``normalize_coeffs_8bpc``.
     """
-    if resized == length:
-        return np.arange(first, first + count), np.full((count, 1), 1 << PRECISION_BITS)
-    scale = length / resized
-    filter_scale = max(scale, 1.0)
-    support = SUPPORT[interpolation] * filter_scale
-    centre = (np.arange(first, first + count) + 0.5) * scale
-    start = np.maximum((centre - support + 0.5).astype(np.int64), 0)
-    stop = np.minimum((centre + support + 0.5).astype(np.int64), length)
-    offsets = np.arange(int((stop - start).max()))
-    arguments = (offsets + start[:, None] - centre[:, None] + 0.5) * (1.0 / filter_scale)
-    weights = np.where(offsets < (stop - start)[:, None], _kernel(np.abs(arguments), interpolation), 0.0)
-    total = np.cumsum(weights, axis=1)[:, -1:]  # added in order, as Pillow does
-    weights = weights / np.where(total != 0, total, 1.0)
-    rounded = weights * (1 << PRECISION_BITS)
-    return start, np.trunc(rounded + np.where(weights < 0, -0.5, 0.5)).astype(np.int64)
+    support = SUPPORT[preprocessing.interpolation]
+    most_taps = 2 * int(np.ceil(support * max(1.0, (axes[:, 1] / axes[:, 2]).max()))) + 1
+    start, length, resized, skipped = torch.from_numpy(axes).to(lines.device, non_blocking=True).T[:, :, None]
+    outputs = skipped + torch.arange(preprocessing.size_px, device=lines.device)
+    scale = length.double() / resized
+    stretch = scale.clamp(min=1.0)
+    centre = (outputs + 0.5) * scale
+    first = (centre - support * stretch + 0.5).long().clamp(min=0)
+    last = torch.minimum((centre + support * stretch + 0.5).long(), length)
+    taps = first[..., None] + torch.arange(most_taps, device=lines.device)
+    distance = ((taps - centre[..., None] + 0.5) * (1.0 / stretch)[..., None]).abs()
+    weights = torch.where(taps < last[..., None], _kernel(distance, preprocessing.interpolation), 0.0)
+    weights = weights / weights.cumsum(-1)[..., -1:]  # added in order, as Pillow does
+    weights = (weights * ONE + torch.where(weights < 0, -0.5, 0.5)).trunc() / ONE
+    places = torch.minimum(taps, length[..., None] - 1) + start[..., None]
+    places += torch.from_numpy(begins).to(lines.device, non_blocking=True)[:, None, None]
+    sums = F.embedding_bag(
+        places.flatten(0, 1), lines, per_sample_weights=weights.flatten(0, 1).to(lines.dtype), mode="sum"
+    )
+    return sums.add_(0.5).floor_().clamp_(0, 255)
 
 
-def _kernel(x: Float[np.ndarray, "..."], interpolation: str) -> Float[np.ndarray, "..."]:
+def _kernel(x: Float[Tensor, "..."], interpolation: str) -> Float[Tensor, "..."]:
     """Pillow's filter at these distances; its bicubic has a = −0.5."""
     if interpolation == "bilinear":
-        return np.where(x < 1.0, 1.0 - x, 0.0)
+        return (1.0 - x).clamp(min=0)
     a = -0.5
     near = ((a + 2.0) * x - (a + 3.0)) * x * x + 1
     far = (((x - 5) * x + 8) * x - 4) * a
-    return np.where(x < 1.0, near, np.where(x < 2.0, far, 0.0))
-
-
-def _dense(
-    filters: list[AxisFilter],
-    length: int,
-    device: torch.device,
-) -> tuple[Int[Tensor, "views size length"], int]:
-    """The filters as dense matrices over the whole axis of the image, and their largest number of taps."""
-    most = max(coefficients.shape[1] for _, _, coefficients in filters)
-    padded = np.zeros((len(filters), len(filters[0][1]), most), dtype=np.int64)
-    positions = np.zeros_like(padded)
-    for view, (offset, start, coefficients) in enumerate(filters):
-        padded[view, :, : coefficients.shape[1]] = coefficients
-        positions[view] = np.minimum(offset + start[:, None] + np.arange(most), length - 1)
-    matrix = torch.zeros(*padded.shape[:2], length, dtype=torch.int64, device=device)
-    matrix.scatter_add_(2, torch.from_numpy(positions).to(device), torch.from_numpy(padded).to(device))
-    return matrix, most
-
-
-def _filter(
-    matrix_taps: tuple[Int[Tensor, "views size length"], int], levels: UInt8[Tensor, "_ length across"]
-) -> UInt8[Tensor, "views size across"]:
-    """The levels filtered along an axis, rounded and clipped to uint8."""
-    matrix, most_taps = matrix_taps
-    exact_in_float32 = matrix.device.type != "cpu" and most_taps <= SPLIT_TAPS
-    return (filter_split if exact_in_float32 else filter_whole)(matrix, levels)
-
-
-def filter_whole(
-    matrix: Int[Tensor, "views size length"], levels: UInt8[Tensor, "_ length across"]
-) -> UInt8[Tensor, "views size across"]:
-    """By one product in float64, which is exact for any number of taps."""
-    return _round_levels(torch.matmul(matrix.double(), levels.double()).to(torch.int64))
-
-
-def filter_split(
-    matrix: Int[Tensor, "views size length"], levels: UInt8[Tensor, "_ length across"]
-) -> UInt8[Tensor, "views size across"]:
-    """By two products in float32, exact up to ``SPLIT_TAPS`` taps, because many GPUs are slow in float64."""
-    parts = matrix >> HALF_BITS, matrix & ((1 << HALF_BITS) - 1)
-    upper, lower = (torch.matmul(part.float(), levels.float()).to(torch.int64) for part in parts)
-    return _round_levels((upper << HALF_BITS) + lower)
-
-
-def _round_levels(total: Int[Tensor, "views size across"]) -> UInt8[Tensor, "views size across"]:
-    """Rounds fixed point to levels, as Pillow does after each pass."""
-    return ((total + (1 << (PRECISION_BITS - 1))) >> PRECISION_BITS).clamp_(0, 255).to(torch.uint8)
+    return torch.where(x < 1.0, near, torch.where(x < 2.0, far, 0.0))

@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from laketag.pipeline.classifier.pixels import LONGEST_RESIZED, PixelSource, cut_views, cut_views_on_device
+from laketag.pipeline.classifier.pixels import (
+    LONGEST_RESIZED,
+    PixelSource,
+    cut_stacked_views,
+    cut_views,
+    stack_images,
+)
 from laketag.pipeline.models.preprocessing import Preprocessing
 from tests.classifier.naive_abs import clip_transform
 from tests.classifier.scenes import random_image
@@ -40,29 +46,23 @@ def test_views_are_what_clips_own_transform_makes_of_the_crop(
     assert torch.equal(ours, clip_transform(settings_)(Image.fromarray(rgb).crop(box)))
 
 
-@settings(max_examples=60, derandomize=True)
-@given(
-    width=st.integers(1, 200),
-    height=st.integers(1, 200),
-    size=st.sampled_from([16, 33, 56]),
-    mode=st.sampled_from(MODES),
-)
-def test_the_device_path_gives_pillows_levels(
-    width: int, height: int, size: int, mode: tuple[str, str]
-) -> None:
-    images = [random_image(width, height, seed) for seed in (0, 1)]
-    boxes = np.array(
-        [
-            (0, 0, width, height),
-            (width // 3, height // 4, width, height),
-            (0, 0, width // 2 + 1, height // 2 + 1),
-        ]
-    )
-    owner = [0, 0, 1]
-    on_device = cut_views_on_device(
-        [torch.from_numpy(image) for image in images], owner, boxes, preprocessing(size, *mode)
-    )
-    assert torch.equal(on_device, cut_views(images, owner, boxes, preprocessing(size, *mode)))
+def test_stacked_images_of_any_sizes_give_the_same_views_within_a_level() -> None:
+    sizes = [
+        (60, 40),
+        (9000, 3),
+        (40, 90),
+        (3, 9000),
+        (50, 50),
+    ]  # the long ones cannot be padded to each other
+    images = [random_image(*size, seed) for seed, size in enumerate(sizes)]
+    stacks = list(stack_images(images, torch.device("cpu")))
+    assert [list(places) for places, _ in stacks] == [[0, 1, 2], [3, 4]]
+    owner = [0, 0, 1, 2, 3, 4, 4]
+    boxes = np.array([(x, 0, min(x + 30, sizes[image][0]), sizes[image][1]) for x, image in enumerate(owner)])
+    boxes[4] = (0, 100, 3, 190)
+    settings_ = preprocessing(16, "shortest", "bicubic")
+    ours = cut_stacked_views(stacks, owner, boxes, settings_, torch.float32)
+    assert (ours.int() - cut_views(images, owner, boxes, settings_).int()).abs().max() <= 1
 
 
 @pytest.mark.parametrize("size", [(4000, 6), (6, 4000)])

@@ -1,32 +1,44 @@
+"""The resize of many crops at once against Pillow's own."""
+
 import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from laketag.pipeline.classifier.resampling import HALF_BITS, SPLIT_TAPS, filter_split, filter_whole, taps
+from laketag.pipeline.classifier.pixels import cut_views
+from laketag.pipeline.classifier.resampling import resize_views
+from laketag.pipeline.models.preprocessing import Preprocessing
+from tests.classifier.scenes import random_image
+
+MODES = [("shortest", "bicubic"), ("squash", "bicubic"), ("squash", "bilinear"), ("shortest", "bilinear")]
 
 
-@settings(max_examples=30, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(
-    length=st.integers(1, 400),
-    resized=st.integers(1, 64),
-    interpolation=st.sampled_from(["bicubic", "bilinear"]),
+    width=st.integers(1, 200),
+    height=st.integers(1, 200),
+    size=st.sampled_from([16, 33, 56]),
+    mode=st.sampled_from(MODES),
 )
-def test_two_products_in_float32_round_as_one_in_float64(
-    length: int, resized: int, interpolation: str
+def test_levels_are_pillows_in_float64_and_within_one_of_them_in_float32(
+    width: int, height: int, size: int, mode: tuple[str, str]
 ) -> None:
-    start, coefficients = taps(length, resized, 0, resized, interpolation)
-    if coefficients.shape[1] > SPLIT_TAPS:
-        return
-    matrix = np.zeros((1, resized, length), dtype=np.int64)
-    for row, (first, values) in enumerate(zip(start, coefficients, strict=True)):
-        stop = min(first + len(values), length)
-        matrix[0, row, first:stop] = values[: stop - first]
-    rng = np.random.default_rng(length)
-    levels = torch.from_numpy(rng.choice([0, 1, 127, 254, 255], (1, length, 6)).astype(np.uint8))
-    dense = torch.from_numpy(matrix)
-    assert torch.equal(filter_split(dense, levels), filter_whole(dense, levels))
-
-
-def test_no_sum_of_the_lower_parts_leaves_what_float32_holds() -> None:
-    assert SPLIT_TAPS * 255 * (2**HALF_BITS - 1) < 2**24
+    preprocessing = Preprocessing(size, *mode, (0.5,) * 3, (0.5,) * 3)  # type: ignore[arg-type]
+    images = [random_image(width, height, seed) for seed in (0, 1)]
+    boxes = np.array(
+        [
+            (0, 0, width, height),
+            (width // 3, height // 4, width, height),
+            (0, 0, width // 2 + 1, height // 2 + 1),
+        ]
+    )
+    owner = np.array([0, 0, 1])
+    pillow = cut_views(images, owner.tolist(), boxes, preprocessing).int()
+    stack = torch.from_numpy(np.stack(images))
+    exact, fast = (
+        resize_views(stack, owner, boxes, preprocessing, dtype).int()
+        for dtype in (torch.float64, torch.float32)
+    )
+    assert torch.equal(exact, pillow)
+    assert (fast - pillow).abs().max() <= 1
+    assert (fast - pillow).abs().float().mean() < 0.1

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from laketag.pipeline.classifier.pixels import cut_stacked_views, stack_images
 from tests.golden.command import main
+from tests.golden.read import read_golden
 from tests.golden.tiny_reference import write_golden
 
 HERE = Path(__file__).parent
@@ -52,6 +55,18 @@ def test_any_grid_and_any_block_agree_with_a_plain_loop(
         tmp_path / "golden", patch_px=patch_px, layers=3, block=block, dino_patch_px=dino_patch_px
     )
     assert main([str(folder)]) == 0
+
+
+@pytest.mark.parametrize("folder", RELEASED, ids=lambda folder: folder.name)
+def test_crops_cut_as_on_a_gpu_give_the_released_embeddings(folder: Path) -> None:
+    golden = read_golden(folder)
+    stacks = list(stack_images(golden.images, torch.device("cpu")))
+    preprocessing = golden.backbone.preprocessing
+    for index, of_image in enumerate(golden.manifest["images"]):
+        boxes = np.array(of_image["raw_crop_boxes_xyxy"])
+        views = cut_stacked_views(stacks, [index] * len(boxes), boxes, preprocessing, torch.float32)
+        ours = golden.backbone.encode_image(preprocessing.normalise(views)).numpy()
+        np.testing.assert_allclose(ours, golden.expected[f"{index}/raw_crop_embeddings"], atol=1e-3)
 
 
 def test_the_command_exits_with_the_verdict(grid_of_seven: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +122,5 @@ def test_without_a_golden_folder_the_command_exits_with_2_and_a_message(
 
 def _failing(folder: Path) -> set[str]:
     from tests.golden.compare import compare
-    from tests.golden.read import read_golden
 
     return {deviation.quantity for deviation in compare(read_golden(folder)) if not deviation.ok}
