@@ -13,14 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from laketag.pipeline.config import FetchSettings, StorageSettings
-from laketag.pipeline.images.byte_limits import ByteBudget
+from laketag.pipeline.config import FetchSettings
 from laketag.pipeline.images.embedded_values import binary_values, find_chunk
 from laketag.pipeline.images.fetch_files import check_size
 from laketag.pipeline.images.image_failure import ImageFailure
+from laketag.pipeline.images.image_reading import ImageReading
 from laketag.pipeline.images.open_tables import is_damage
 from laketag.pipeline.store.locations import Location
-from laketag.pipeline.store.s3_clients import Requests
 from laketag.pipeline.store.versioned_file import open_version
 from laketag.pipeline.store.versions import Version
 
@@ -48,11 +47,14 @@ class WantedRows:
     first_row: int  # of the row group
     rows: tuple[int, ...]
 
+    def chunk(self, column: str) -> Any:
+        """The metadata of the column (a dotted path) in the row group; None if there is no such column."""
+        return find_chunk(self.footer, self.row_group, column)
 
-def read_footer(column: ImageColumn, settings: FetchSettings, storage: StorageSettings) -> Any:
+
+def read_footer(column: ImageColumn, reading: ImageReading) -> Any:
     """The footer (pq.FileMetaData) of the column's file."""
-    requests = Requests(settings.deadline_s)
-    with open_version(column.file, column.version, storage, requests, settings.deadline_s) as source:
+    with _open(column, reading, reading.settings.deadline_s) as source:
         return _parse(source).metadata
 
 
@@ -68,33 +70,28 @@ def split_by_row_group(footer: Any, rows: Iterable[int]) -> Iterator[WantedRows]
         first_row = end
 
 
-def row_group_deadline_s(footer: Any, row_group: int, column: str, settings: FetchSettings) -> float:
+def row_group_deadline_s(wanted: WantedRows, column: str, settings: FetchSettings) -> float:
     """fetch.deadline_s, plus the time that a store at its slowest needs for the row group's whole column."""
-    chunk = find_chunk(footer, row_group, column)
+    chunk = wanted.chunk(column)
     return settings.deadline_s + (chunk.total_compressed_size if chunk else 0) / SLOWEST_BYTES_PER_S
 
 
-def unpacked_bytes(footer: Any, row_group: int, column: str) -> int:
+def unpacked_bytes(wanted: WantedRows, column: str) -> int:
     """The size of the column in the row group before it was compressed: the most that one of its pages may need."""
-    chunk = find_chunk(footer, row_group, column)
+    chunk = wanted.chunk(column)
     return chunk.total_uncompressed_size if chunk else 0
 
 
 def read_rows(
-    column: ImageColumn,
-    wanted: WantedRows,
-    settings: FetchSettings,
-    storage: StorageSettings,
-    budget: ByteBudget,
+    column: ImageColumn, wanted: WantedRows, reading: ImageReading
 ) -> dict[int, bytes | ImageFailure]:
     """The wanted images by row number, until the budget is spent; their row group is read once, from its start.
 
     Rows are decoded one by one: how large they are is known only then. Memory holds one of them, one page, and the images.
     """
-    requests = Requests(settings.deadline_s)
-    deadline_s = row_group_deadline_s(wanted.footer, wanted.row_group, column.name, settings)
+    settings, budget = reading.settings, reading.budget
     found: dict[int, bytes | ImageFailure] = {}
-    with open_version(column.file, column.version, storage, requests, deadline_s) as source:
+    with _open(column, reading, row_group_deadline_s(wanted, column.name, settings)) as source:
         try:
             for row, image in _read_images(_parse(source, wanted.footer), column, wanted, settings.max_bytes):
                 if isinstance(image, ImageFailure):
@@ -146,6 +143,10 @@ def _values(batch: pa.RecordBatch, column: str) -> pa.Array:
         return binary_values(batch)
     except ValueError as error:
         raise ImageFailure("unsupported", f"column {column} holds {error}") from None
+
+
+def _open(column: ImageColumn, reading: ImageReading, deadline_s: float) -> Any:
+    return open_version(column.file, column.version, reading.storage, reading.requests, deadline_s)
 
 
 def _parse(source: Any, footer: Any = None) -> pq.ParquetFile:

@@ -10,11 +10,11 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from laketag.pipeline.config import FetchSettings
-from laketag.pipeline.images.byte_limits import ByteBudget
 from laketag.pipeline.images.fetch_failures import explain_status
 from laketag.pipeline.images.fetch_files import check_size
 from laketag.pipeline.images.image_failure import ImageFailure, PassingFailure
 from laketag.pipeline.images.image_locations import locate
+from laketag.pipeline.images.image_reading import ImageReading
 from laketag.pipeline.store.errors import without_secrets
 from laketag.pipeline.store.versions import Version, version_of_etag
 
@@ -79,16 +79,16 @@ def _unwrap(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 
 
 async def read_page(
-    session: aiohttp.ClientSession, uri: str, version: Version, settings: FetchSettings, budget: ByteBudget
+    session: aiohttp.ClientSession, uri: str, version: Version, reading: ImageReading
 ) -> bytes:
     """The bytes that the server gives for the URI; an ImageFailure if they are none or too many, or elsewhere."""
     try:
         for _ in range(MOST_REDIRECTS + 1):
-            locate(uri, settings.allowed_roots)  # refuses what is outside
+            locate(uri, reading.settings.allowed_roots)  # refuses what is outside
             url = URL(quote(uri, safe=URL_CHARACTERS), encoded=True)
             async with session.get(url, allow_redirects=False) as answer:
                 if answer.status not in REDIRECTS:
-                    return await _read_body(answer, version, settings, budget)
+                    return await _read_body(answer, version, reading)
                 uri = urljoin(uri, answer.headers.get("Location", ""))
     except (aiohttp.InvalidURL, ValueError) as error:
         raise ImageFailure("outside_policy", f"no URL of a page: {error}") from None
@@ -97,22 +97,21 @@ async def read_page(
     raise ImageFailure("store_error", f"more than {MOST_REDIRECTS} redirects")
 
 
-async def _read_body(
-    answer: aiohttp.ClientResponse, version: Version, settings: FetchSettings, budget: ByteBudget
-) -> bytes:
+async def _read_body(answer: aiohttp.ClientResponse, version: Version, reading: ImageReading) -> bytes:
     if answer.status != 200:
         raise explain_status(answer.status, "", f"the server answered {answer.status}")
+    max_bytes = reading.settings.max_bytes
     version.check(version_of_etag(answer.headers.get("ETag")))
     expected = answer.content_length
     if expected is not None:
-        check_size(expected, settings.max_bytes)
+        check_size(expected, max_bytes)
     data = bytearray()
-    with budget.hold(expected or 0):
+    with reading.budget.hold(expected or 0):
         async for chunk in answer.content.iter_any():
             data += chunk
-            if len(data) > settings.max_bytes:
+            if len(data) > max_bytes:
                 break
-        check_size(len(data), settings.max_bytes)
+        check_size(len(data), max_bytes)
     if expected is None:
-        budget.add(len(data))
+        reading.budget.add(len(data))
     return bytes(data)

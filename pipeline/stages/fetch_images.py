@@ -7,7 +7,8 @@ import pyarrow.compute as pc
 
 from laketag.pipeline.config import FetchSettings, StorageSettings
 from laketag.pipeline.images.byte_limits import HELD_BYTES
-from laketag.pipeline.images.fetch import Fetched, fetch_all
+from laketag.pipeline.images.fetch import fetch_all
+from laketag.pipeline.images.fetch_results import Fetched
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.images.witnesses import Witnesses, note_witnesses
 from laketag.pipeline.stages.death_watch import DeathWatch, Stage, work_through

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from laketag.pipeline.errors import AccessError, StorageError
-from laketag.pipeline.images.byte_limits import ByteBudget
 from laketag.pipeline.images.fetch_objects import read_slowly
+from laketag.pipeline.images.image_reading import ImageReading
 from laketag.pipeline.images.listing import ImageListing
 from laketag.pipeline.store.locations import parse_url
 from laketag.pipeline.store.schemes import find_version, open_filesystem
@@ -80,7 +80,7 @@ def test_a_body_that_trickles_in_ends_at_the_deadline(bucket: Store, faults: Fau
     fault = faults.add(Fault("drip", path="a//b.jpg", method="GET"))  # takes 1,000 s
     storage = bucket.through(faults.url).storage
     with pytest.raises(TimeoutError, match="of 10000 bytes arrived in time"):
-        read_slowly(parse_url(uri), Version(etag), with_settings(deadline_s=0.5), storage, ByteBudget())
+        read_slowly(parse_url(uri), Version(etag), ImageReading(with_settings(deadline_s=0.5), storage))
     fault.over = True
 
 

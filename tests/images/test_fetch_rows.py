@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from laketag.pipeline.config import FetchSettings
-from laketag.pipeline.images.fetch_rows import SLOWEST_BYTES_PER_S, row_group_deadline_s
+from laketag.pipeline.images.fetch_rows import SLOWEST_BYTES_PER_S, WantedRows, row_group_deadline_s
 from laketag.pipeline.images.image_locations import embedded_uri
 from tests.images.reading import put, put_table, read, read_one, with_settings
 from tests.stores.fault_proxy import Fault, FaultProxy
@@ -99,7 +99,8 @@ def test_the_time_of_a_read_grows_with_the_wanted_column_of_its_row_group() -> N
     table = table_of([os.urandom(40_000) for _ in range(6)], row_group_size=4)
     footer = pq.read_metadata(io.BytesIO(table))
     first, last = (
-        row_group_deadline_s(footer, group, "image.bytes", FetchSettings(deadline_s=60.0)) - 60.0
+        row_group_deadline_s(WantedRows(footer, group, 0, ()), "image.bytes", FetchSettings(deadline_s=60.0))
+        - 60.0
         for group in (0, 1)
     )
     assert 4 * 40_000 < first * SLOWEST_BYTES_PER_S < 4 * 40_000 + 1_000
