@@ -61,6 +61,7 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.descriptions.embedded_set": "a value without logic; tests/classifier/test_fingerprint.py uses it",
     "laketag.pipeline.flows.nothing_to_do": "tests/jobs/test_label.py labels twice",
     "laketag.pipeline.flows.index_request": "tests/jobs/test_index.py gives sources the options of other kinds",
+    "laketag.pipeline.flows.label_attempts": "tests/cluster/test_lost_nodes.py and tests/chaos/test_poison.py need several",
     "laketag.pipeline.flows.label_images": "tests/end_to_end/test_lake.py and tests/chaos/test_killed.py run it whole",
     "laketag.pipeline.flows.nightly": "tests/end_to_end/test_nights.py runs whole ones, tests/jobs/test_nightly.py failing ones",
     "laketag.pipeline.lake.nights": "tests/end_to_end/test_nights.py reads the table",

@@ -1,46 +1,33 @@
 """A labelling run: plan → read → fetch → decode → label → write → publish."""
 
-from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
 from laketag.pipeline.cluster.actor_shape import DECODE_CPUS, FETCH_CPUS, WRITE_CPUS
-from laketag.pipeline.cluster.execution import bound_waiting, open_blocks, retries_allowed
+from laketag.pipeline.cluster.execution import bound_waiting
 from laketag.pipeline.cluster.ray_address import named_address
-from laketag.pipeline.cluster.ray_runtime import ray_runtime
-from laketag.pipeline.cluster.ray_wait import say_ray_starts
-from laketag.pipeline.cluster.recovery import Recovery
 from laketag.pipeline.cluster.resources import Resources
-from laketag.pipeline.cluster.work_stop import WorkStop, WorkStoppedError
 from laketag.pipeline.config import Settings
-from laketag.pipeline.flows.earlier_results import failed_first, find_witnesses
+from laketag.pipeline.flows.earlier_results import find_witnesses
+from laketag.pipeline.flows.label_attempts import Labelling, label_unlabelled
 from laketag.pipeline.flows.label_report import LabelReport, make_report
 from laketag.pipeline.flows.nothing_to_do import name_others, report_if_done
 from laketag.pipeline.flows.plan_run import (
     LabelRequest,
     OtherRuns,
     find_resumable,
-    find_unlabelled,
     find_work,
     look_up_classifier,
     plan_run,
 )
-from laketag.pipeline.flows.stop_rule import StopRule
-from laketag.pipeline.flows.suspects import Suspects
-from laketag.pipeline.images.witnesses import Witnesses
-from laketag.pipeline.lake.lease import Lease, LeaseTimes, hold_lease
+from laketag.pipeline.lake.lease import LeaseTimes, hold_lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Cut, Published, publish
 from laketag.pipeline.lake.runs import read_runs
-from laketag.pipeline.lake.snapshots import latest_snapshot
 from laketag.pipeline.lake.staging import Run, find_failures, remove_leftovers, run_suffix
-from laketag.pipeline.progress.metrics import RunMetrics
 from laketag.pipeline.progress.progress import Progress
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.stages.death_watch import DeathWatch
@@ -56,20 +43,7 @@ if TYPE_CHECKING:
 TRIES = 5
 """How often Ray retries a task whose worker died; Ray Data's default is unlimited. After one death a stage works on one image
 after another, and leaves out those that kill (stages/death_watch.py). A task that runs twice stages the same file twice."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Labelling:
-    """A planned run, and what carries it out."""
-
-    lake: Lake
-    run: Run
-    classifier: ChosenClassifier
-    settings: Settings
-    lease: Lease
-    screen: Screen
-    stop: WorkStop = field(default_factory=WorkStop)
-    witnesses: Witnesses = field(default_factory=Witnesses)
+WHOLE_BLOCKS: dict[str, Any] = {"batch_format": "pyarrow", "batch_size": None}
 
 
 def label_images(
@@ -95,6 +69,8 @@ def label_images(
     with hold_lease(lake, collection + run_suffix(collection, fingerprint), screen.say, times) as lease:
 
         def finish(run: Run, unlabelled: pl.DataFrame) -> list[Published]:
+            progress = Progress(run.planned, screen.console, run.run_id)
+            on_run(progress)
             labelling = Labelling(
                 lake=lake,
                 run=run,
@@ -103,12 +79,8 @@ def label_images(
                 lease=lease,
                 screen=screen,
                 stop=request.stop,
-                witnesses=Witnesses()
-                if unlabelled.is_empty()
-                else find_witnesses(lake, run, finished, unlabelled),
+                witnesses=find_witnesses(lake, run, finished, unlabelled),
             )
-            progress = Progress(run.planned, screen.console, run.run_id)
-            on_run(progress)
             return finish_run(labelling, unlabelled, progress)
 
         published: list[Published] = []
@@ -136,22 +108,6 @@ def label_images(
         return make_report(work, settings, finished, published, left)
 
 
-def finish_run(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progress) -> list[Published]:
-    """The planned run is labelled and published; once the stop is due, with the images that are done, if there are any.
-
-    Otherwise the run stays unfinished, with what is staged.
-    """
-    failed_before = find_failures(labelling.lake, labelling.run.run_id)
-    # read → fetch → decode → label → write: see label_chain
-    images_per_s = label_unlabelled(labelling, unlabelled, progress)
-    # publish: one row for each planned image, out of the staged parts; one conditional write commits the run
-    labelling.screen.wait("publishing")
-    cut = Cut(failed_before) if labelling.stop.is_due else None
-    published = publish(labelling.lake, labelling.run, labelling.lease, images_per_s, cut=cut)
-    progress.published = published is not None
-    return [published] if published else []
-
-
 def label_chain(
     labelling: Labelling, unlabelled: pl.DataFrame, resources: Resources, watch: DeathWatch
 ) -> "Dataset":
@@ -165,20 +121,34 @@ def label_chain(
 
     lake, run, settings = labelling.lake, labelling.run, labelling.settings
     plan_blocks = [rows.to_arrow() for rows in unlabelled.iter_slices(resources.rows_per_block)]
+    fetch_settings = settings.fetch.model_copy(update={"local_images": reads_local_images(lake, settings)})
+    fetch = partial(
+        fetch_in_parts,
+        fetch=fetch_settings,
+        storage=settings.source_storage,
+        witnesses=labelling.witnesses,
+        watch=watch,
+    )
+    decode = partial(decode_in_parts, decode=settings.decode, watch=watch)
+    models = {
+        "lake": lake,
+        "run_id": run.run_id,
+        "pickled_spec": labelling.classifier.pickled_spec,
+        "device": resources.device,
+        "threads": resources.threads_per_actor,
+        "watch": watch,
+    }
+    actors = ActorPoolStrategy(
+        min_size=resources.actors, max_size=resources.max_actors, initial_size=resources.initial_actors
+    )
+    write = partial(write_labels, lake=lake, run_id=run.run_id, fetch=settings.fetch, decode=settings.decode)
     chain: Dataset = (
         # read: the planned rows, 150 bytes each; a block for each task of the next stage
         ray.data.from_blocks(plan_blocks)
         # fetch: as many rows out as in, with encoded bytes or a failure, HELD_BYTES at once; waits for the network
         .map_batches(
-            partial(
-                fetch_in_parts,
-                fetch=settings.fetch.model_copy(update={"local_images": reads_local_images(lake, settings)}),
-                storage=settings.source_storage,
-                witnesses=labelling.witnesses,
-                watch=watch,
-            ),
-            batch_format="pyarrow",
-            batch_size=None,
+            fetch,
+            **WHOLE_BLOCKS,
             compute=TaskPoolStrategy(size=resources.fetch_slots),
             num_cpus=FETCH_CPUS,
             max_retries=TRIES,
@@ -186,9 +156,8 @@ def label_chain(
         # decode: as many rows out as in, with one bounded RGB image (about 1 MB) for the bytes; one thread computes. Batches
         # are those of fetch, because larger ones would hold more bytes than HELD_BYTES
         .map_batches(
-            partial(decode_in_parts, decode=settings.decode, watch=watch),
-            batch_format="pyarrow",
-            batch_size=None,
+            decode,
+            **WHOLE_BLOCKS,
             compute=TaskPoolStrategy(size=resources.decode_slots),
             num_cpus=DECODE_CPUS,
             max_retries=TRIES,
@@ -196,21 +165,10 @@ def label_chain(
         # label: as many rows out as in, 500 bytes each; an actor holds a GPU and the models, and crops never leave it
         .map_batches(
             LabelImages,
-            fn_constructor_kwargs={
-                "lake": lake,
-                "run_id": run.run_id,
-                "pickled_spec": labelling.classifier.pickled_spec,
-                "device": resources.device,
-                "threads": resources.threads_per_actor,
-                "watch": watch,
-            },
+            fn_constructor_kwargs=models,
             batch_format="pyarrow",
             batch_size=resources.batch_size,
-            compute=ActorPoolStrategy(
-                min_size=resources.actors,
-                max_size=resources.max_actors,
-                initial_size=resources.initial_actors,
-            ),
+            compute=actors,
             num_cpus=resources.cpus_per_actor,
             num_gpus=resources.gpus_per_actor,
             memory=resources.memory_per_actor_bytes or None,
@@ -218,87 +176,30 @@ def label_chain(
             max_task_retries=TRIES,
         )
         # write: a block of label rows in, a row for each outcome out (the receipt of the staged part); milliseconds
-        .map_batches(
-            partial(write_labels, lake=lake, run_id=run.run_id, fetch=settings.fetch, decode=settings.decode),
-            batch_format="pyarrow",
-            batch_size=None,
-            num_cpus=WRITE_CPUS,
-            max_retries=TRIES,
-        )
+        .map_batches(write, **WHOLE_BLOCKS, num_cpus=WRITE_CPUS, max_retries=TRIES)
     )
     chain.set_name(run.collection)  # Ray Data's metrics have it in their tag ``dataset``
     bound_waiting(chain.context, resources, settings.run, labelling.stop)
     return chain
 
 
+def finish_run(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progress) -> list[Published]:
+    """The planned run is labelled and published; once the stop is due, with the images that are done, if there are any.
+
+    Otherwise the run stays unfinished, with what is staged.
+    """
+    failed_before = find_failures(labelling.lake, labelling.run.run_id)
+    # read → fetch → decode → label → write: see label_chain
+    images_per_s = label_unlabelled(labelling, unlabelled, progress, label_chain)
+    # publish: one row for each planned image, out of the staged parts; one conditional write commits the run
+    labelling.screen.wait("publishing")
+    cut = Cut(failed_before) if labelling.stop.is_due else None
+    published = publish(labelling.lake, labelling.run, labelling.lease, images_per_s, cut=cut)
+    progress.published = published is not None
+    return [published] if published else []
+
+
 def reads_local_images(lake: Lake, settings: Settings) -> bool:
     """Whether images on this cluster's disks are read without allowed roots; docs/decisions/0029."""
     chosen = settings.fetch.local_images
     return not is_remote(lake.root) if chosen is None else chosen
-
-
-def label_unlabelled(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progress) -> float:
-    """Every planned image without a label (the rows) is staged with a label or a failure; returns images/s.
-
-    If Ray loses workers or nodes for good, the chain begins again with what is left. Images of which a process died are
-    labelled last, one by one, with nothing else at work. Once the stop is due, images are left.
-    """
-    lake, run, screen = labelling.lake, labelling.run, labelling.screen
-    progress.begin(run.planned - unlabelled.height)
-    if unlabelled.is_empty():
-        return 0.0
-    say_ray_starts(screen)
-    with ray_runtime() as runtime, RunMetrics(run.collection, run.planned) as metrics:
-        screen.detail(f"{runtime}; Ray's own log: {runtime.log_file}")
-        metrics.follow(progress)
-        suspects = Suspects(lake, run)
-
-        def attempt(rows: pl.DataFrame, resources: Resources) -> None:
-            progress.begin(run.planned - rows.height)
-            rows, failed_before = failed_first(lake, run, rows)
-            with retries_allowed():
-                chain = label_chain(labelling, rows, suspects.limit(resources), suspects.watch)
-            rule = StopRule(labelling.settings.run, failed_before)
-            run_chain(labelling, chain, progress, metrics, rule)
-
-        def find_rest() -> pl.DataFrame:
-            rest = find_unlabelled(lake, run)
-            metrics.count_labelled(unlabelled.height - rest.height)
-            return suspects.find_rest(rest)
-
-        recovery = Recovery(runtime, labelling.settings.run, screen, labelling.stop)
-        with suppress(WorkStoppedError):
-            recovery.run(unlabelled, attempt, find_rest)
-        rate = progress.mean_images_per_s or 0.0
-        if suspects.find_given_up() and not labelling.stop.is_due:
-            rows = suspects.begin_alone(find_unlabelled(lake, run))
-            screen.say(
-                f"{rows.height:,} image(s) may have killed a process; each is tried again, alone", "yellow"
-            )
-            with suppress(WorkStoppedError):
-                recovery.run(rows, attempt, find_rest)
-            if not labelling.stop.is_due:  # else the last try may have been ended by us
-                suspects.write_poison(rows)
-        suspects.clear()
-        return rate
-
-
-def run_chain(
-    labelling: Labelling, chain: "Dataset", progress: Progress, metrics: RunMetrics, rule: StopRule
-) -> None:
-    """The chain has run. Shows progress meanwhile, and stops the run if most images fail."""
-    run = labelling.run
-    is_current = run.snapshot == latest_snapshot(labelling.lake, run.collection).name
-    with progress, open_blocks(chain, labelling.stop) as blocks:
-        for block in blocks:
-            outcomes: Counter[str] = Counter()
-            receipts = block.to_pylist()
-            for receipt in receipts:
-                metrics.add(receipt)
-                outcomes[receipt["outcome"]] += receipt["images"]
-            progress.add(outcomes)
-            if labelling.lease.lost.is_set():  # check() alone would read the store for each receipt
-                labelling.lease.check()
-            if is_current:  # of an older index failures are expected, and the next run plans anew
-                for receipt in receipts:
-                    rule.add(receipt)

@@ -23,7 +23,8 @@ from laketag.pipeline.cluster.work_notes import WorkNotes
 from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.describe_classes import describe_classes
 from laketag.pipeline.flows.index_images import IndexRequest, index_images
-from laketag.pipeline.flows.label_images import Labelling, label_chain
+from laketag.pipeline.flows.label_attempts import Labelling
+from laketag.pipeline.flows.label_images import label_chain
 from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, find_work, plan_run
 from laketag.pipeline.images.read_source import Source
 from laketag.pipeline.lake.description_versions import latest_embedded_set

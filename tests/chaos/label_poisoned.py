@@ -23,7 +23,8 @@ from laketag.pipeline.config import RunSettings, Settings, StorageSettings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.errors import LaketagError
 from laketag.pipeline.flows.index_images import IndexRequest, index_images
-from laketag.pipeline.flows.label_images import Labelling, finish_run
+from laketag.pipeline.flows.label_attempts import Labelling
+from laketag.pipeline.flows.label_images import finish_run
 from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, find_work, plan_run
 from laketag.pipeline.images.read_source import Source
 from laketag.pipeline.lake.lease import hold_lease
