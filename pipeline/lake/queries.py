@@ -53,47 +53,20 @@ TAG_COLUMNS = (
     *(*OF_THE_RUN, "image_id", "run_id", "classifier"),
 )  # fmt: skip
 FAILURE_COLUMNS = (
-    "uri",
-    "failure",
-    "failure_detail",
-    "true_class",
-    "status",
-    *OF_THE_RUN,
-    "labelled_at",
-    "attempts",
-    "earlier_attempts",
-    "failure_depended_on",
-    *IDS,
+    *("uri", "failure", "failure_detail", "true_class", "status"),
+    *(*OF_THE_RUN, "labelled_at", "attempts", "earlier_attempts", "failure_depended_on", *IDS),
 )
 RUN_COLUMNS = (
-    *(
-        *OF_THE_RUN,
-        "method",
-        "planned",
-        "left",
-        "labelled",
-        "failures",
-        "forgotten",
-        "images_per_s",
-        "started_at",
-        "finished_at",
-    ),
+    *(*OF_THE_RUN, "method", "planned", "left", "labelled", "failures", "forgotten"),
+    *("images_per_s", "started_at", "finished_at"),
     *("index_rows", "already_done", "settings", "models", "files", "file_rows", "file_sha256"),
     *("laketag_version", "snapshot", "description_version", "writer", "run_id", "classifier"),
 )
 NIGHT_COLUMNS = (
     *(*OF_THE_RUN, "exit_code", "labelled", "failures", "left", "verified", "finished_at"),
     *("images", "new", "changed", "gone", "embedded", "planned", "started_at"),
-    *(
-        "index_s",
-        "describe_s",
-        "label_s",
-        "verify_s",
-        "runs",
-        "description_version",
-        "laketag_version",
-        "night_id",
-    ),
+    *("index_s", "describe_s", "label_s", "verify_s"),
+    *("runs", "description_version", "laketag_version", "night_id"),
 )
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import StorageError
 from laketag.pipeline.store.errors import read_answer
-from laketag.pipeline.store.outages import through_outages
+from laketag.pipeline.store.outages import on_filesystem
 from laketag.pipeline.store.placed_files import create, placed_file, replace
-from laketag.pipeline.store.schemes import is_remote, open_filesystem
+from laketag.pipeline.store.schemes import is_remote
 
 CONFLICT_ATTEMPTS = 5
 
@@ -18,15 +18,14 @@ CONFLICT_ATTEMPTS = 5
 def write_bytes(url: str, data: bytes, storage: StorageSettings) -> None:
     """The file at the URL has this content; until then it has its old content, or does not exist."""
 
-    def write() -> None:
-        filesystem, path = open_filesystem(url, storage)
+    def write(filesystem: Any, path: str) -> None:
         if is_remote(url):
             filesystem.pipe_file(path, data, chunksize=_one_put(data))
         else:
             with placed_file(Path(path), replace) as file:
                 file.write(data)
 
-    through_outages(url, storage, write, writes=True)
+    on_filesystem(url, storage, write, writes=True)
 
 
 def create_bytes(url: str, data: bytes, storage: StorageSettings) -> bool:
@@ -36,8 +35,7 @@ def create_bytes(url: str, data: bytes, storage: StorageSettings) -> bool:
     our own first write: so the content of the existing file is compared.
     """
 
-    def create() -> bool:
-        filesystem, path = open_filesystem(url, storage)
+    def create(filesystem: Any, path: str) -> bool:
         created = _create_object(filesystem, path, data) if is_remote(url) else _create_file(path, data)
         if created:
             return True
@@ -46,7 +44,7 @@ def create_bytes(url: str, data: bytes, storage: StorageSettings) -> bool:
         except FileNotFoundError:  # another process has removed it since
             return False
 
-    return through_outages(url, storage, create, writes=True)
+    return on_filesystem(url, storage, create, writes=True)
 
 
 def _create_file(path: str, data: bytes) -> bool:

@@ -8,8 +8,7 @@ from typing import Any
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import StorageError
-from laketag.pipeline.store.outages import through_outages
-from laketag.pipeline.store.schemes import open_filesystem
+from laketag.pipeline.store.outages import on_filesystem
 
 READS_AT_ONCE = 16
 
@@ -17,13 +16,12 @@ READS_AT_ONCE = 16
 def read_json(url: str, storage: StorageSettings) -> dict[str, Any] | None:
     """The JSON object in a file; None if there is no such file, a StorageError if its content is no JSON."""
 
-    def read() -> bytes | None:
-        filesystem, path = open_filesystem(url, storage)
+    def read(filesystem: Any, path: str) -> bytes | None:
         with suppress(FileNotFoundError):
             return bytes(filesystem.cat_file(path))
         return None
 
-    data = through_outages(url, storage, read)
+    data = on_filesystem(url, storage, read)
     if data is None:
         return None
     try:
@@ -40,14 +38,13 @@ def read_files(urls: Sequence[str], storage: StorageSettings) -> list[bytes]:
     """The whole content of each file, by one request for each; a FileNotFoundError if one is gone."""
 
     def read(url: str) -> bytes:
-        def read_once() -> bytes | FileNotFoundError:
-            filesystem, path = open_filesystem(url, storage)
+        def read_once(filesystem: Any, path: str) -> bytes | FileNotFoundError:
             try:
                 return bytes(filesystem.cat_file(path))
             except FileNotFoundError as error:
                 return error
 
-        found = through_outages(url, storage, read_once)
+        found = on_filesystem(url, storage, read_once)
         if isinstance(found, FileNotFoundError):
             raise found  # outside, where it stays what it is
         return found
@@ -61,9 +58,8 @@ def read_files(urls: Sequence[str], storage: StorageSettings) -> list[bytes]:
 def remove_file(url: str, storage: StorageSettings) -> None:
     """The file does not exist any more, or never did."""
 
-    def remove() -> None:
-        filesystem, path = open_filesystem(url, storage)
+    def remove(filesystem: Any, path: str) -> None:
         with suppress(FileNotFoundError):
             filesystem.rm_file(path)
 
-    through_outages(url, storage, remove)
+    on_filesystem(url, storage, remove)

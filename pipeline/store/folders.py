@@ -8,8 +8,8 @@ from typing import Any
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.store.locations import parse_url
-from laketag.pipeline.store.outages import through_outages
-from laketag.pipeline.store.schemes import open_filesystem, remove_below
+from laketag.pipeline.store.outages import on_filesystem, through_outages
+from laketag.pipeline.store.schemes import remove_below
 
 
 def list_files(folder: str, storage: StorageSettings, suffix: str = ".parquet") -> list[str]:
@@ -37,13 +37,12 @@ def list_everything(folder: str, storage: StorageSettings) -> list[StoredFile]:
 
     location = parse_url(folder)
 
-    def find() -> list[dict[str, Any]]:
-        filesystem, path = open_filesystem(folder, storage)
+    def find(filesystem: Any, path: str) -> list[dict[str, Any]]:
         if location.is_local:
             return list(_walk(filesystem, path))
         return [entry | {"name": name} for name, entry in filesystem.find(path, detail=True).items()]
 
-    found = through_outages(folder, storage, find)
+    found = on_filesystem(folder, storage, find)
     prefix = "" if location.is_local else f"{location.scheme}://"
     files = [
         StoredFile(prefix + entry["name"], int(entry.get("size") or 0), _modified(entry)) for entry in found
@@ -77,12 +76,7 @@ def _modified(entry: dict[str, Any]) -> datetime | None:
 
 def list_folders(folder: str, storage: StorageSettings) -> list[str]:
     """Names of the folders directly in the folder, sorted; none if there is no such folder."""
-
-    def find() -> list[dict[str, Any]]:
-        filesystem, path = open_filesystem(folder, storage)
-        return _list(filesystem, path)
-
-    entries = through_outages(folder, storage, find)
+    entries = on_filesystem(folder, storage, _list)
     return sorted(
         entry["name"].rstrip("/").rpartition("/")[2] for entry in entries if entry["type"] == "directory"
     )

@@ -4,7 +4,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import LaketagError
@@ -12,6 +12,7 @@ from laketag.pipeline.store import cloud_objects, s3_access
 from laketag.pipeline.store.errors import find_fault, translate
 from laketag.pipeline.store.faults import StoreFault
 from laketag.pipeline.store.locations import Location, parse_url
+from laketag.pipeline.store.schemes import open_filesystem
 
 FIRST_WAIT_S = 0.5
 MOST_WAIT_S = 10.0
@@ -94,6 +95,13 @@ def through_outages(url: str, storage: StorageSettings, work: Callable[[], T], *
             _served.add(store)
             return result
         time.sleep(wait_s)
+
+
+def on_filesystem(
+    url: str, storage: StorageSettings, work: Callable[[Any, str], T], *, writes: bool = False
+) -> T:
+    """As through_outages, of work that gets the filesystem that holds the URL, and the path in it; for a lake's tables."""
+    return through_outages(url, storage, lambda: work(*open_filesystem(url, storage)), writes=writes)
 
 
 def _may_renew(location: Location, storage: StorageSettings) -> bool:
