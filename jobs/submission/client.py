@@ -39,9 +39,8 @@ class JobsClient(JobSubmissionClient):
 
     def __init__(self, address: str) -> None:
         self.where = shown_address(address)
-        with _token_errors(
-            self.where
-        ):  # JobSubmissionClient's own __init__ prefers RAY_ADDRESS to the address
+        # JobSubmissionClient's own __init__ prefers RAY_ADDRESS to the address
+        with _token_errors(self.where):
             SubmissionClient.__init__(self, address)
         self.ray_version = _ray_version(
             self._do_request("GET", "/api/version", timeout=CONNECT_S), self.where

@@ -70,9 +70,8 @@ def read_command(words: Sequence[str]) -> TypedCommand:
             f"see: laketag {typed[0]} --help"
         ) from None
     source = context.get_parameter_source("settings")
-    if (
-        source is not None and source.name == "COMMANDLINE"
-    ):  # and not LAKETAG_SETTINGS, which submit reads itself
+    # and not LAKETAG_SETTINGS, which submit reads itself
+    if source is not None and source.name == "COMMANDLINE":
         raise SettingsError(
             "the cluster does not have this settings file; give --settings before --, so that it is sent along"
         )

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from laketag.pipeline.cluster.nodes import GIB, Node, total
 
 FETCH_CPUS = 0.25  # waits for the network; its work on a CPU is copying
-DECODE_CPUS = (
-    0.5  # one thread; less than 1 because a laptop has few logical CPUs and the label actor needs its own
-)
+# one thread; less than 1 because a laptop has few logical CPUs and the label actor needs its own
+DECODE_CPUS = 0.5
 WRITE_CPUS = 0.25  # milliseconds for a block
 OTHER_CPUS = FETCH_CPUS + DECODE_CPUS + WRITE_CPUS
 """One task of each stage around the label actors; with less, no image gets through."""

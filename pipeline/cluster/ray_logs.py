@@ -32,9 +32,8 @@ def ray_logs_in_file() -> Iterator[None]:
     from ray._private.ray_logging import stdout_deduplicator
     from ray.util.annotations import RayDeprecationWarning
 
-    warnings.filterwarnings(
-        "ignore", category=RayDeprecationWarning
-    )  # of a later Ray than the one that is required
+    # of a later Ray than the one that is required
+    warnings.filterwarnings("ignore", category=RayDeprecationWarning)
     loggers = [logging.getLogger(name) for name in LOGGERS]
     before = [(logger.handlers, logger.propagate) for logger in loggers]
     skipped, prints_own_errors = stdout_deduplicator.skip_re, logging.raiseExceptions

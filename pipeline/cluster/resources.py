@@ -147,9 +147,8 @@ def _choose_cpus(runtime: RayRuntime, settings: RunSettings, gpus: float) -> flo
         share = fit(runtime.total.cpus * CPU_ACTOR_SHARE, settings.actors)
         return max(1.0, float(min(math.floor(min(usable)), share)))
     sizes = Counter(usable)
-    main_size = max(
-        sizes, key=lambda size: (sizes[size] * size, size)
-    )  # of the nodes that hold most of the CPUs
+    # of the nodes that hold most of the CPUs
+    main_size = max(sizes, key=lambda size: (sizes[size] * size, size))
     return max(1.0, float(math.floor(main_size * CPU_ACTOR_SHARE)))
 
 

@@ -51,9 +51,8 @@ def preview_run(lake: Lake, request: LabelRequest, settings: Settings, screen: S
     other_runs = OtherRuns(every, sum(left.values()), planned)
     work = find_work(lake, request, classifier.fingerprint, settings, other_runs)
     reasons = count_reasons(lake, work.rows, own, others)
-    measured = pl.concat([of_method, own]).filter(
-        pl.col("images_per_s") > 0
-    )  # the last one is of this classifier, if any
+    # the last one is of this classifier, if any
+    measured = pl.concat([of_method, own]).filter(pl.col("images_per_s") > 0)
     rates = measured.select("images_per_s", "run_id").rows()[-1:]
     images = work.rows.height + other_runs.resumed
     preview = Preview(

@@ -56,9 +56,8 @@ def _depth_bits(image: Image.Image, brightest: float) -> int:
     if image.format not in ("PNG", "TIFF"):  # other decoders scale what their headers state to 16 bits
         return 16
     stated = int(image.info.get("significant_bits", 0))
-    if (
-        0 < stated <= 16 and brightest < 2**stated
-    ):  # brighter values were scaled, as the PNG specification has it
+    # brighter values were scaled, as the PNG specification has it
+    if 0 < stated <= 16 and brightest < 2**stated:
         return stated
     return next(bits for bits in DEPTHS if brightest < 2**bits)
 

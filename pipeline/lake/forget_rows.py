@@ -73,9 +73,8 @@ class Sweep:
         folder, storage = self.lake.staging(run_id), self.lake.storage
         frozen, paused = f"{folder}/run.json", f"{folder}/{PAUSED}"
         run = read_frozen(self.lake, run_id)
-        if (
-            run is None
-        ):  # nothing tells the collection of its images, and no process will use a plan that was not frozen
+        # nothing tells the collection of its images, and no process will use a plan that was not frozen
+        if run is None:
             if list_files(folder, storage):
                 remove_folder(folder, storage)
             return

@@ -51,9 +51,8 @@ def query_errors(root: str, sql: str | None = None) -> Iterator[None]:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         missing = MISSING_FILE.search(str(error))
-        named_by_sql = (
-            sql and missing and missing[1] in sql
-        )  # read_csv('no/such/file') is a mistake in the SQL
+        # read_csv('no/such/file') is a mistake in the SQL
+        named_by_sql = sql and missing and missing[1] in sql
         place = f"{root} (…{missing[1]})" if missing else root
         # polars raises the same types for the store's errors
         of_store = None if named_by_sql else translate(place, error)
@@ -98,9 +97,8 @@ def _mentioned(message: str, tokens: list[Token]) -> list[Token]:
         quoted = [STATISTICS.sub("", next(filter(None, groups), "")) for groups in QUOTED.findall(part)]
         places = [_find(name, tokens) or _find(name.partition("(")[0], tokens) for name in quoted]
         if found := [place for place in places if place]:
-            return min(found, key=len)[
-                -1:
-            ]  # comparisons and sub-queries come after the columns that they use
+            # comparisons and sub-queries come after the columns that they use
+            return min(found, key=len)[-1:]
     keywords = set(re.findall(r"\b[A-Z]{3,}\b", message.partition("\n\n")[0]))
     return [token for token in tokens if token.text.upper() in keywords][:1]
 

@@ -115,9 +115,8 @@ def list_range(prefix: Prefix, keys: KeyRange) -> tuple[list[Any], list[KeyRange
                 f"s3://{prefix.bucket}: the store lists from a given key on (StartAfter) in some requests and in others not; "
                 "copy the images to a folder or another store"
             )
-        inside = (
-            entry for entry in page.objects if entry["Key"] > keys.after
-        )  # some stores list that key itself, too
+        # some stores list that key itself, too
+        inside = (entry for entry in page.objects if entry["Key"] > keys.after)
         objects += [entry for entry in inside if keys.last is None or entry["Key"] <= keys.last]
         if page.is_last or (page.objects and keys.last is not None and page.objects[-1]["Key"] >= keys.last):
             break
