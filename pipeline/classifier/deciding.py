@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from laketag.pipeline.classifier.attention import needs_attention
-from laketag.pipeline.classifier.label_settings import changing_labels
+from laketag.pipeline.classifier.label_settings import CHANGING_LABELS
 from laketag.pipeline.config import LOCAL_DIR, MethodSettings, Settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.models.architecture import local_folder
@@ -37,7 +37,7 @@ def deciding(
         },
         "attention": _attention_identity(attention),
         "method": _used_settings(settings.method),
-        "decode": settings.decode.model_dump(mode="json", include=changing_labels("decode")),
+        "decode": settings.decode.model_dump(mode="json", include=CHANGING_LABELS["decode"]),
         # queries name a set, so sets of equal content and different names must not share labels
         "descriptions": f"{descriptions.name}/{descriptions.content_hash}",
         "decode_revision": DECODE_REVISION,
@@ -47,7 +47,7 @@ def deciding(
 
 def _used_settings(method: MethodSettings) -> dict[str, Any]:
     """The method's settings that can change a label while its switches are as they are."""
-    settings = method.model_dump(mode="json", include=changing_labels("method"))
+    settings = method.model_dump(mode="json", include=CHANGING_LABELS["method"])
     if method.name == "clip":
         return {name: settings[name] for name in ("name", "tags")}
     unused = set()
