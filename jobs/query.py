@@ -16,15 +16,12 @@ import typer
 
 from laketag.jobs.console import open_console, write_out
 from laketag.jobs.options import SHARED, option
+from laketag.jobs.query_tables import OTHER_TAGS, QUERIES
 from laketag.jobs.result_table import Columns, print_rows
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.current_rows import CURRENT
 from laketag.pipeline.lake.filters import (
-    ClassFilter,
-    FailureFilter,
-    NightFilter,
-    RowFilter,
     UnknownValueWarning,
 )
 from laketag.pipeline.lake.query_errors import query_errors
@@ -39,9 +36,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 ROWS_OF_A_TABLE = 20
-OTHER_TAGS = "other tags"
-"""The heading of the tags that are not the label."""
-
 MARKS = {"status": CURRENT, "stale": 0, "removed": 0}
 """Columns that a printed table has only if a row has another value than this."""
 
@@ -86,66 +80,6 @@ class Shown:
     format: Literal["table", "csv", "json", "ndjson"] = "table"
     settings: Path | str | None = None
     override: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Query:
-    """One of the queries: its help, its filters, what a printed table shows unless --columns is given, and its order."""
-
-    help: str
-    filters: type[RowFilter | NightFilter]
-    columns: Columns
-    order: tuple[str, ...] = ()
-    """Printed rows are sorted by these columns; without any they have the query's own order."""
-
-
-QUERIES = {
-    "runs": Query(
-        "Finished runs, oldest first: what was planned and labelled, what failed, how fast.",
-        RowFilter,
-        Columns(
-            ("collection", "description_set", "labelled", "failures", "run_id"),
-            ("planned", "images_per_s", "finished_at", "method"),
-        ),
-    ),
-    "nights": Query(
-        "What each night did with each collection, oldest first.",
-        NightFilter,
-        Columns(
-            ("collection", "exit_code", "labelled", "failures", "left", "verified", "finished_at"),
-            ("description_set", "new", "changed", "gone"),
-        ),
-    ),
-    "labels": Query(
-        "The label of each image.",
-        ClassFilter,
-        Columns(("uri", "label", "probability", OTHER_TAGS), ("true_class", "evidence")),
-        ("uri",),
-    ),
-    "unsure": Query(
-        "Labels that are in doubt, least sure first: by their lead, which is the probability of the label minus that of "
-        "the second class.",
-        ClassFilter,
-        Columns(("uri", "label", "probability", "lead", OTHER_TAGS), ("true_class", "evidence")),
-    ),
-    "tags": Query(
-        "One row for each image and each of its most probable classes.",
-        ClassFilter,
-        Columns(("uri", "label", "probability", "rank"), ("true_class",)),
-        ("uri", "rank"),
-    ),
-    "failures": Query(
-        "Images that have no label, and why.",
-        FailureFilter,
-        Columns(("uri", "failure", "failure_detail"), ("true_class",)),
-        ("uri",),
-    ),
-    "summary": Query(
-        "For each class the number of images, their mean probability, and the most probable images.",
-        ClassFilter,
-        Columns(("label", "images", "mean_probability", "examples"), ("collection", "description_set")),
-    ),
-}  # fmt: skip
 
 
 def query(name: str, root: str, shown: Shown, *, strict: bool | None = False, **arguments: Any) -> None:

@@ -98,6 +98,8 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.store.s3_clients": "tests/store/test_s3_access.py opens every client",
     "laketag.pipeline.store.versioned_file": "tests/images/test_fetch_rows.py reads tables through it",
     "laketag.jobs.options": "declarations without logic; tests/end_to_end/test_lake.py types them",
+    "laketag.jobs.query_tables": "declarations without logic; tests/jobs/test_query.py runs each query",
+    "laketag.pipeline.store.looks": "tests/store/test_s3_objects.py and test_cloud_objects.py look at objects",
     "laketag.schemas.descriptions": "a contract; tests/flows/test_describe_classes.py writes by it",
     "laketag.schemas.failures": "the closed list; tests/jobs/test_label.py and every test of a reason read it",
     "laketag.schemas.forgotten": "a contract; tests/lake/test_forgotten.py writes by it",

@@ -16,7 +16,8 @@ from laketag.pipeline.store.background import map_in_background
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.local_files import why_unseen
 from laketag.pipeline.store.locations import ALIASES, LOCAL, Location, expand_home, hide_password, parse_url
-from laketag.pipeline.store.schemes import find_version, is_remote
+from laketag.pipeline.store.looks import find_version
+from laketag.pipeline.store.schemes import is_remote
 from laketag.pipeline.store.versions import UNKNOWN
 
 REQUESTS_IN_FLIGHT = 32

@@ -16,7 +16,8 @@ from laketag.pipeline.images.image_formats import IMAGE_EXTENSIONS, SNIFFED_BYTE
 from laketag.pipeline.store.background import map_in_background
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.locations import UNREADABLE_FILE, Listed, Skipped, is_text, parse_url
-from laketag.pipeline.store.schemes import list_below, normalise_url, read_start
+from laketag.pipeline.store.looks import read_start
+from laketag.pipeline.store.schemes import list_below, normalise_url
 
 COLUMNS = {"uri": pl.String, "etag": pl.String, "size_bytes": pl.Int64, "path": pl.String}
 """Of the frames of a listing: those of laketag.pipeline.store.locations.Listed."""

@@ -12,7 +12,8 @@ from laketag.pipeline.images.open_tables import CSV_SUFFIXES
 from laketag.pipeline.images.table_files import PARQUET_EXTENSIONS
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.locations import WEB, parse_url
-from laketag.pipeline.store.schemes import normalise_url, read_start
+from laketag.pipeline.store.looks import read_start
+from laketag.pipeline.store.schemes import normalise_url
 
 Kind = Literal["folder", "image", "list", "table", "inventory"]
 LIST_EXTENSIONS = ("txt", "lst", "list")

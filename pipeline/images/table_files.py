@@ -11,7 +11,8 @@ from laketag.pipeline.errors import InputError, StorageError
 from laketag.pipeline.images.findings import LeftOut
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.locations import UNSEEN, Listed, Location, Skipped, parse_url
-from laketag.pipeline.store.schemes import find_version, is_file, list_below, normalise_url
+from laketag.pipeline.store.looks import find_version, is_file
+from laketag.pipeline.store.schemes import list_below, normalise_url
 
 PARQUET_EXTENSIONS = ("parquet", "pq", "parq")
 DEFAULT_PARTITION = "__HIVE_DEFAULT_PARTITION__"

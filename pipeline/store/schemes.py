@@ -1,6 +1,5 @@
 """One function opens a store, and one table says how the stores of each URL scheme are reached."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,6 @@ from fsspec.implementations.local import LocalFileSystem
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.store import cloud_objects, fsspec_files, local_files, s3_clients, s3_objects
-from laketag.pipeline.store.errors import no_cloud_credentials, read_answer
 from laketag.pipeline.store.locations import (
     LOCAL,
     PASSWORD,
@@ -28,10 +26,6 @@ from laketag.pipeline.store.locations import (
 from laketag.pipeline.store.readers import Reader
 from laketag.pipeline.store.s3_buckets import bucket_access
 from laketag.pipeline.store.s3_clients import Requests
-from laketag.pipeline.store.versions import UNKNOWN, Version
-
-NOT_SEEN = (FileNotFoundError, PermissionError, IsADirectoryError)
-LOOK = Requests(timeout_s=30.0, tries=6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +102,7 @@ def why_unknown(location: Location) -> str | None:
         )
     if location.scheme not in SCHEMES:
         return fsspec_files.why_not_installed(location.scheme)
-    if location.key and not (_scheme(location).names_any_key or s3_clients.is_plain_key(location.key)):
+    if location.key and not (scheme_of(location).names_any_key or s3_clients.is_plain_key(location.key)):
         return f"keys with an empty part, '.', '..' or a control character are not read from {location.scheme}://"
     return None
 
@@ -147,7 +141,7 @@ def open_filesystem(url: str, storage: StorageSettings) -> tuple[fsspec.Abstract
     No request of the caller's is sent yet: wrap the filesystem's use in ``store_errors(url)``. Writing creates missing folders.
     """
     location = parse_url(normalise_url(url))
-    opener = _scheme(location).filesystem
+    opener = scheme_of(location).filesystem
     if opener is None:
         raise _only_images(location)
     return opener(location, storage), location.path
@@ -156,7 +150,7 @@ def open_filesystem(url: str, storage: StorageSettings) -> tuple[fsspec.Abstract
 def polars_options(url: str, storage: StorageSettings) -> dict[str, str]:
     """The ``storage_options`` with which polars reaches the URL; they hold credentials: never print them."""
     location = parse_url(url)
-    options = _scheme(location).polars_options
+    options = scheme_of(location).polars_options
     if options is None:
         raise _only_images(location)
     return options(location, storage)
@@ -164,14 +158,14 @@ def polars_options(url: str, storage: StorageSettings) -> dict[str, str]:
 
 def remove_below(folder: Location, storage: StorageSettings) -> None:
     """The folder and everything below it do not exist any more, or never did."""
-    remove = _scheme(folder).remove_below
+    remove = scheme_of(folder).remove_below
     assert remove is not None, f"{folder.url} is in no lake"
     remove(folder, storage)
 
 
 def has_buckets(location: Location) -> bool:
     """Whether open_bucket has a client for stores of this scheme."""
-    return _scheme(location).open_bucket is not None
+    return scheme_of(location).open_bucket is not None
 
 
 def has_fast_reads(location: Location) -> bool:
@@ -181,14 +175,14 @@ def has_fast_reads(location: Location) -> bool:
 
 def open_bucket(location: Location, storage: StorageSettings, requests: Requests) -> Any:
     """The obstore client of the bucket that holds the object, for any thread or event loop."""
-    opener = _scheme(location).open_bucket
+    opener = scheme_of(location).open_bucket
     assert opener is not None, f"{location.url} is in no bucket"
     return opener(location, storage, requests)
 
 
 def open_reader(location: Location, storage: StorageSettings, requests: Requests) -> Reader:
     """A reader of one file in a store."""
-    opener = _scheme(location).open_reader
+    opener = scheme_of(location).open_reader
     if opener is None:
         raise SettingsError(
             f"{location.url}: tables are not read from {location.scheme}://; download it, or put it into a store"
@@ -200,7 +194,7 @@ def list_below(
     folder: Location, storage: StorageSettings, leave_out: LeaveOut
 ) -> Iterator[Sequence[Listed | Skipped]]:
     """Pages of all files below the folder, for folders of any size; folders that are no prefixes are left out unentered."""
-    lister = _scheme(folder).list_below
+    lister = scheme_of(folder).list_below
     if lister is None:
         raise SettingsError(
             f"{folder.url} cannot be listed: {folder.scheme}:// gives single files by their URLs; "
@@ -209,62 +203,12 @@ def list_below(
     return lister(folder, storage, leave_out)
 
 
-def read_start(location: Location, storage: StorageSettings, size_bytes: int) -> bytes:
-    """The first bytes of a file or object; none if it is gone or may not be read."""
-    try:
-        if location.is_local:  # several times faster than through fsspec
-            with open(location.key, "rb", buffering=0) as file:  # noqa: PTH123  # keys are strings
-                return file.read(size_bytes)
-        reader = open_reader(location, storage, LOOK)
-        return bytes(reader.read(0, size_bytes, math.inf).data)
-    except Exception as error:
-        if _may_not_be_seen(error) or read_answer(error).status == 416:  # an empty file has no range
-            return b""
-        raise
-
-
-def find_version(location: Location, storage: StorageSettings) -> Version:
-    """The version of a file or object now; unknown if it does not exist, may not be seen or has a scheme without versions."""
-    if location.is_local:
-        return local_files.find_file_version(location)
-    if not location.key or why_unknown(location) or _scheme(location).open_reader is None:
-        return Version(UNKNOWN)
-    try:
-        return open_reader(location, storage, LOOK).find().version
-    except Exception as error:
-        if _may_not_be_seen(error):
-            return Version(UNKNOWN)
-        raise
-
-
-def is_file(location: Location, storage: StorageSettings) -> bool:
-    """Whether a file is there, and not a folder or nothing; an empty object that others are below marks a folder."""
-    if location.is_local:
-        return Path(location.key).is_file()
-    try:
-        found = open_reader(location, storage, LOOK).find()
-    except Exception as error:
-        if isinstance(error, FileNotFoundError | IsADirectoryError) or read_answer(error).status == 404:
-            return False
-        raise
-    is_mark = (
-        not found.size_bytes and has_buckets(location) and any(list_below(location, storage, lambda _: None))
-    )
-    return not is_mark
-
-
 def _only_images(location: Location) -> SettingsError:
     return SettingsError(
         f"{location.url}: from {location.scheme}:// only images are read; this must be in {ROOTS}"
     )
 
 
-def _may_not_be_seen(error: Exception) -> bool:
-    if no_cloud_credentials("", error):
-        return False
-    status = read_answer(error).status
-    return isinstance(error, NOT_SEEN) or status in (401, 403, 404)
-
-
-def _scheme(location: Location) -> Scheme:
+def scheme_of(location: Location) -> Scheme:
+    """How stores of the location's scheme are reached."""
     return SCHEMES.get(location.scheme, OTHER)

@@ -11,9 +11,10 @@ from typing import Any, BinaryIO
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.store.locations import Location, parse_url
+from laketag.pipeline.store.looks import LOOK
 from laketag.pipeline.store.readers import Reader
 from laketag.pipeline.store.s3_clients import Requests
-from laketag.pipeline.store.schemes import LOOK, normalise_url, open_reader
+from laketag.pipeline.store.schemes import normalise_url, open_reader
 from laketag.pipeline.store.versions import UNKNOWN, Version, version_of_file
 
 READ_BYTES = 1 << 20

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 from laketag.pipeline.config import FetchSettings
 from laketag.pipeline.images.fetch import fetch_all
 from laketag.pipeline.store.locations import parse_url
-from laketag.pipeline.store.schemes import SCHEMES, find_version
+from laketag.pipeline.store.looks import find_version
+from laketag.pipeline.store.schemes import SCHEMES
 from tests.stores.store import Store
 
 FAST = FetchSettings(attempts=3, backoff_s=0.01, max_backoff_s=0.05, deadline_s=10.0)

@@ -10,7 +10,8 @@ from laketag.pipeline.images.fetch_objects import read_slowly
 from laketag.pipeline.images.image_reading import ImageReading
 from laketag.pipeline.images.listing import ImageListing
 from laketag.pipeline.store.locations import parse_url
-from laketag.pipeline.store.schemes import find_version, open_filesystem
+from laketag.pipeline.store.looks import find_version
+from laketag.pipeline.store.schemes import open_filesystem
 from laketag.pipeline.store.versions import Version
 from tests.images.indexing import fetched, put_parquet, read_index
 from tests.images.reading import put, read_beside, read_one, with_settings

@@ -23,7 +23,7 @@ from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.files import read_json
 from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
 from laketag.pipeline.store.locations import parse_url
-from laketag.pipeline.store.schemes import find_version
+from laketag.pipeline.store.looks import find_version
 from laketag.schemas import ImageIndex
 from tests.images.indexing import fetched
 from tests.images.reading import put_table, read, read_one

@@ -11,7 +11,7 @@ from laketag.pipeline.images.image_locations import embedded_uri
 from laketag.pipeline.images.listing import ImageListing, LeftOut
 from laketag.pipeline.store.fsspec_files import open_reader, why_not_installed
 from laketag.pipeline.store.locations import parse_url
-from laketag.pipeline.store.schemes import find_version
+from laketag.pipeline.store.looks import find_version
 from tests.images.indexing import fetched
 from tests.images.reading import put_table, read, read_one, with_settings
 from tests.stores.folder_filesystem import AT_ONCE, OneConnection, register

@@ -10,8 +10,8 @@ from laketag.pipeline.errors import AccessError
 from laketag.pipeline.images.listing import ImageListing
 from laketag.pipeline.lake.tables import read_table, write_table
 from laketag.pipeline.store.locations import parse_url
+from laketag.pipeline.store.looks import find_version
 from laketag.pipeline.store.s3_buckets import bucket_access
-from laketag.pipeline.store.schemes import find_version
 from laketag.schemas import ImageIndex
 from tests.images.indexing import fetched, put_parquet, read_index
 from tests.images.reading import read_one

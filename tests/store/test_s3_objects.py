@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from laketag.pipeline.errors import StorageError
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.locations import parse_url
+from laketag.pipeline.store.looks import find_version
 from laketag.pipeline.store.s3_clients import Requests
 from laketag.pipeline.store.s3_objects import KeyRange, Prefix, list_objects, list_pages, list_range
-from laketag.pipeline.store.schemes import find_version, open_bucket
+from laketag.pipeline.store.schemes import open_bucket
 from tests.stores.store import Store
 
 KEYS = st.lists(st.text("abAB01_/~é.", min_size=1, max_size=6), unique=True, max_size=60)
