@@ -28,6 +28,7 @@ from laketag.pipeline.lake.staging import (
     Run,
     find_unfinished,
     freeze_plan,
+    read_planned,
     run_suffix,
     scan_parts,
     scan_plan,
@@ -156,7 +157,7 @@ def find_work(
         rows = rows.join(others.planned, on=["image_id", "etag"], how="anti", maintain_order="left")
     pending_images = rows.height + pending.carried
     for run in find_unfinished(lake, request.collection, fingerprint, own["run_id"]):
-        planned = scan_plan(lake, run.run_id).select("image_id", "etag").collect()
+        planned = read_planned(lake, run.run_id)
         rows = rows.join(planned, on=["image_id", "etag"], how="anti", maintain_order="left")
     rows = rows.filter(~read_forgotten(lake).find_in(rows, request.collection))
     limit = None if request.limit is None else max(0, request.limit - others.resumed)

@@ -15,8 +15,8 @@ from laketag.pipeline.lake.run_folds import rewrite_runs
 from laketag.pipeline.lake.runs import RunTable
 from laketag.pipeline.lake.tables import read_whole_footer, scan_table
 from laketag.pipeline.store.atomic_write import write_bytes
-from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.folders import remove_folder
+from laketag.pipeline.store.outages import through_outages
 from laketag.schemas import Labels
 
 MERGED_ROWS = 100_000
@@ -78,8 +78,7 @@ def _read_sorted(lake: Lake, files: Sequence[LabelFile]) -> pl.DataFrame:
     Only the ids are sorted, then whole rows gathered: polars needs six times the memory to sort nested columns.
     """
     urls = [f"{lake.root}/{file.path}" for file in files]
-    with store_errors(lake.root):
-        rows = scan_table(urls, Labels, lake.storage).collect()
+    rows = through_outages(lake.root, lake.storage, lambda: scan_table(urls, Labels, lake.storage).collect())
     return rows[rows.select("image_id").with_row_index().sort("image_id", maintain_order=True)["index"]]
 
 

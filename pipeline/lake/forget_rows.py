@@ -22,12 +22,12 @@ from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.run_folds import named_files, rewrite_runs
 from laketag.pipeline.lake.runs import read_run_table
 from laketag.pipeline.lake.snapshots import FORGOTTEN_ROWS
-from laketag.pipeline.lake.staging import PAUSED, read_frozen, scan_plan
+from laketag.pipeline.lake.staging import PAUSED, read_frozen, read_planned
 from laketag.pipeline.lake.tables import encode_table, read_footer, scan_table
 from laketag.pipeline.store.atomic_write import write_bytes
-from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.files import remove_file
 from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
+from laketag.pipeline.store.outages import through_outages
 from laketag.schemas import LABELLED
 
 
@@ -55,12 +55,16 @@ class Sweep:
 
     def _split(self, file: ImageFile) -> tuple[pl.DataFrame, pl.DataFrame] | None:
         """The rows that the file keeps, and those that it loses; None if it loses none. The lease is still held."""
-        with store_errors(file.url):
+
+        def read() -> tuple[pl.Series, pl.DataFrame] | None:
             stored = scan_table([file.url], file.schema, self.lake.storage)
             is_gone = self.forgotten.find_in(stored.select(NAMES).collect(), file.collection)
-            if not is_gone.any():
-                return None
-            rows = stored.collect()
+            return (is_gone, stored.collect()) if is_gone.any() else None
+
+        found = through_outages(file.url, self.lake.storage, read)
+        if found is None:
+            return None
+        is_gone, rows = found
         self.lease.check()
         return rows.filter(~is_gone), rows.filter(is_gone)
 
@@ -90,8 +94,7 @@ class Sweep:
                     self._replace(file, kept)
         if run == read_frozen(self.lake, run_id, is_paused=False):
             return
-        with store_errors(folder):
-            planned = scan_plan(self.lake, run_id).select(pl.len()).collect().item()
+        planned = read_planned(self.lake, run_id).height
         if not planned:
             remove_folder(folder, storage)
             return

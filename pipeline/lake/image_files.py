@@ -11,8 +11,8 @@ import polars as pl
 from laketag.pipeline.lake.paths import TABLES, Lake, Table
 from laketag.pipeline.lake.staging import read_frozen
 from laketag.pipeline.lake.tables import scan_table
-from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.folders import list_files, list_folders
+from laketag.pipeline.store.outages import through_outages
 from laketag.schemas import ImageIndex, Labels, Plan
 
 NAMES = ("image_id", "uri")
@@ -73,9 +73,11 @@ def find_images(lake: Lake, wanted: pl.Expr, collection: str | None) -> pl.DataF
 
 
 def _collect(lake: Lake, files: dict[type[dy.Schema], list[str]], wanted: pl.Expr) -> pl.DataFrame:
-    scans = [scan_table(urls, schema, lake.storage).select(NAMES) for schema, urls in files.items()]
-    with store_errors(lake.root):
+    def find() -> pl.DataFrame:
+        scans = [scan_table(urls, schema, lake.storage).select(NAMES) for schema, urls in files.items()]
         return pl.concat(scans).filter(wanted).unique().sort(NAMES).collect(engine="streaming")
+
+    return through_outages(lake.root, lake.storage, find)
 
 
 def _below(lake: Lake, folder: str, schema: type[dy.Schema]) -> Iterator[ImageFile]:

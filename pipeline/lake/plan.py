@@ -11,7 +11,6 @@ from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.retries import RetryRules
 from laketag.pipeline.lake.runs import scan_labels, scan_newest
 from laketag.pipeline.lake.snapshots import Snapshot, scan_snapshot
-from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.outages import through_outages
 from laketag.schemas import Plan
 
@@ -46,6 +45,11 @@ def find_pending(
     Images that could not be looked at by the index are not among them: they could only fail.
     An image is done if its newest row has this etag and either a label or a failure that the rules do not try again.
     """
+    # the scans are made anew for each try, because each holds the credentials of its time
+    return through_outages(lake.root, lake.storage, lambda: _find_pending(lake, snapshot, runs, rules))
+
+
+def _find_pending(lake: Lake, snapshot: Snapshot, runs: pl.DataFrame, rules: RetryRules) -> Pending:
     newest = scan_newest(lake, runs)
     key = ["image_id", "etag"]
     has_label = pl.col("failure").is_null()
@@ -66,9 +70,7 @@ def find_pending(
         .len()
         .sort("len", "failure", descending=[True, False])
     )
-    undone, counted, reasons = through_outages(
-        lake.root, lake.storage, lambda: pl.collect_all([rows, index.select(pl.len()), failed])
-    )
+    undone, counted, reasons = pl.collect_all([rows, index.select(pl.len()), failed])
     is_carried = undone["carried"].fill_null(False)
     carried = int(is_carried.sum())
     plan = (undone.filter(~is_carried) if carried else undone).drop("carried")
@@ -96,8 +98,6 @@ def count_reasons(
     """How many pending images there are for each reason, if ``own`` are the runs of the classifier and ``others`` those of
     other classifiers with the same description set."""
     key = ["image_id"]
-    labelled = scan_newest(lake, own).select("image_id", labelled_etag="etag", is_own=True)
-    elsewhere = scan_labels(lake, others).select("image_id", is_others=True).unique()
     reason = (
         pl.when(pl.col("is_own") & pl.col("labelled_etag").eq_missing(pl.col("etag")))
         .then(pl.lit("tried again"))
@@ -107,7 +107,12 @@ def count_reasons(
         .then(pl.lit("other classifier"))
         .otherwise(pl.lit("new"))
     )
-    rows = pending.lazy().join(labelled, on=key, how="left").join(elsewhere, on=key, how="left")
-    with store_errors(lake.root):
-        counts = dict(rows.group_by(reason.alias("reason")).len().collect().iter_rows())
+
+    def count() -> dict[Reason, int]:
+        labelled = scan_newest(lake, own).select("image_id", labelled_etag="etag", is_own=True)
+        elsewhere = scan_labels(lake, others).select("image_id", is_others=True).unique()
+        rows = pending.lazy().join(labelled, on=key, how="left").join(elsewhere, on=key, how="left")
+        return dict(rows.group_by(reason.alias("reason")).len().collect().iter_rows())
+
+    counts = through_outages(lake.root, lake.storage, count)
     return {name: counts[name] for name in get_args(Reason) if name in counts}

@@ -14,8 +14,8 @@ from laketag.pipeline.errors import InputError, LaketagError
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.lake.snapshot_changes import Changes, count_changes, name_gone
 from laketag.pipeline.lake.tables import scan_table, write_table
-from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
+from laketag.pipeline.store.outages import through_outages
 from laketag.schemas import ImageIndex
 
 ROWS_PER_PART = 500_000
@@ -173,14 +173,20 @@ def _begin(lake: Lake, collection: str, batches: Iterable[pl.DataFrame]) -> _Beg
 
 def _count_allowed(lake: Lake, old: Snapshot, begun: _Begun, max_gone_fraction: float) -> Changes:
     """The changes since the old snapshot, or an InputError if more images would be gone than may be."""
-    before, now = scan_snapshot(lake, old), begun.scan()
-    with store_errors(begun.folder):
+
+    def count() -> tuple[Changes, int, str]:
+        before, now = scan_snapshot(lake, old), begun.scan()
         changes = count_changes(before, now)
         lost = changes.gone + changes.unseen
         images = before.select(pl.len()).collect().item() if lost else 0
         if images < FROM_IMAGES or lost <= max_gone_fraction * images:
-            return changes
-        names = ", ".join(name_gone(before, now, NAMED_IMAGES))
+            return changes, 0, ""
+        return changes, images, ", ".join(name_gone(before, now, NAMED_IMAGES))
+
+    changes, images, names = through_outages(begun.folder, lake.storage, count)
+    if not images:
+        return changes
+    lost = changes.gone + changes.unseen
     found = f" ({changes.unseen:,} of them named by the source, but not found)" if changes.unseen else ""
     raise InputError(
         f"{lost:,} of the {images:,} images of the newest index would be gone{found}, such as {names}, which is more than "

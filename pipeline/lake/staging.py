@@ -115,6 +115,13 @@ def list_plan(lake: Lake, run_id: str) -> list[str]:
     return list_files(f"{lake.staging(run_id)}/plan", lake.storage)
 
 
+def read_planned(lake: Lake, run_id: str) -> pl.DataFrame:
+    """The image_id and etag of each row of the run's frozen plan."""
+    return through_outages(
+        lake.root, lake.storage, lambda: scan_plan(lake, run_id).select("image_id", "etag").collect()
+    )
+
+
 def list_parts(lake: Lake, run_id: str) -> list[str]:
     """URLs of the parts that the run has staged so far."""
     return list_files(f"{lake.staging(run_id)}/parts", lake.storage)

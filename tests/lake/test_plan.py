@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -5,14 +6,18 @@ import pytest
 
 from laketag.pipeline.errors import StorageError
 from laketag.pipeline.lake import queries
-from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.plan import Pending, count_reasons, draw_sample, find_pending
 from laketag.pipeline.lake.retries import RetryRules
 from laketag.pipeline.lake.runs import label_files, read_runs
 from laketag.pipeline.lake.snapshots import write_snapshot
+from laketag.pipeline.store.s3_access import renew_access
 from laketag.schemas import FAILURES, PERMANENT_FAILURES, Plan
 from tests.lake.label_rows import index_rows, label_row
 from tests.lake.run_rows import RUN, write_run
+from tests.stores.bends import Bend, Headers
+from tests.stores.fault_proxy import FaultProxy
+from tests.stores.store import Store
 
 SAMPLE = ["02", "24", "29", "33", "36"]
 
@@ -114,3 +119,45 @@ def test_a_label_file_that_is_missing_is_named(lake) -> None:
     Path(label_files(lake, read_runs(lake))[1]).unlink()
     with pytest.raises(StorageError, match="does not exist"):
         pending(lake, index_rows("ab"))
+
+
+class Renews(Bend):
+    """After this number of reads the token ``old`` has expired, and another one is in the file of credentials."""
+
+    def __init__(self, file: Path, reads: int) -> None:
+        self.file, self.reads, self.is_expired = file, reads, False
+        self.write("old")
+
+    def write(self, token: str) -> None:
+        keys = "[default]\naws_access_key_id = k\naws_secret_access_key = s\naws_session_token = "
+        self.file.write_text(keys + token, encoding="utf-8")
+
+    def refusal(self, method: str, headers: Mapping[str, str]) -> tuple[int, str, Headers] | None:
+        self.reads -= method == "GET"
+        if self.reads >= 0 or headers["x-amz-security-token"] != "old":
+            return None
+        self.is_expired = True
+        self.write("new")
+        return 400, "ExpiredToken", []
+
+
+def test_a_token_that_expires_while_a_plan_is_made_is_read_anew(
+    moto: Store, moto_faults: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = open_lake(moto.url("lake"), moto.storage)
+    write_run(lake, 1, [label_row("a")])
+    snapshot, runs = write_snapshot(lake, RUN.collection, [index_rows("ab")]), read_runs(lake)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    storage = moto.through(moto_faults.url).storage.model_copy(update={"max_outage_s": 30.0})
+    lake = Lake(lake.root, storage)
+    reads = 0
+    moto_faults.bend = bend = Renews(tmp_path / "credentials", reads=1)
+    read_runs(lake)  # the store has served
+    while bend.is_expired or not reads:
+        renew_access()
+        moto_faults.bend = bend = Renews(tmp_path / "credentials", reads)
+        assert find_pending(lake, snapshot, runs).rows["image_id"].to_list() == ["b"]
+        reads += 2
+    assert reads > 4, "it has expired while the schemas were read, and while the rows were"
