@@ -81,6 +81,17 @@ class Expires(Bend):
         return (400, "ExpiredToken", []) if self.reads < 0 else None
 
 
+class ReadOnly(Bend):
+    """The store takes this number of changes, and no further one."""
+
+    def __init__(self, changes: int) -> None:
+        self.changes = changes
+
+    def refusal(self, method: str, headers: Mapping[str, str]) -> tuple[int, str, Headers] | None:
+        self.changes -= method in ("PUT", "POST", "DELETE")
+        return (403, "AccessDenied", []) if self.changes < 0 else None
+
+
 class IgnoringStartAfter(Bend):
     """Listings begin at the first key, whatever key is given."""
 
