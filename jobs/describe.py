@@ -9,23 +9,28 @@ from rich.console import Console
 from rich.table import Table
 
 from laketag.jobs.console import counts_table, open_screen, write_json
+from laketag.jobs.description_report import show_report
 from laketag.jobs.options import SHARED, flag, option
 from laketag.pipeline.descriptions.problems import name_some
-from laketag.pipeline.errors import describe_ending
+from laketag.pipeline.errors import SettingsError, describe_ending
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
 
 if TYPE_CHECKING:
     from laketag.pipeline.descriptions.formats import Format
+    from laketag.pipeline.descriptions.report import SetReport
     from laketag.pipeline.flows.describe_classes import DescribedSet
+    from laketag.pipeline.lake.paths import Lake
 
 LISTED = 20
 """Most class names in one line of the summary."""
 OPTIONS = SHARED | {
     "file": Annotated[
-        str,
+        str | None,
         typer.Argument(
-            help="Class names or descriptions: a local file or s3://bucket/key.", show_default=False
+            help="Class names or descriptions: a local file or s3://bucket/key; without it, --report is about the set as it is.",
+            default_factory=lambda: None,
+            show_default=False,
         ),
     ],
     "format": Annotated[
@@ -38,25 +43,42 @@ OPTIONS = SHARED | {
     "strict": flag(
         "--strict", help="Refuse the file if it needs repairs, or if a class has no text of its own to keep."
     ),
+    "only": option(
+        str,
+        "--only",
+        metavar="CLASSES",
+        help="Keep only these classes of the file: imagenet-r, imagenet-a (200 classes each), or a file of names.",
+    ),
+    "no_filter": flag(
+        "--no-filter",
+        help="Keep all texts, as papers do, but empty ones and those over descriptions.limit_per_class.",
+    ),
+    "report": flag(
+        "--report",
+        help="Also report on the set, class by class: which texts stay, which classes are near, and what separates them.",
+    ),
     "show_dropped": flag("--show-dropped", help="List every dropped text with its reason."),
 }
 
 
 def describe(
-    file: str,
+    file: str | None,
     root: str,
     description_set: str,
     *,
     format: "Format | Literal['auto']" = "auto",  # the option's name
     classes: str | None = None,
     strict: bool = False,
+    only: str | None = None,
+    no_filter: bool = False,
+    report: bool = False,
     show_dropped: bool = False,
     as_json: bool = False,
     verbose: bool = False,
     settings: Path | str | None = None,
     override: Sequence[str] = (),
     console: Console | None = None,
-) -> "DescribedSet":
+) -> "DescribedSet | SetReport":
     """Write the descriptions of the classes, embedded, as a new version of a description set.
 
     The file is one of
@@ -74,19 +96,26 @@ def describe(
 
     Texts that are empty, repeated, nearly repeated, or name another class are dropped, and so are those over
     the limit of a class; the table keeps them with the reason. Each rule can be switched off in the settings.
-    A class without a kept text is described by its label prompt.
+    A class without a kept text is described by its label prompt. With --report and no file, nothing is written.
     """
     screen = open_screen(console, verbose=verbose, as_json=as_json)
     try:
         chosen = read_settings(settings, override)  # before the imports below, which take a second
 
         from laketag.pipeline.flows.describe_classes import describe_classes
+        from laketag.pipeline.flows.report_descriptions import report_descriptions
         from laketag.pipeline.lake.paths import checked_name, open_lake
         from laketag.pipeline.stages.description_files import DescriptionFile
 
         lake = open_lake(root, chosen.storage)
-        source = DescriptionFile(file, None if format == "auto" else format, classes, strict)
-        described = describe_classes(lake, checked_name(description_set, "set"), source, chosen, screen)
+        set_name = checked_name(description_set, "set")
+        if file is None:
+            return _report_alone(lake, set_name, screen, is_asked=report, as_json=as_json)
+        if no_filter:
+            chosen = chosen.model_copy(update={"descriptions": chosen.descriptions.without_rules()})
+        source = DescriptionFile(file, None if format == "auto" else format, classes, strict, only)
+        described = describe_classes(lake, set_name, source, chosen, screen)
+        found = report_descriptions(lake, set_name) if report else None
     except BaseException as error:
         if as_json:
             write_json({**describe_ending("describe", error), "description_set": description_set})
@@ -94,9 +123,29 @@ def describe(
     if show_dropped:
         show_dropped_texts(described, screen.console)
     show_summary(described, screen)
+    if found:
+        show_report(found, screen)
     if as_json:
-        write_json({**describe_ending("describe"), **described.as_json()})
+        reported = {"report": found.as_json()} if found else {}
+        write_json({**describe_ending("describe"), **described.as_json(), **reported})
     return described
+
+
+def _report_alone(
+    lake: "Lake", set_name: str, screen: Screen, *, is_asked: bool, as_json: bool
+) -> "SetReport":
+    """The report on the set as it is, printed."""
+    from laketag.pipeline.flows.report_descriptions import report_descriptions
+
+    if not is_asked:
+        raise SettingsError(
+            "name a file of class names or descriptions, or add --report for a report on the set as it is"
+        )
+    found = report_descriptions(lake, set_name)
+    show_report(found, screen)
+    if as_json:
+        write_json({**describe_ending("describe"), "description_set": set_name, "report": found.as_json()})
+    return found
 
 
 def show_summary(described: "DescribedSet", screen: Screen) -> None:

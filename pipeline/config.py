@@ -113,6 +113,18 @@ class DescriptionSettings(Section):
     batch_size: int = Field(256, ge=1)
     """number of texts embedded at once"""
 
+    def without_rules(self) -> "DescriptionSettings":
+        """The settings with each rule off that judges what a text says: empty texts and those over the limit are dropped."""
+        return self.model_copy(update=dict.fromkeys(DESCRIPTION_RULES, False))
+
+
+DESCRIPTION_RULES = (
+    "drop_exact_duplicates",
+    "drop_near_duplicates",
+    "drop_names_another_class",
+    "drop_closer_to_another_class",
+)
+"""Settings of the filter that judge what a text says."""
 
 ROOT = re.compile(
     r"(?!file:)\w[\w+.-]*://[^/]+(/.*)?"

@@ -97,6 +97,7 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.store.readers": "tests/images/test_fetch_objects.py and test_other_stores.py read with each of them",
     "laketag.pipeline.store.s3_clients": "tests/store/test_s3_access.py opens every client",
     "laketag.pipeline.store.versioned_file": "tests/images/test_fetch_rows.py reads tables through it",
+    "laketag.jobs.description_report": "tests/flows/test_report_descriptions.py prints a report",
     "laketag.jobs.options": "declarations without logic; tests/end_to_end/test_lake.py types them",
     "laketag.jobs.query_tables": "declarations without logic; tests/jobs/test_query.py runs each query",
     "laketag.pipeline.store.looks": "tests/store/test_s3_objects.py and test_cloud_objects.py look at objects",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from laketag.pipeline.config import DescriptionSettings
 from laketag.pipeline.descriptions.class_names import NameFinder
-from laketag.pipeline.descriptions.problems import refuse
+from laketag.pipeline.descriptions.problems import name_some, refuse
 from laketag.pipeline.descriptions.reading import Lists
 from laketag.pipeline.descriptions.sentences import fill_template, fold, has_content
 from laketag.schemas import LABEL_PROMPT_POSITION, DropReason
@@ -18,6 +18,10 @@ SWITCHES: dict[str, str] = {
     "closer_to_another_class": "descriptions.drop_closer_to_another_class",
 }
 """Drop reason → the setting that switches it off."""
+
+
+WORD_RULES = ("drop_exact_duplicates", "drop_names_another_class")
+"""Settings of the rules that need no embeddings."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,25 @@ def lint(sentences: Lists, settings: DescriptionSettings, file: str) -> list[Des
             "write or remove it, or set descriptions.drop_empty=true",
         )
     return rows
+
+
+def name_spared(
+    rows: Sequence[Description], sentences: Lists, settings: DescriptionSettings, file: str
+) -> str | None:
+    """What rules that are off would drop of the linted rows by words alone, in one sentence; None if nothing."""
+    if all(getattr(settings, rule) for rule in WORD_RULES):
+        return None
+    judged = lint(sentences, settings.model_copy(update=dict.fromkeys(WORD_RULES, True)), file)
+    kept = {(row.class_name, row.position) for row in rows if row.drop_reason is None}
+    spared = [row for row in judged if row.drop_reason and (row.class_name, row.position) in kept]
+    if not spared:
+        return None
+    counts = Counter(row.drop_reason for row in spared)
+    reasons = ", ".join(f"{texts:,} {reason}" for reason, texts in counts.most_common())
+    left = {row.class_name for row in judged if row.drop_reason is None and not row.is_label_prompt}
+    whole = [repr(name) for name in dict.fromkeys(row.class_name for row in spared) if name not in left]
+    classes = f", among them all texts of {len(whole):,} class(es): {name_some(whole)}" if whole else ""
+    return f"{len(spared):,} text(s) are kept that the filter would drop ({reasons}){classes}"
 
 
 def find_bare_classes(rows: Iterable[Description]) -> list[str]:

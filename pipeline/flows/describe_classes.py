@@ -10,7 +10,7 @@ from laketag.pipeline.cluster.ray_address import named_address
 from laketag.pipeline.config import Settings
 from laketag.pipeline.descriptions.content_hash import hash_content, hash_with_all_settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
-from laketag.pipeline.descriptions.lint import Description, lint, refuse_bare_classes
+from laketag.pipeline.descriptions.lint import Description, lint, name_spared, refuse_bare_classes
 from laketag.pipeline.descriptions.reading import ClassSentences
 from laketag.pipeline.flows.embed_texts import embed_texts
 from laketag.pipeline.lake.description_versions import (
@@ -113,6 +113,8 @@ def read_set(lake: Lake, set_name: str, file: DescriptionFile, settings: Setting
         screen.say(notice, "yellow")
     # lint: each class's label prompt and texts out, with the reason of what its words alone drop
     descriptions = lint(sentences.by_class, settings.descriptions, file.url)
+    if spared := name_spared(descriptions, sentences.by_class, settings.descriptions, file.url):
+        screen.say(spared, "yellow")
     if file.strict:
         refuse_bare_classes(descriptions, file.url)
 

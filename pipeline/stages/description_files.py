@@ -8,6 +8,7 @@ from typing import Literal
 import polars as pl
 
 from laketag.pipeline.config import Settings, StorageSettings
+from laketag.pipeline.descriptions.candidates import keep_candidates, subset_names
 from laketag.pipeline.descriptions.containers import read_contents
 from laketag.pipeline.descriptions.contents import Contents
 from laketag.pipeline.descriptions.formats import Format
@@ -37,6 +38,9 @@ class DescriptionFile:
     format: Format | None = None  # None: detected from the name and the content
     classes_url: str | None = None  # a file of class names, for a list of templates or descriptors
     strict: bool = False  # refuse the file instead of repairing it
+    only: str | None = (
+        None  # imagenet-r, imagenet-a, or a file of class names: the classes of the file that are kept
+    )
 
 
 def read_sentences(file: DescriptionFile, settings: Settings) -> ClassSentences:
@@ -48,6 +52,13 @@ def read_sentences(file: DescriptionFile, settings: Settings) -> ClassSentences:
         names, notices = read_names(listed, file.classes_url)
     contents = read_description_file(file.url, file.format, settings.storage)
     sentences = read_descriptions(contents, file.url, file.format, names, settings.descriptions.label_prompt)
+    if file.only is not None:
+        names_kept = subset_names(file.only)
+        if names_kept is None:
+            names_kept = list(
+                read_names(read_description_file(file.only, "names", settings.storage), file.only)[0]
+            )
+        sentences = keep_candidates(sentences, names_kept, file.only)
     notices = (*notices, *sentences.notices)
     if file.strict:
         refuse(file.url, notices, "correct the file, or leave out --strict")

@@ -16,9 +16,9 @@ def filter_descriptions(embedded: pl.DataFrame, settings: DescriptionSettings) -
     """The same rows (schemas.Descriptions), where ``drop_reason`` also has what only embeddings can tell."""
     prompts, candidates = embedded.filter(IS_PROMPT), embedded.with_row_index("row").filter(IS_KEPT)
     reasons = choose_kept(
-        _class_indexes(candidates, prompts),
-        _matrix(candidates["embedding"]),
-        _matrix(prompts["embedding"]),
+        class_indexes(candidates, prompts),
+        embedding_matrix(candidates["embedding"]),
+        embedding_matrix(prompts["embedding"]),
         settings,
     )
     drop_reasons = embedded["drop_reason"].to_list()
@@ -48,20 +48,21 @@ def name_alike_classes(rows: pl.DataFrame, settings: DescriptionSettings) -> lis
     """Groups of classes that the model cannot tell apart, because their kept texts are nearly the same to it."""
     prompts, kept = rows.filter(IS_PROMPT), rows.filter(IS_KEPT)
     groups = find_alike_classes(
-        _matrix(prompts["embedding"]),
-        _matrix(kept["embedding"]),
-        _class_indexes(kept, prompts),
+        embedding_matrix(prompts["embedding"]),
+        embedding_matrix(kept["embedding"]),
+        class_indexes(kept, prompts),
         settings.near_duplicate_cosine,
     )
     return [tuple(prompts["class_name"][index] for index in group) for group in groups]
 
 
-def _class_indexes(rows: pl.DataFrame, prompts: pl.DataFrame) -> np.ndarray:
+def class_indexes(rows: pl.DataFrame, prompts: pl.DataFrame) -> np.ndarray:
+    """The place of each row's class among the label prompts."""
     index = {name: number for number, name in enumerate(prompts["class_name"])}
     return np.array([index[name] for name in rows["class_name"]], np.int64)
 
 
-def _matrix(embeddings: pl.Series) -> np.ndarray:
+def embedding_matrix(embeddings: pl.Series) -> np.ndarray:
     """Embeddings of equal length as one float32 array, texts × dim."""
     dim = len(embeddings[0]) if len(embeddings) else 0
     return embeddings.explode().cast(pl.Float32).to_numpy().reshape(len(embeddings), dim)

@@ -7,6 +7,7 @@ from laketag.pipeline.descriptions.lint import (
     Description,
     find_bare_classes,
     lint,
+    name_spared,
     refuse_bare_classes,
 )
 from laketag.pipeline.errors import InputError
@@ -68,3 +69,23 @@ def test_all_classes_without_a_description_are_named_with_what_dropped_their_tex
     assert "class 'dog' has no description left (it has no text)" in message
     assert "descriptions.drop_names_another_class" in message
     assert "owl" not in message
+
+
+def test_what_rules_that_are_off_would_drop_is_counted_and_classes_without_another_text_are_named() -> None:
+    sentences = {
+        "rain gauge": ("A narrow barrel.", "A barrel on a post."),
+        "barrel": ("Staves.", "Staves.", "Hoops."),
+        "ladder": (),
+        "lamp": ("A lamp beside a barrel.", "", "A shade."),
+    }
+    off = DescriptionSettings().without_rules()
+    rows = lint(sentences, off, "FILE")
+    assert [row.drop_reason for row in rows if row.drop_reason] == ["empty"]
+    assert name_spared(rows, sentences, off, "FILE") == (
+        "4 text(s) are kept that the filter would drop (3 names_another_class, 1 exact_duplicate), among them all texts of 1 "
+        "class(es): 'rain gauge'"
+    )
+    on = DescriptionSettings()
+    assert name_spared(lint(sentences, on, "FILE"), sentences, on, "FILE") is None
+    alone = {"ladder": ("Rails.",), "lamp": ("A shade.",)}
+    assert name_spared(lint(alone, off, "FILE"), alone, off, "FILE") is None

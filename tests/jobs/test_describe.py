@@ -149,6 +149,31 @@ def test_flaws_are_repaired_counted_and_named_and_every_class_has_a_text(
     assert (found["classes"], found["texts"], found["kept"], found["bare_classes"]) == (5, 8, 6, ["kettle"])
 
 
+@pytest.mark.usefixtures("joined_ray")
+def test_published_files_are_kept_whole_without_the_filter_and_their_faults_are_counted(
+    tmp_path: Path, tiny_settings: Path
+) -> None:
+    published = {
+        "kettle": [],
+        "rain_gauge": ["A narrow barrel.", "A barrel on a {} post."],
+        "barrel": ["Staves of wood.", "Staves of wood.", "Hoops of iron."],
+        "ladder": ["Rails."],
+    }
+    (tmp_path / "only.txt").write_text("barrel\nrain gauge\nkettle\nlamp\n")
+    more = ("--no-filter", "--only", str(tmp_path / "only.txt"), "--format", "cupl", "--json")
+    done = run_laketag(*describe(write(tmp_path, published), tmp_path / "lake", tiny_settings, *more))
+    said, found = one_line(done.err), json.loads(done.out)
+    assert (done.code, found["texts"], found["kept"], found["bare_classes"]) == (0, 5, 5, ["kettle"])
+    assert (
+        "3 text(s) are kept that the filter would drop (2 names_another_class, 1 exact_duplicate), among them all texts of "
+        "1 class(es): 'rain_gauge'"
+    ) in said
+    assert "1 text with a stray {}, which is removed: class 'rain_gauge', text 2" in said
+    assert "1 of 4 classes are left out, as --only" in said
+    assert "1 classes of --only" in said
+    assert "described by their label prompt alone: 'kettle'" in said
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
