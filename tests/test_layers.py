@@ -57,6 +57,7 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.cluster.nodes": "tests/cluster/test_resources.py and test_shortfalls.py use it on drawn nodes",
     "laketag.pipeline.cluster.label_actors": "tests/cluster/test_logical_gpus.py counts the actors of a run",
     "laketag.pipeline.cluster.node_watch": "tests/cluster/test_lost_nodes.py takes a node away for good",
+    "laketag.pipeline.config": "declarations; tests/test_config.py tries their rules",
     "laketag.pipeline.descriptions.contents": "a value without logic; tests/descriptions/test_containers.py reads it",
     "laketag.pipeline.descriptions.embedded_set": "a value without logic; tests/classifier/test_fingerprint.py uses it",
     "laketag.pipeline.flows.nothing_to_do": "tests/jobs/test_label.py labels twice",

@@ -21,7 +21,7 @@ from laketag.pipeline.store.atomic_write import write_bytes
 LIBRARIES = ("laketag", "open_clip_torch", "timm", "torch")
 """Their versions decide what a model is."""
 PIPELINE = Path(__file__).parents[1]
-OWN_CODE = (*PIPELINE.glob("classifier/*.py"), *PIPELINE.glob("models/*.py"), PIPELINE / "config.py")
+OWN_CODE = (*PIPELINE.glob("classifier/*.py"), *PIPELINE.glob("models/*.py"), *PIPELINE.glob("config/*.py"))
 """And so do these files, in a checkout whose version stays the same."""
 
 

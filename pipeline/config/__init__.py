@@ -1,0 +1,42 @@
+"""The settings: frozen, checked when they are made. The text under a setting is what ``laketag settings`` prints."""
+
+from laketag.pipeline.config.images import DecodeSettings, FetchSettings, IndexSettings
+from laketag.pipeline.config.labelling import (
+    LOCAL_DIR,
+    AttentionSettings,
+    BackboneSettings,
+    DescriptionSettings,
+    EvaluateSettings,
+    MethodSettings,
+    local_dir,
+)
+from laketag.pipeline.config.run import RunSettings
+from laketag.pipeline.config.section import Section
+from laketag.pipeline.config.stores import SourceSettings, StorageSettings
+
+__all__ = [
+    "LOCAL_DIR", "AttentionSettings", "BackboneSettings", "DecodeSettings", "DescriptionSettings", "EvaluateSettings",
+    "FetchSettings", "IndexSettings", "MethodSettings", "RunSettings", "Section", "Settings", "SourceSettings",
+    "StorageSettings", "local_dir",
+]  # fmt: skip
+
+
+class Settings(Section):
+    """All settings, one table of the TOML file for each part."""
+
+    backbone: BackboneSettings = BackboneSettings()
+    attention: AttentionSettings = AttentionSettings()
+    method: MethodSettings = MethodSettings()
+    descriptions: DescriptionSettings = DescriptionSettings()
+    index: IndexSettings = IndexSettings()
+    fetch: FetchSettings = FetchSettings()
+    decode: DecodeSettings = DecodeSettings()
+    storage: StorageSettings = StorageSettings()
+    source: SourceSettings = SourceSettings()
+    run: RunSettings = RunSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+    @property
+    def source_storage(self) -> StorageSettings:
+        """How images are reached: as ``[source]`` says, and where it is silent, as ``[storage]``."""
+        return StorageSettings(**self.storage.model_dump() | self.source.model_dump(exclude_none=True))
