@@ -81,6 +81,7 @@ def open_botocore(access: S3Access, requests: Requests) -> Any:
     if not access.anonymous:
         find_credentials(access)  # an AccessError now, rather than an error of botocore's at each request
     session = botocore.session.Session(profile=access.profile)
+    session.register_component("data_loader", _api_loader(session.get_config_variable("data_path")))
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
     config = Config(
         **_botocore_config(access),
@@ -93,6 +94,14 @@ def open_botocore(access: S3Access, requests: Requests) -> Any:
     if access.requester_pays:
         client.meta.events.register("before-call.s3", _offer_to_pay)
     return client
+
+
+@lru_cache(maxsize=1)
+def _api_loader(search_path: str | None) -> Any:
+    """Reads botocore's description of S3, megabytes of JSON, and keeps it: a session of its own for each client would not."""
+    import botocore.loaders
+
+    return botocore.loaders.create_loader(search_path)
 
 
 def is_plain_key(key: str) -> bool:
