@@ -19,6 +19,7 @@ from laketag.pipeline.flows.classifier_name import name_as_in_lake
 from laketag.pipeline.images.failure_dependencies import failure_dependencies
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.forgotten import read_forgotten
+from laketag.pipeline.lake.hashed_ids import id_key
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.lake.plan import draw_sample, find_pending
 from laketag.pipeline.lake.retries import RetryRules
@@ -208,14 +209,18 @@ def kept_settings(settings: Settings, classifier: ChosenClassifier) -> dict[str,
 def find_unlabelled(lake: Lake, run: Run) -> pl.DataFrame:
     """The planned rows (schemas.Plan) that have no label in staging, in the order of the plan.
 
-    A row that failed before an interruption is among them: what interrupted the run may have failed it.
+    A row that failed before an interruption is among them: what interrupted the run may have failed it. Besides the rows that
+    are returned, 24 bytes are held for each label.
     """
 
     def find() -> pl.DataFrame:
         parts = scan_parts(lake, run.run_id)
-        labelled = parts.filter(pl.col("label").is_not_null()).select("image_id", "etag")
-        plan = scan_plan(lake, run.run_id)
-        return plan.join(labelled, on=["image_id", "etag"], how="anti", maintain_order="left").collect()
+        version = pl.col("etag").hash()
+        labelled = parts.filter(pl.col("label").is_not_null()).select(image=id_key(), version=version)
+        plan = scan_plan(lake, run.run_id).with_columns(image=id_key(), version=version)
+        done = labelled.unique().collect(engine="streaming").lazy()
+        rest = plan.join(done, on=["image", "version"], how="anti", maintain_order="left")
+        return rest.drop("image", "version").collect(engine="streaming")
 
     return through_outages(lake.root, lake.storage, find)
 

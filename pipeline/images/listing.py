@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 import polars as pl
 
@@ -82,9 +81,9 @@ class ImageListing:
                 self.left_out.add(file.path, reason)
             elif not is_text(file.path):
                 self.left_out.add(file.path, "name is not UTF-8")
-            elif _extension(file) in UNFINISHED_EXTENSIONS:
+            elif (extension := _extension(file)) in UNFINISHED_EXTENSIONS:
                 self.left_out.add(file.path, "download in progress")
-            elif _extension(file) in IMAGE_EXTENSIONS:
+            elif extension in IMAGE_EXTENSIONS:
                 images.append(file)
             else:
                 others.append(file)
@@ -117,4 +116,4 @@ class ImageListing:
 
 
 def _extension(file: Listed) -> str:
-    return PurePosixPath(file.path).suffix.lower().removeprefix(".")
+    return os.path.splitext(file.path)[1].lower().removeprefix(".")  # noqa: PTH122  # pathlib takes half of a listing's time

@@ -95,13 +95,16 @@ def split_staged(
             IdRange(open_rows(plan_keys), open_rows(Labels.create_empty())) for _ in range(len(bounds) + 1)
         ]
         for url in plan:
-            keys = _collect(lake, scan_table([url], Plan, lake.storage).select(plan_keys.columns))
+            keys = _read(
+                lake, lambda url=url: scan_table([url], Plan, lake.storage).select(plan_keys.columns)
+            )
             for number, rows in _split(keys, bounds):
                 ranges[number].plan.add(rows)
         parts_at_once = max(1, rows_in_memory * len(parts) // max(1, planned))
         for start in range(0, len(parts), parts_at_once):
-            staged = scan_table(parts[start : start + parts_at_once], Labels, lake.storage)
-            for number, rows in _split(_collect(lake, keep(staged)), bounds):
+            some = parts[start : start + parts_at_once]
+            staged = _read(lake, lambda some=some: keep(scan_table(some, Labels, lake.storage)))
+            for number, rows in _split(staged, bounds):
                 ranges[number].rows.add(rows)
         yield ranges
 
@@ -111,10 +114,8 @@ def _find_bounds(lake: Lake, plan: Sequence[str], planned: int, count: int) -> p
     if count <= 1 or not plan:
         return pl.Series("image_id", dtype=pl.String)
     step = max(1, planned // (count * DRAWN_PER_RANGE))
-    drawn = [
-        _collect(lake, scan_table([url], Plan, lake.storage).select(pl.col("image_id").gather_every(step)))
-        for url in plan
-    ]
+    draw = pl.col("image_id").gather_every(step)
+    drawn = [_read(lake, lambda url=url: scan_table([url], Plan, lake.storage).select(draw)) for url in plan]
     ids = pl.concat(drawn)["image_id"].sort()
     return ids.gather([number * ids.len() // count for number in range(1, count)]).unique().sort()
 
@@ -128,5 +129,6 @@ def _split(rows: pl.DataFrame, bounds: pl.Series) -> Iterator[tuple[int, pl.Data
         yield int(number), part
 
 
-def _collect(lake: Lake, rows: pl.LazyFrame) -> pl.DataFrame:
-    return through_outages(lake.root, lake.storage, rows.collect)
+def _read(lake: Lake, scan: Callable[[], pl.LazyFrame]) -> pl.DataFrame:
+    """The rows; scanned anew for each try, because a scan holds the credentials of its time."""
+    return through_outages(lake.root, lake.storage, lambda: scan().collect())

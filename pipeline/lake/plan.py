@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 import polars as pl
 
+from laketag.pipeline.lake.hashed_ids import id_key
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.retries import RetryRules
 from laketag.pipeline.lake.runs import scan_labels, scan_newest
@@ -50,31 +51,47 @@ def find_pending(
 
 
 def _find_pending(lake: Lake, snapshot: Snapshot, runs: pl.DataFrame, rules: RetryRules) -> Pending:
-    newest = scan_newest(lake, runs)
-    key = ["image_id", "etag"]
-    has_label = pl.col("failure").is_null()
-    done = newest.filter(has_label | rules.is_final()).select(*key, pl.col("failure").cast(pl.String))
-    again = newest.filter(~has_label & ~rules.is_final()).select(
-        *key, earlier_attempts=rules.earlier_attempts()
-    )
+    is_same = pl.col("done_etag") == pl.col("etag").hash()
+    is_done = (is_same & pl.col("is_done")).fill_null(value=False)
+    newest = _find_newest(lake, runs, rules).lazy()
     index = scan_snapshot(lake, snapshot)
     rows = (
-        index.join(done, on=key, how="anti", maintain_order="left")
-        .join(again, on=key, how="left", maintain_order="left")
-        .select(*Plan.column_names(), "carried")
+        index.join(newest, left_on=id_key(), right_on="id", how="left", maintain_order="left")
+        .filter(~is_done | pl.col("failure").is_not_null())
+        .select(
+            pl.col(Plan.column_names()).exclude("earlier_attempts"),
+            pl.when(is_same).then("earlier_attempts").alias("earlier_attempts"),
+            pl.col("carried").fill_null(value=False),
+            pl.col("failure").cast(pl.String),
+            is_done=is_done,
+        )
+        .collect(engine="streaming")
     )
-    failed = (
-        done.filter(pl.col("failure").is_not_null())
-        .join(index, on=key, how="semi")
-        .group_by("failure")
-        .len()
-        .sort("len", "failure", descending=[True, False])
+    images = index.select(pl.len()).collect().item()
+    failed = rows.filter("is_done").group_by("failure").len().sort("len", "failure", descending=[True, False])
+    undone = rows.filter(~pl.col("is_done"))
+    plan = undone.filter(~pl.col("carried")).select(Plan.column_names())
+    return Pending(plan, images, dict(failed.iter_rows()), undone.height - plan.height)
+
+
+def _find_newest(lake: Lake, runs: pl.DataFrame, rules: RetryRules) -> pl.DataFrame:
+    """The newest outcome of each image, in 40 bytes: hashes of its id and etag, and what they say of a further try."""
+    ages = runs.select("run_id").with_row_index("age")
+    is_done = pl.col("failure").is_null() | rules.is_final()
+    rows = scan_labels(lake, runs).select(
+        "failure",
+        id=id_key(),
+        done_etag=pl.col("etag").hash(),
+        age=pl.col("run_id").replace_strict(ages["run_id"], ages["age"], return_dtype=pl.UInt32),
+        is_done=is_done,
+        earlier_attempts=pl.when(~is_done).then(rules.earlier_attempts()),
     )
-    undone, counted, reasons = pl.collect_all([rows, index.select(pl.len()), failed])
-    is_carried = undone["carried"].fill_null(False)
-    carried = int(is_carried.sum())
-    plan = (undone.filter(~is_carried) if carried else undone).drop("carried")
-    return Pending(plan, counted.item(), dict(reasons.iter_rows()), carried)
+    found = rows.collect(engine="streaming")
+    has_several = found["id"].is_duplicated() if runs.height > 1 else pl.Series([False])
+    if has_several.any():
+        newest = found.filter(has_several).sort("age").unique("id", keep="last")
+        found = pl.concat([found.filter(~has_several), newest])
+    return found.drop("age")
 
 
 def draw_sample(pending: pl.DataFrame, images: int | None) -> pl.DataFrame:

@@ -70,13 +70,15 @@ BROKEN_LINK = "broken link"
 UNSEEN = (UNREADABLE_FOLDER, UNREADABLE_FILE, BROKEN_LINK)
 """Reasons that tell nothing about whether the images at or below the path still exist."""
 
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""How Python reads bytes of a name that are not UTF-8."""
 LeaveOut = Callable[[str], str | None]
 """Says why a folder, by its relative path, is not entered; None if it is."""
 
 
 def is_text(path: str) -> bool:
     """Whether the name is UTF-8, so that a table can hold it."""
-    return not any("\ud800" <= character <= "\udfff" for character in path)
+    return SURROGATE.search(path) is None
 
 
 def hide_password(url: str) -> str:

@@ -25,7 +25,7 @@ from laketag.pipeline.settings_file import read_settings
 from laketag.pipeline.store.atomic_write import write_bytes
 from laketag.schemas import Labels, Plan
 from tests.benches.indexing import serve_s3
-from tests.benches.many_rows import completed, index_blocks, label_some
+from tests.benches.many_rows import completed, index_blocks, label_some, peak_bytes
 from tests.lake.run_rows import RUN
 from tests.stores.store import new_bucket, s3_env
 
@@ -91,14 +91,6 @@ def publish_all(root: str, rows: int) -> None:
         assert publish(lake, planned(rows), lease, images_per_s=1.0)
     seconds, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began_s
     print(f"{seconds:.1f} {cpu_s:.1f} {peak_bytes() / 1e9:.2f}")
-
-
-def peak_bytes() -> int:
-    """The most memory that this process has held; ``ru_maxrss`` also counts its parent's at the fork."""
-    (peak,) = (
-        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
-    )
-    return int(peak.split()[1]) * 1024
 
 
 if __name__ == "__main__":
