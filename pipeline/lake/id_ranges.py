@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+import dataframely as dy
 import polars as pl
 
 from laketag.pipeline.lake.paths import Lake
@@ -28,6 +29,8 @@ MOST_RANGES = 256
 """Each has two open files. From 64 million images on, ranges grow."""
 DRAWN_PER_RANGE = 1000
 """How many planned ids decide where a range ends."""
+
+Select = Callable[[pl.LazyFrame], pl.LazyFrame]
 
 
 class TemporaryRows:
@@ -73,7 +76,7 @@ def split_staged(
     lake: Lake,
     run_id: str,
     planned: int,
-    keep: Callable[[pl.LazyFrame], pl.LazyFrame] = lambda rows: rows,
+    keep: Select = lambda rows: rows,
     rows_in_memory: int = ROWS_IN_MEMORY,
 ) -> Iterator[list[IdRange]]:
     """What a run with about so many planned images has staged now, of which ``keep`` selects rows, as ranges in order.
@@ -95,15 +98,12 @@ def split_staged(
             IdRange(open_rows(plan_keys), open_rows(Labels.create_empty())) for _ in range(len(bounds) + 1)
         ]
         for url in plan:
-            keys = _read(
-                lake, lambda url=url: scan_table([url], Plan, lake.storage).select(plan_keys.columns)
-            )
+            keys = _read(lake, [url], Plan, lambda rows: rows.select(plan_keys.columns))
             for number, rows in _split(keys, bounds):
                 ranges[number].plan.add(rows)
         parts_at_once = max(1, rows_in_memory * len(parts) // max(1, planned))
         for start in range(0, len(parts), parts_at_once):
-            some = parts[start : start + parts_at_once]
-            staged = _read(lake, lambda some=some: keep(scan_table(some, Labels, lake.storage)))
+            staged = _read(lake, parts[start : start + parts_at_once], Labels, keep)
             for number, rows in _split(staged, bounds):
                 ranges[number].rows.add(rows)
         yield ranges
@@ -115,7 +115,7 @@ def _find_bounds(lake: Lake, plan: Sequence[str], planned: int, count: int) -> p
         return pl.Series("image_id", dtype=pl.String)
     step = max(1, planned // (count * DRAWN_PER_RANGE))
     draw = pl.col("image_id").gather_every(step)
-    drawn = [_read(lake, lambda url=url: scan_table([url], Plan, lake.storage).select(draw)) for url in plan]
+    drawn = [_read(lake, [url], Plan, lambda rows: rows.select(draw)) for url in plan]
     ids = pl.concat(drawn)["image_id"].sort()
     return ids.gather([number * ids.len() // count for number in range(1, count)]).unique().sort()
 
@@ -129,6 +129,8 @@ def _split(rows: pl.DataFrame, bounds: pl.Series) -> Iterator[tuple[int, pl.Data
         yield int(number), part
 
 
-def _read(lake: Lake, scan: Callable[[], pl.LazyFrame]) -> pl.DataFrame:
-    """The rows; scanned anew for each try, because a scan holds the credentials of its time."""
-    return through_outages(lake.root, lake.storage, lambda: scan().collect())
+def _read(lake: Lake, urls: Sequence[str], schema: type[dy.Schema], select: Select) -> pl.DataFrame:
+    """The selected rows of the files; scanned anew for each try, because a scan holds the credentials of its time."""
+    return through_outages(
+        lake.root, lake.storage, lambda: select(scan_table(urls, schema, lake.storage)).collect()
+    )
