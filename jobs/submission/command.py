@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperArgument, TyperGroup
 
 from laketag.pipeline.config import Settings, local_dir
+from laketag.pipeline.descriptions.imagenet import SUBSETS
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.store.locations import expand_home
 
@@ -18,8 +19,8 @@ SUBMITTED = ("index", "describe", "label", "nightly", "query")
 INPUTS_NAME = "submitted-inputs"
 PLACES = {"root": "--root", "source": "the source", "output": "--output"}
 """Parameters that say where data is: data is never sent with a job."""
-DESCRIPTION_FILES = ("file", "descriptions", "classes")
-"""Parameters that name small files, which are sent with the job."""
+DESCRIPTION_FILES = ("file", "descriptions", "classes", "only")
+"""Parameters that name small files, which are sent with the job; ``only`` may name a subset of ImageNet instead."""
 EVERYWHERE = "s3://…, or the absolute path of something that every node of the cluster sees"
 
 
@@ -44,7 +45,7 @@ class TypedCommand:
         for option in self.options:
             value = changed.get(option.name, self.values[option.name])
             if isinstance(option, TyperArgument):
-                operands.append(str(value))
+                operands += [] if value is None else [str(value)]
             elif value is True:
                 options.append(option.opts[0])
             elif value is False and option.secondary_opts and value != option.default:
@@ -111,7 +112,7 @@ def ship_description_files(
     shipped = {}
     for parameter in DESCRIPTION_FILES:
         path = values.get(parameter)
-        if path is None or "://" in path:
+        if path is None or "://" in path or path in SUBSETS:
             continue
         source = expand_home(path)
         target = inputs / parameter / source.name

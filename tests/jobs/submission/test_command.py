@@ -133,6 +133,10 @@ def test_data_that_every_node_sees_is_accepted(typed: tuple[str, ...]) -> None:
     check_places(read_command(typed).values)
 
 
+def test_a_file_that_is_left_out_is_no_word_of_the_command() -> None:
+    assert "--" not in read_command(("describe", "--report", "-s", "s", *ON_S3)).words({})
+
+
 def test_local_files_of_descriptions_are_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("animals.txt").write_text("cat\n")
@@ -147,6 +151,12 @@ def test_local_files_of_descriptions_are_sent(tmp_path: Path, monkeypatch: pytes
         "classes": "dog\n",
     }
     assert ship_description_files(describe("s3://b/x.json", "--classes", "/only/there.txt").values, job) == {}
+    subset = describe("s3://b/x.json", "--only", "imagenet-r")
+    assert ship_description_files(subset.values, job) == {}
+    only = ship_description_files(
+        describe("s3://b/x.json", "--only", "more/animals.txt").values, tmp_path / "j"
+    )
+    assert list(only) == ["only"]
     assert ship_description_files(read_command(("index", f"{tmp_path}/more", *INDEX)).values, job) == {}
 
 
