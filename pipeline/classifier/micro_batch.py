@@ -1,4 +1,4 @@
-"""How many views a device computes at once: fewer after it ran out of memory, and more again after a while."""
+"""How many views or texts a device computes at once: fewer after it ran out of memory, and more again after a while."""
 
 import gc
 import re
@@ -14,7 +14,7 @@ _OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate mem
 
 
 class MicroBatch:
-    """The number of views, at most ``most``."""
+    """The number of views or texts, at most ``most``."""
 
     def __init__(self, most: int) -> None:
         self.size = self._most = most
@@ -26,8 +26,8 @@ class MicroBatch:
         """The size is halved, and what torch keeps of the device's memory is free; a ClusterError if the size is 1."""
         if self.size == 1:
             raise ClusterError(
-                "the device is out of memory although it computes a single view at once; end other processes that use it, "
-                "run fewer label actors on it (run.gpus_per_actor), or use a smaller model"
+                "the device is out of memory although it computes a single view or text at once; end other processes that use "
+                "it, run fewer label actors on it (run.gpus_per_actor), or use a smaller model"
             )
         if self._has_grown:  # in vain, so not as soon again
             self._grow_after *= 2

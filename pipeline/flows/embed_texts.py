@@ -1,6 +1,7 @@
 """Texts in, their embeddings out: taken from the lake, or computed on Ray by the text tower."""
 
 import random
+import secrets
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from laketag.pipeline.cluster.execution import NO_TIMEOUT, open_blocks, retries_
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.ray_wait import say_ray_starts
 from laketag.pipeline.cluster.resources import Resources, decide_resources
+from laketag.pipeline.cluster.work_notes import WorkNotes
 from laketag.pipeline.config import Settings
 from laketag.pipeline.lake.embedded_texts import find_embedded_texts, stage_embedded_texts
 from laketag.pipeline.lake.paths import Lake
@@ -23,6 +25,8 @@ from laketag.schemas import LABELLED
 if TYPE_CHECKING:
     from ray.data import Dataset
 
+TRIES = 5
+"""How often Ray starts an actor that died again, and gives its texts to it; Ray Data's default is unlimited."""
 STAGE_EVERY_S = 10.0
 """A killed call loses at most the texts of this time; a shorter one stages nothing."""
 
@@ -61,8 +65,9 @@ def _embed_on_ray(
         screen.wait(f"loading the model and embedding {numbered.height:,} texts")
         progress = Progress(numbered.height, screen.console, unit="texts")
         progress.begin(0)  # and not entered: a line every ten seconds, none for what takes less
+        notes = WorkNotes(f"describe-{secrets.token_hex(8)}")
         with retries_allowed():
-            chain = embed_chain(blocks, backbone, resources)
+            chain = embed_chain(blocks, backbone, resources, notes)
         made: list[pl.DataFrame] = []
         staged, staged_at = 0, time.monotonic()
         with open_blocks(chain) as embedded:
@@ -74,6 +79,7 @@ def _embed_on_ray(
                         lake, pl.concat(made[staged:]).drop("row"), backbone.text_tower_sha256
                     )
                     staged, staged_at = len(made), time.monotonic()
+        notes.clear()
         return pl.concat(made)
 
 
@@ -87,7 +93,9 @@ def blocks_of_equal_length(rows: pl.DataFrame, batch_size: int) -> list[pl.DataF
     return blocks
 
 
-def embed_chain(blocks: Sequence[pl.DataFrame], backbone: ChosenBackbone, resources: Resources) -> "Dataset":
+def embed_chain(
+    blocks: Sequence[pl.DataFrame], backbone: ChosenBackbone, resources: Resources, notes: WorkNotes
+) -> "Dataset":
     """Descriptions in, the same with their embeddings out, as one chain of Ray Data calls."""
     import ray.data
     from ray.data import ActorPoolStrategy
@@ -99,14 +107,18 @@ def embed_chain(blocks: Sequence[pl.DataFrame], backbone: ChosenBackbone, resour
         .map_batches(
             EmbedDescriptions,
             fn_constructor_args=(backbone.pickled_spec,),
-            fn_constructor_kwargs={"device": resources.device, "threads": resources.threads_per_actor},
+            fn_constructor_kwargs={
+                "device": resources.device,
+                "threads": resources.threads_per_actor,
+                "notes": notes,
+            },
             batch_format="pyarrow",
             batch_size=None,
             compute=ActorPoolStrategy(size=min(resources.actors, len(blocks))),
             num_cpus=resources.cpus_per_actor,
             num_gpus=resources.gpus_per_actor,
-            max_restarts=1,  # Ray Data's default is unlimited, also for an actor that dies while it loads its model
-            max_task_retries=1,
+            max_restarts=TRIES,  # an actor that dies of the same work twice says so when it is started again
+            max_task_retries=TRIES,
         )
     )
     if resources.autoscaling:  # new nodes may take any time

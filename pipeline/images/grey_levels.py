@@ -23,25 +23,33 @@ class GreyLevels:
 
     def to_8_bits(self, image: Image.Image) -> Image.Image:
         """The grey picture in mode L."""
-        shares = (_finite(image).astype(np.float32) - self.black) / ((self.white - self.black) or 1e-12)
+        values = np.asarray(image)
+        # in 32 bits the difference of two floats may be infinite, and large integers lose their last digits
+        wide: np.ndarray = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+        shares = (wide - self.black) / ((self.white - self.black) or 1e-12)
         return Image.fromarray(np.clip(np.rint(shares * 255), 0, 255).astype(np.uint8))
 
 
 def grey_levels(image: Image.Image, bands: Iterable[Image.Image]) -> GreyLevels:
     """Black and white of a picture in mode I, F or I;16, cut into bands to keep copies small.
 
-    Pixels that are NaN or infinite count as 0, as in rasters that mark missing data so; an ImageFailure if no pixel is finite.
+    An ImageFailure if a pixel is NaN or infinite: nobody knows what it shows.
+
     Integers up to 65535 have the depth that their file states, or else the smallest that holds the brightest value, so that a
     10-bit picture in a 16-bit file is not nearly black. Fractions from 0 to 1 are shares of white, other floats up to 255 are
     8-bit greys. Anything else has no stated white, so its own range is stretched.
     """
-    ranges, any_finite = [], False
+    ranges, not_finite = [], 0
     for band in bands:
-        any_finite = any_finite or bool(np.isfinite(np.asarray(band)).any())
-        values = _finite(band)
+        values = np.asarray(band)
+        not_finite += values.size - int(np.isfinite(values).sum())
         ranges.append((float(values.min()), float(values.max())))
-    if not any_finite:
-        raise ImageFailure("not_finite", "every pixel is NaN or infinite")
+    if not_finite:
+        raise ImageFailure(
+            "not_finite",
+            f"{not_finite:,} of {image.width * image.height:,} pixels are NaN or infinite; where these mark missing data, "
+            "write the file with a number in their place",
+        )
     low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
     if low < 0 or high > 65535 or (image.mode == "F" and high > 255):
         return GreyLevels(low, high)
@@ -60,10 +68,3 @@ def _depth_bits(image: Image.Image, brightest: float) -> int:
     if 0 < stated <= 16 and brightest < 2**stated:
         return stated
     return next(bits for bits in DEPTHS if brightest < 2**bits)
-
-
-def _finite(image: Image.Image) -> np.ndarray:
-    values = np.asarray(image)
-    if values.dtype.kind == "f":
-        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    return values

@@ -22,6 +22,19 @@ from laketag.pipeline.images.png_chunks import open_png
 
 Opener = Callable[[Any], ImageFile.ImageFile]
 
+
+class _FirstFrame(WebPImageFile):
+    """The first picture of a WebP file, for which Pillow's decoder is used once.
+
+    It holds two canvases, which go before Pillow copies the picture: 12 bytes a pixel at once instead of 16.
+    """
+
+    def _get_next(self) -> tuple[bytes, int, int]:
+        frame = super()._get_next()
+        self._decoder = None
+        return frame
+
+
 SNIFFED_BYTES = 64
 """How many of the first bytes show the format."""
 
@@ -37,7 +50,7 @@ _FORMATS: tuple[tuple[re.Pattern[bytes], Opener], ...] = (
     (re.compile(rb"\xff\xd8\xff"), JpegImageFile),
     (re.compile(rb"\x89PNG\r\n\x1a\n"), open_png),
     (re.compile(rb"GIF8[79]a"), GifImageFile),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImageFile),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), _FirstFrame),
     (re.compile(rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL), BmpImageFile),
     (re.compile(rb"II[*+]\0|MM\0[*+]"), TiffImageFile),
     (re.compile(rb"P[1-6]\s+[0-9#]"), PpmImageFile),

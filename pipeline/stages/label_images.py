@@ -16,7 +16,7 @@ from laketag.pipeline.errors import LaketagError
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.stages.death_watch import DeathWatch, Stage, with_failure, work_through
-from laketag.pipeline.stages.loading import cannot_load, noted
+from laketag.pipeline.stages.loading import cannot_load, noted_load
 from laketag.schemas import label_arrow_schema
 
 if TYPE_CHECKING:  # the driver imports this stage, and does without torch
@@ -47,7 +47,7 @@ class LabelImages:
         self._run_id, self._watch = run_id, watch
         self._classifier: Classifier | LaketagError
         try:
-            with noted(watch.notes) if watch else nullcontext():
+            with noted_load(watch.notes) if watch else nullcontext():
                 self._classifier = _load(lake, pickled_spec, device, threads)
         except LaketagError as error:
             self._classifier = error  # raised by the call: Ray keeps only the text of a constructor's error

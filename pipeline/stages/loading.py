@@ -1,4 +1,4 @@
-"""Loading models in an actor: an actor that cannot ends the run with the reason, and is not started for ever."""
+"""Models in an actor: an actor that cannot load or use them ends the run with the reason, and is not started for ever."""
 
 import platform
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from laketag.pipeline.cluster.work_notes import WorkNotes
 from laketag.pipeline.errors import ClusterError, LaketagError, ModelError
 
-LOAD_DEATHS = 2
-"""Times that an actor may die while it loads its models: its node may go meanwhile."""
+DEATHS = 2
+"""Times that an actor may die of the same work: its node may go meanwhile."""
 
 
 def cannot_load(error: Exception, device: str) -> LaketagError:
@@ -20,19 +20,25 @@ def cannot_load(error: Exception, device: str) -> LaketagError:
 
 
 @contextmanager
-def noted(notes: WorkNotes) -> Iterator[None]:
-    """The models are loaded inside; a ClusterError before it if this actor has died of that LOAD_DEATHS times.
+def noted_load(notes: WorkNotes) -> Iterator[None]:
+    """The models are loaded inside; a ClusterError before it if this actor has died of that DEATHS times.
 
     Ray starts an actor that dies in its constructor again, without limit.
     """
     import ray
 
-    load = f"load/{ray.get_runtime_context().get_actor_id()}"
-    if (before := notes.count(load)) >= LOAD_DEATHS:
+    with noted(notes, f"load/{ray.get_runtime_context().get_actor_id()}", "loaded its models"):
+        yield
+
+
+@contextmanager
+def noted(notes: WorkNotes, work: str, doing: str) -> Iterator[None]:
+    """The work is done inside; a ClusterError before it if DEATHS processes have died of it. ``doing`` says what it is."""
+    if (before := notes.count(work)) >= DEATHS:
         raise ClusterError(
-            f"an actor on {platform.node()} died {LOAD_DEATHS} times while it loaded its models, without an error of Python; "
+            f"an actor on {platform.node()} died {DEATHS} times while it {doing}, without an error of Python; "
             "look for too little memory on this node, and in Ray's logs there for a crash of torch or of a driver"
         )
-    notes.begin(load, "load", before)
+    notes.begin(work, "model", before)
     yield
-    notes.end(load)
+    notes.end(work)

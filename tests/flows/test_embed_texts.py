@@ -1,10 +1,25 @@
-"""How texts are grouped for the text tower; tests/flows/test_describe_classes.py embeds them."""
+"""Texts of about equal length are embedded together, also if an actor dies once; one that dies again and again ends the call with the reason."""
 
 import itertools
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
+import pytest
+import torch
+from ray import cloudpickle
+from rich.console import Console
 
-from laketag.pipeline.flows.embed_texts import blocks_of_equal_length
+from laketag.pipeline.config import Settings
+from laketag.pipeline.errors import ClusterError
+from laketag.pipeline.flows.describe_classes import DESCRIPTION_COLUMNS
+from laketag.pipeline.flows.embed_texts import blocks_of_equal_length, embed_texts
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.models.choose_backbone import ChosenBackbone
+from laketag.pipeline.screen import Screen
 
 
 def test_blocks_hold_texts_of_about_equal_length_and_every_text_once() -> None:
@@ -16,3 +31,62 @@ def test_blocks_hold_texts_of_about_equal_length_and_every_text_once() -> None:
     )
     assert all(longest <= shortest for (_, longest), (shortest, _) in itertools.pairwise(ranges))
     assert [block["text"][0] for block in blocks] != sorted(block["text"][0] for block in blocks)
+
+
+@dataclass(frozen=True)
+class Dying:
+    """A text tower, and its spec, whose process dies the first times that it is loaded or embeds; each leaves a file."""
+
+    folder: Path
+    loads: int = 0
+    embeds: int = 0
+    context_length = 77
+
+    def load(self, _device: str) -> "Dying":
+        self._die("load", self.loads)
+        return self
+
+    def tokenize(self, texts: Sequence[str]) -> tuple[None, list[int]]:
+        return None, [len(text.split()) for text in texts]
+
+    def encode_text(self, texts: Sequence[str]) -> torch.Tensor:
+        self._die("embed", self.embeds)
+        return torch.ones(len(texts), 1)
+
+    def _die(self, doing: str, times: int) -> None:
+        if (before := len(list(self.folder.glob(f"{doing}*")))) < times:
+            (self.folder / f"{doing}-{before}").touch()
+            os._exit(1)
+
+
+def embed_two_texts(lake: Lake, dying: Dying) -> pl.DataFrame:
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    backbone = ChosenBackbone("dying", "0" * 64, "tower", cloudpickle.dumps(dying))
+    rows = [("cat", 0, "It purrs.", None), ("dog", 0, "It barks.", None)]
+    texts = pl.DataFrame(rows, schema=DESCRIPTION_COLUMNS, orient="row")
+    return embed_texts(lake, texts, backbone, Settings(), Screen(Console(quiet=True)))[0]
+
+
+@pytest.fixture
+def deaths(tmp_path: Path) -> Path:
+    """A folder with a file for each process that has died."""
+    folder = tmp_path / "deaths"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.usefixtures("joined_ray")
+def test_an_actor_that_dies_while_it_loads_its_model_ends_the_command_with_the_reason(
+    lake: Lake, deaths: Path
+) -> None:
+    with pytest.raises(
+        ClusterError, match="died 2 times while it loaded its models, without an error of Python"
+    ):
+        embed_two_texts(lake, Dying(deaths, loads=100))
+    assert len(list(deaths.iterdir())) == 2, "processes"
+
+
+@pytest.mark.usefixtures("joined_ray")
+def test_an_actor_that_dies_once_while_it_embeds_costs_no_text(lake: Lake, deaths: Path) -> None:
+    assert embed_two_texts(lake, Dying(deaths, embeds=1))["tokens"].to_list() == [2, 2]
+    assert len(list(deaths.iterdir())) == 1, "process"

@@ -97,8 +97,9 @@ def test_16_bits_are_scaled_to_8() -> None:
         (np.array([[0.0, 0.5, 1.0]]), [0, 128, 255]),  # shares of white
         (np.array([[0.0, 100.0, 255.0]]), [0, 100, 255]),  # 8-bit greys
         (np.array([[-100.0, 0.0, 900.0]]), [0, 26, 255]),  # no stated white: stretched
-        (np.array([[np.nan, np.inf, 1.0]]), [0, 0, 255]),
         (np.array([[7.0, 7.0, 7.0]]), [7, 7, 7]),
+        (np.array([[-3e38, 0.0, 3e38]]), [0, 128, 255]),
+        (np.array([[1e-40, 0.0, 1.0]]), [0, 0, 255]),
     ],
 )
 def test_floats_are_scaled_as_documented(values: np.ndarray, expected: list[int]) -> None:
@@ -107,6 +108,16 @@ def test_floats_are_scaled_as_documented(values: np.ndarray, expected: list[int]
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("side_px", [3, 1500])
-def test_a_picture_without_a_finite_pixel_is_not_finite(value: float, side_px: int) -> None:
-    """Large ones are looked at band by band."""
-    assert failure(encode(np.full((side_px, side_px), value, np.float32), "TIFF")) == "not_finite"
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_picture_with_a_pixel_that_is_not_finite_fails_as_not_finite(
+    value: float, side_px: int, share: float
+) -> None:
+    """One pixel, or all of them. Large pictures are looked at band by band, and the pixel is in the last one."""
+    values = np.full((side_px, side_px), value if share else 0.5, np.float32)
+    values[-1, -1] = value
+    assert failure(encode(values, "TIFF")) == "not_finite"
+
+
+def test_large_integers_that_differ_little_are_told_apart() -> None:
+    values = np.array([[2_000_000_000, 2_000_000_050, 2_000_000_100]], np.int32)
+    assert greys(encode(values, "TIFF")).tolist() == [[0, 128, 255]]

@@ -1,37 +1,16 @@
 """A batch is done although processes die of its images, and each image costs a known number of processes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
 from ray.exceptions import RaySystemError
 
-from laketag.pipeline.cluster.work_notes import Begun, WorkNotes
 from laketag.pipeline.errors import ClusterError
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.stages.death_watch import DeathWatch, Stage, with_failure, work_through
-
-
-class DiedError(Exception):
-    """Stands for the end of a process: what it has noted stays."""
-
-
-@dataclass(frozen=True)
-class NotesInMemory(WorkNotes):
-    """Notes that need no Ray."""
-
-    notes: dict[str, int] = field(default_factory=dict)
-
-    def begin(self, work: str, stage: str, before: int = 0) -> None:
-        assert (stage, before) == ("decoded", self.notes.get(work, 0))
-        self.notes[work] = before + 1
-
-    def end(self, work: str) -> None:
-        self.notes.pop(work, None)
-
-    def read(self, work: str) -> Begun | None:
-        return Begun(self.notes[work], "decoded", "w") if work in self.notes else None
+from tests.stages.notes_in_memory import DiedError, NotesInMemory
 
 
 def rows(names: str) -> pa.Table:
