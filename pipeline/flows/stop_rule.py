@@ -19,7 +19,7 @@ WHAT_TO_CHECK = {
     "outside_policy": "Check fetch.allowed_roots, and where the index says that the images are",
     "too_large": "Raise fetch.max_bytes if these are images",
     "too_many_pixels": "Raise decode.max_pixels if these images are meant",
-    "not_finite": "Check the weights of the models and backbone.precision",
+    "not_finite": "Check the pixels of the pictures, or the weights of the models and backbone.precision",
     "poison": "Look for too little memory on the nodes, and in Ray's logs there for crashes",
     "archived": "Restore the images from the archive tier",
 }

@@ -1,14 +1,24 @@
-"""``make bench``: speed of the flow and of what comes before it, memory over many images and many rows, indexing, publishing."""
+"""``make bench``: speed of the flow and of what is around it, memory over many images, rows and pixels, indexing, publishing."""
 
 import argparse
 import sys
 
-from tests.benches import indexing, many_rows, memory, preparing, publication, throughput, upkeep
+from tests.benches import (
+    decoding,
+    indexing,
+    many_rows,
+    memory,
+    preparing,
+    publication,
+    throughput,
+    upkeep,
+)
 
 BENCHES = {
     "throughput": throughput.run,
     "preparing": preparing.run,
     "memory": memory.run,
+    "decoding": decoding.run,
     "indexing": indexing.run,
     "publication": publication.run,
     "many_rows": many_rows.run,

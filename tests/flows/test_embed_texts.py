@@ -1,4 +1,4 @@
-"""Texts of about equal length are embedded together, also if an actor dies once; one that dies again and again ends the call with the reason."""
+"""Texts of about equal length are embedded together, and processes that die end the call with the reason, or cost no text."""
 
 import itertools
 import os
