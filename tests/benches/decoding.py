@@ -17,19 +17,20 @@ SIDE_PX = 13_000
 HEIC_SIDE_PX = 6_000
 """The encoder of HEIC takes no more than 142 megapixels, and minutes for them."""
 DECODE = """
-import io, resource, sys
+import io, sys
 from pathlib import Path
 from PIL import Image
 from laketag.pipeline.config import DecodeSettings
 from laketag.pipeline.images.decode import decode
+from tests.peak_resident import peak_resident_bytes
 
 small = io.BytesIO()
 Image.new("RGB", (64, 64)).save(small, "PNG")
 decode(small.getvalue(), DecodeSettings())  # imports what decoding needs
 data = Path(sys.argv[1]).read_bytes()
-before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before_bytes = peak_resident_bytes()
 decode(data, DecodeSettings())
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib) * 1024)
+print(peak_resident_bytes() - before_bytes)
 """
 
 

@@ -1,6 +1,5 @@
 """Fetches and decodes a block of 16 images of 60 MB and prints by how many bytes the process has grown: FOLDER."""
 
-import resource
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pyarrow as pa
 from laketag.pipeline.config import DecodeSettings, FetchSettings, StorageSettings
 from laketag.pipeline.stages.decode_images import decode_in_parts
 from laketag.pipeline.stages.fetch_images import fetch_in_parts
+from tests.peak_resident import peak_resident_bytes
 
 SIDE_PX = 4472
 header = b"P6 %d %d 255\n" % (SIDE_PX, SIDE_PX)
@@ -24,9 +24,9 @@ block = pa.table(
         "size_bytes": pa.array([file.stat().st_size for file in files], pa.int64()),
     }
 )
-before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before_bytes = peak_resident_bytes()
 decoded = []
 for fetched in fetch_in_parts(block, fetch=FetchSettings(), storage=StorageSettings()):
     decoded += decode_in_parts(fetched, decode=DecodeSettings())
-grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
-print(grown_kib * 1024, sum(part.num_rows - part["rgb_u8"].null_count for part in decoded))
+grown_bytes = peak_resident_bytes() - before_bytes
+print(grown_bytes, sum(part.num_rows - part["rgb_u8"].null_count for part in decoded))
