@@ -1,11 +1,18 @@
 """The files of an embedded Ray: in a folder that this user may write, and without any in the home folder."""
 
+import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from laketag.pipeline.errors import StorageError
+from laketag.pipeline.store.errors import describe_full_disk
+
+LEAST_BYTES = 16 << 20
+"""With less space for its logs and sockets a Ray does not start, which it notices by waiting for its own processes in vain."""
 LONGEST_FOLDER = 107 - len("/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store")
 """The path of a socket has at most 107 bytes, and Ray puts its sockets this far below its folder."""
 
@@ -21,6 +28,17 @@ def ray_folder() -> Path:
     if len(os.fsencode(usual)) <= LONGEST_FOLDER and _may_write(usual):
         return usual
     return Path(f"/tmp/ray-{os.getuid()}")
+
+
+def check_room(folder: Path) -> None:
+    """The folder's disk has room for Ray; otherwise a StorageError that names it."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if shutil.disk_usage(there).free < LEAST_BYTES:
+        full = describe_full_disk(OSError(errno.ENOSPC, ""), str(there))
+        raise StorageError(
+            f"Ray cannot start, as {full}; free {LEAST_BYTES >> 20} MiB there, or set RAY_TMPDIR to a folder on another disk, "
+            "with a short path"
+        )
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from laketag.pipeline.cluster.nodes import Node, free_now, living_nodes, total
 from laketag.pipeline.cluster.ray_address import named_address, resolve_address, starter_of
 from laketag.pipeline.cluster.ray_errors import ray_errors
-from laketag.pipeline.cluster.ray_files import own_token, ray_folder
+from laketag.pipeline.cluster.ray_files import check_room, own_token, ray_folder
 from laketag.pipeline.cluster.ray_logs import LOG_FORMAT, ray_log_file, ray_logs_in_file
 from laketag.pipeline.errors import ClusterError
 
@@ -133,7 +133,8 @@ def _start(logical_cpus: int) -> None:
     import psutil
     import ray
 
-    folder, children = ray_folder(), set(psutil.Process().children(recursive=True))
+    check_room(folder := ray_folder())
+    children = set(psutil.Process().children(recursive=True))
     for left in reversed(range(START_TRIES)):
         try:
             _init_ray(address="local", num_cpus=logical_cpus, include_dashboard=False, _temp_dir=str(folder))

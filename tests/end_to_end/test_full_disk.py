@@ -1,11 +1,14 @@
 """A lake on a disk that becomes full while images are labelled: a sentence, nothing torn, and the same command goes on."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from laketag.pipeline.cluster.ray_files import LEAST_BYTES, check_room
+from laketag.pipeline.errors import StorageError
 from laketag.pipeline.store.folders import list_files
 from tests.end_to_end.command_line import must_run, one_line, run_laketag
 from tests.end_to_end.lakes import index_named, label, put_all, put_described, table
@@ -58,3 +61,14 @@ def test_a_run_on_a_disk_that_becomes_full_ends_with_a_sentence_and_is_resumed(
     said = one_line(must_run(*label(lake), "--settings", str(tiny_settings)))
     assert f"labelled {IMAGES}" in said
     assert table(store, lake)["label"].null_count() == 0
+
+
+def test_a_ray_whose_disk_is_full_is_not_started_and_the_disk_is_named(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    assert shutil.disk_usage(tmp_path).free > LEAST_BYTES
+    check_room(tmp_path / "ray")
+    with pytest.raises(
+        StorageError, match=f"no space is left on the disk that is mounted at {small_disk} on "
+    ):
+        check_room(small_disk / "ray")
