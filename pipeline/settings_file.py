@@ -76,7 +76,7 @@ def _apply(values: dict[str, Any], override: str) -> str | None:
     section = values.setdefault(table, {})
     if not isinstance(section, dict):
         return f"{table}: is a table of settings, not the value {section!r}"
-    if not text.strip() and key in _keys_of(table):
+    if not text.strip() and key in _keys_at(Settings, [table]):
         section.pop(key, None)
         return None
     try:
@@ -111,11 +111,6 @@ def _describe(detail: "ErrorDetails", kind: type[Settings]) -> str:
         return f"{where}: is missing; write it"
     message = detail["msg"].removeprefix("Value error, ")
     return f"{where} = {detail['input']!r}: {message[0].lower()}{message[1:]}"
-
-
-def _keys_of(table: str) -> list[str]:
-    """The settings of one table, none if there is no such table."""
-    return _keys_at(Settings, [table])
 
 
 def _keys_at(kind: type[BaseModel], place: Sequence[str | int]) -> list[str]:

@@ -1,14 +1,15 @@
 """Every number that the training depends on."""
 
-import dataclasses
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+
+class Settings(BaseModel):
     """The settings of the training; `settings.toml` has a value for each."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int
     threads: int
@@ -30,10 +31,4 @@ class Settings:
 
 def read_settings(path: Path) -> Settings:
     """Return the settings in the file; a missing or unknown name is an error."""
-    values = tomllib.loads(path.read_text(encoding="utf-8"))
-    known = {field.name for field in dataclasses.fields(Settings)}
-    if values.keys() != known:
-        raise ValueError(
-            f"{path}: missing {sorted(known - values.keys())}, unknown {sorted(values.keys() - known)}"
-        )
-    return Settings(**values)
+    return Settings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))

@@ -4,7 +4,6 @@
 """
 
 import argparse
-import dataclasses
 import json
 import math
 import resource
@@ -122,7 +121,7 @@ def main() -> None:
     started = time.monotonic()
     settings = read_settings(arguments.settings)
     if arguments.seed is not None:
-        settings = dataclasses.replace(settings, seed=arguments.seed)
+        settings = settings.model_copy(update={"seed": arguments.seed})
     trainer = Trainer(settings)
     print(
         json.dumps({"drawn_s": round(time.monotonic() - started), "cpu_s": round(cpu_seconds())}), flush=True

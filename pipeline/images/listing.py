@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import polars as pl
 
@@ -92,9 +93,9 @@ class ImageListing:
     def _images_by_content(self, files: list[Listed]) -> list[Listed]:
         """Those of the files that begin as images do, where that is looked at; others are left out by their extension."""
         looked_at = [file for file in files if file.size_bytes] if self._looks_inside else []
-        starts = dict(
-            zip(looked_at, map_in_background(self._read_start, looked_at, READS_IN_FLIGHT), strict=True)
-        )
+        read = partial(read_start, storage=self.storage, size_bytes=SNIFFED_BYTES)
+        places = [parse_url(file.url) for file in looked_at]
+        starts = dict(zip(looked_at, map_in_background(read, places, READS_IN_FLIGHT), strict=True))
         images = []
         for file in files:
             extension = _extension(file)
@@ -110,9 +111,6 @@ class ImageListing:
     def _looks_inside(self) -> bool:
         by_content = self.rules.by_content
         return parse_url(normalise_url(self.source)).is_local if by_content is None else by_content
-
-    def _read_start(self, file: Listed) -> bytes:
-        return read_start(parse_url(file.url), self.storage, SNIFFED_BYTES)
 
 
 def _extension(file: Listed) -> str:

@@ -79,17 +79,17 @@ class OpenedLake:
     """schemas.Runs, oldest first."""
 
 
-def runs(
-    root: str | OpenedLake, *, storage: StorageSettings | None = None, **which: Unpack[RowFilter]
-) -> pl.LazyFrame:
+Root = str | OpenedLake
+Storage = StorageSettings | None
+
+
+def runs(root: Root, *, storage: Storage = None, **which: Unpack[RowFilter]) -> pl.LazyFrame:
     """Finished runs (schemas.Runs), oldest first."""
     _, finished = _open(root, storage, which, RowFilter)
     return select_since(select_runs(finished, which).lazy(), "finished_at", which).select(RUN_COLUMNS)
 
 
-def nights(
-    root: str | OpenedLake, *, storage: StorageSettings | None = None, **which: Unpack[NightFilter]
-) -> pl.LazyFrame:
+def nights(root: Root, *, storage: Storage = None, **which: Unpack[NightFilter]) -> pl.LazyFrame:
     """What ``laketag nightly`` did (schemas.Nights), a row for each collection of each night, oldest first."""
     check_names(which, NightFilter)
     lake = root.lake if isinstance(root, OpenedLake) else open_lake(root, storage or StorageSettings())
@@ -102,16 +102,12 @@ def nights(
     return select_since(wanted, "finished_at", which).select(NIGHT_COLUMNS)
 
 
-def labels(
-    root: str | OpenedLake, *, storage: StorageSettings | None = None, **which: Unpack[ClassFilter]
-) -> pl.LazyFrame:
+def labels(root: Root, *, storage: Storage = None, **which: Unpack[ClassFilter]) -> pl.LazyFrame:
     """Images that have a label: LABEL_COLUMNS; ``true_class`` is the class that the index states, if any."""
     return _labels(*_open(root, storage, which, ClassFilter), which)
 
 
-def unsure(
-    root: str | OpenedLake, *, storage: StorageSettings | None = None, **which: Unpack[ClassFilter]
-) -> pl.LazyFrame:
+def unsure(root: Root, *, storage: Storage = None, **which: Unpack[ClassFilter]) -> pl.LazyFrame:
     """Images that have a label, least sure first: by ``lead``, the probability of the first tag minus the second's."""
     rows = _labels(*_open(root, storage, which, ClassFilter), which)
     second = pl.col("tags").list.get(1, null_on_oob=True).struct.field("probability")
@@ -120,9 +116,7 @@ def unsure(
     return rows.with_columns(lead).select(*names, pl.exclude(names)).sort("lead", "uri", *OF_THE_RUN)
 
 
-def tags(
-    root: str | OpenedLake, *, storage: StorageSettings | None = None, **which: Unpack[ClassFilter]
-) -> pl.LazyFrame:
+def tags(root: Root, *, storage: Storage = None, **which: Unpack[ClassFilter]) -> pl.LazyFrame:
     """One row for each image and each of its tags: TAG_COLUMNS; rank 1 is the label of the image."""
     rows = _labelled(*_open(root, storage, which, ClassFilter), which).drop("label", "probability")
     tag = pl.col("tags").struct
@@ -133,9 +127,7 @@ def tags(
     return select_class(named.select(TAG_COLUMNS), which)
 
 
-def failures(
-    root: str | OpenedLake, *, storage: StorageSettings | None = None, **which: Unpack[FailureFilter]
-) -> pl.LazyFrame:
+def failures(root: Root, *, storage: Storage = None, **which: Unpack[FailureFilter]) -> pl.LazyFrame:
     """Images that have no label: FAILURE_COLUMNS; why, and how often they were tried."""
     rows = scan_current(*_open(root, storage, which, FailureFilter), which)
     failure = which.get("failure")
@@ -143,9 +135,7 @@ def failures(
     return rows.filter(failed).select(FAILURE_COLUMNS)
 
 
-def summary(
-    root: str | OpenedLake, *, storage: StorageSettings | None = None, **which: Unpack[ClassFilter]
-) -> pl.LazyFrame:
+def summary(root: Root, *, storage: Storage = None, **which: Unpack[ClassFilter]) -> pl.LazyFrame:
     """One row for each class that labels an image: images, mean probability, examples; the most frequent class first.
 
     ``stale`` and ``removed`` are how many of the images have this status.
@@ -169,7 +159,7 @@ TABLES = {table.__name__: table for table in (runs, nights, labels, unsure, tags
 """The queries without SQL, by name."""
 
 
-def open_runs(root: str, storage: StorageSettings | None) -> OpenedLake:
+def open_runs(root: str, storage: Storage) -> OpenedLake:
     """The lake at the root and its finished runs; an InputError if there are none."""
     lake = open_lake(root, storage or StorageSettings())
     finished = read_runs(lake)
@@ -182,7 +172,7 @@ def open_runs(root: str, storage: StorageSettings | None) -> OpenedLake:
 
 
 def _open(
-    root: str | OpenedLake, storage: StorageSettings | None, which: RowFilter, known: type[RowFilter]
+    root: Root, storage: Storage, which: RowFilter, known: type[RowFilter]
 ) -> tuple[Lake, pl.DataFrame]:
     """The lake and its finished runs, oldest first; the filters were checked."""
     check_names(which, known)

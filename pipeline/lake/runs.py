@@ -41,13 +41,12 @@ class RunTable:
     """Label files that no run names any more, relative to the root, and since when (ISO 8601, UTC). ``clean`` removes them."""
 
 
-def read_runs(lake: Lake, collection: str | None = None, fingerprint: str | None = None) -> pl.DataFrame:
-    """The finished runs (schemas.Runs) of the collection and of the classifier with this fingerprint, or of all.
+def read_runs(lake: Lake) -> pl.DataFrame:
+    """All finished runs (schemas.Runs), in the order in which they finished.
 
-    They are in the order in which they finished. A command reads them once: one listing, one read of the fold, and one
-    of each run that finished after it was written.
+    A command reads them once: one listing, one read of the fold, and one of each run that finished after it was written.
     """
-    return select_runs_of(read_run_table(lake).rows, collection, fingerprint)
+    return read_run_table(lake).rows
 
 
 def select_runs_of(
@@ -160,10 +159,7 @@ def scan_labels(lake: Lake, runs: pl.DataFrame) -> pl.LazyFrame:
     if not files:
         return Labels.create_empty(lazy=True)
     rows = scan_table(files, Labels, lake.storage)
-    if all(f"/run={run_id}/" in file for run_id, files in _files_of(runs) for file in files):
+    named = runs.select("run_id", "files").iter_rows()
+    if all(f"/run={run_id}/" in file for run_id, files in named for file in files):
         return rows
     return rows.filter(pl.col("run_id").is_in(runs["run_id"].to_list()))  # compacted files are shared
-
-
-def _files_of(runs: pl.DataFrame) -> list[tuple[str, list[str]]]:
-    return runs.select("run_id", "files").rows()

@@ -27,11 +27,13 @@ def call_in_child(function: Callable[..., Result], *arguments: object) -> Result
     The module of the function must not import the heavy libraries; the function may.
     """
     code = f"from {__name__} import answer; answer()"
+    # an empty entry would mean the current folder
+    path = os.pathsep.join(filter(None, (LAKETAG_HOME, os.environ.get("PYTHONPATH"))))
     child = subprocess.run(  # kills the process if a person stops this one
         [sys.executable, "-P", "-c", code],  # -P: the current folder is not imported from
         input=pickle.dumps((function, arguments)),
         stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": _path_with(LAKETAG_HOME)},
+        env=os.environ | {"PYTHONPATH": path},
         start_new_session=True,  # Ctrl-C in a terminal reaches this process alone
         check=False,
     )
@@ -59,8 +61,3 @@ def answer() -> None:
     caller.write(pickle.dumps((found, used_files)))
     caller.flush()
     os._exit(0)  # torch and its libraries take a second to unload
-
-
-def _path_with(folder: str) -> str:
-    """PYTHONPATH with this folder first; an empty entry would mean the current folder."""
-    return os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))

@@ -1,7 +1,6 @@
 """Google Cloud Storage and Azure through obstore, which finds credentials and endpoints in their own usual variables."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -9,7 +8,7 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.store.background import iterate_in_background
 from laketag.pipeline.store.locations import Listed, Location
 from laketag.pipeline.store.readers import ObstoreReader
-from laketag.pipeline.store.s3_clients import CONNECT_S, Requests
+from laketag.pipeline.store.s3_clients import Requests
 from laketag.pipeline.store.versions import version_of_etag
 
 LIST = Requests(timeout_s=60.0, tries=7)
@@ -96,12 +95,5 @@ def _open_client(scheme: str, bucket: str, anonymous: bool, requests: Requests) 
 
 
 def _client_settings(anonymous: bool, requests: Requests) -> Any:
-    return {
-        "config": {"skip_signature": True} if anonymous else {},
-        "client_options": {
-            "allow_http": True,  # as the endpoint says
-            "timeout": timedelta(seconds=requests.timeout_s),
-            "connect_timeout": timedelta(seconds=min(requests.timeout_s, CONNECT_S)),
-        },
-        "retry_config": {"max_retries": requests.tries - 1},
-    }
+    config = {"skip_signature": True} if anonymous else {}
+    return {"config": config, **requests.obstore_options(allow_http=True)}  # as the endpoint says

@@ -14,7 +14,7 @@ from fsspec.implementations.cached import CachingFileSystem
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.store.background import iterate_in_background
 from laketag.pipeline.store.errors import without_secrets
-from laketag.pipeline.store.locations import UNREADABLE_FOLDER, LeaveOut, Listed, Location, Skipped
+from laketag.pipeline.store.locations import UNREADABLE_FOLDER, LeaveOut, Listed, Location, Pages, Skipped
 from laketag.pipeline.store.readers import FsspecReader, version_of_info
 
 WITHIN = {"fo", "fs"}
@@ -82,16 +82,14 @@ def open_reader(location: Location) -> FsspecReader:
     return FsspecReader(lambda: borrow_filesystem(location))
 
 
-def list_files(folder: Location, leave_out: LeaveOut) -> Iterator[list[Listed | Skipped]]:
+def list_files(folder: Location, leave_out: LeaveOut) -> Pages:
     """A page for each folder; folders that are left out or may not be read are named and not entered."""
     with borrow_filesystem(folder) as (filesystem, top):
         filesystem.invalidate_cache()
         yield from iterate_in_background(_walk(filesystem, top, folder, leave_out))
 
 
-def _walk(
-    filesystem: Any, top: str, folder: Location, leave_out: LeaveOut
-) -> Iterator[list[Listed | Skipped]]:
+def _walk(filesystem: Any, top: str, folder: Location, leave_out: LeaveOut) -> Pages:
     """Without fsspec's own walk, which drops the errors of folders below the first."""
     waiting = [(top, "")]
     while waiting:

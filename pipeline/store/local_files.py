@@ -13,6 +13,7 @@ from laketag.pipeline.store.locations import (
     LeaveOut,
     Listed,
     Location,
+    Pages,
     Skipped,
 )
 from laketag.pipeline.store.versions import UNKNOWN, Version, version_of_file
@@ -48,7 +49,7 @@ def remove_folder(folder: Location) -> None:
     shutil.rmtree(folder.key)
 
 
-def list_below(folder: Location, leave_out: LeaveOut) -> Iterator[list[Listed | Skipped]]:
+def list_below(folder: Location, leave_out: LeaveOut) -> Pages:
     """Pages of the regular files below a folder, sorted by name in each folder; and what is not entered or read, with why.
 
     Links are followed, except into a folder that contains them.

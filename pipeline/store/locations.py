@@ -1,7 +1,7 @@
 """Where a file is: a bucket and key of an object store, or a path of this machine."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -63,6 +63,9 @@ class Skipped(NamedTuple):
     path: str  # relative to the listed folder
     reason: str
 
+
+Pages = Iterator[Sequence[Listed | Skipped]]
+"""What a listing gives, in parts."""
 
 UNREADABLE_FOLDER = "folder not readable"
 UNREADABLE_FILE = "file not readable"

@@ -33,6 +33,15 @@ class Requests:
     timeout_s: float
     tries: int = 1
 
+    def obstore_options(self, *, allow_http: bool) -> dict[str, Any]:
+        """What makes a client of obstore send requests so."""
+        times = {"timeout": self.timeout_s, "connect_timeout": min(self.timeout_s, CONNECT_S)}
+        return {
+            "client_options": {"allow_http": allow_http}
+            | {name: timedelta(seconds=seconds) for name, seconds in times.items()},
+            "retry_config": {"max_retries": self.tries - 1},
+        }
+
 
 @lru_cache(maxsize=16)
 def open_s3fs(access: S3Access) -> Any:
@@ -58,12 +67,7 @@ def open_obstore(bucket: str, access: S3Access, requests: Requests) -> "S3Store"
     return S3Store(
         bucket,
         config=_object_store_config(access, bucket),  # type: ignore[arg-type]  # a TypedDict whose keys depend on the settings
-        client_options={
-            "allow_http": access.allow_http,
-            "timeout": timedelta(seconds=requests.timeout_s),
-            "connect_timeout": timedelta(seconds=min(requests.timeout_s, CONNECT_S)),
-        },
-        retry_config={"max_retries": requests.tries - 1},
+        **requests.obstore_options(allow_http=access.allow_http),
         credential_provider=None if access.anonymous else _renewing(find_credentials(access)),  # type: ignore[arg-type]
     )
 

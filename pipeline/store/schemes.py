@@ -1,6 +1,6 @@
 """One function opens a store, and one table says how the stores of each URL scheme are reached."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,8 @@ from laketag.pipeline.store.locations import (
     PASSWORD,
     WEB,
     LeaveOut,
-    Listed,
     Location,
-    Skipped,
+    Pages,
     expand_home,
     hide_password,
     parse_url,
@@ -38,9 +37,7 @@ class Scheme:
     """Lets polars scan a lake's tables."""
     remove_below: Callable[[Location, StorageSettings], None] | None = None
     """Removes a folder of a lake's tables."""
-    list_below: (
-        Callable[[Location, StorageSettings, LeaveOut], Iterator[Sequence[Listed | Skipped]]] | None
-    ) = None
+    list_below: Callable[[Location, StorageSettings, LeaveOut], Pages] | None = None
     open_reader: Callable[[Location, StorageSettings, Requests], Reader] | None = None
     open_bucket: Callable[[Location, StorageSettings, Requests], Any] | None = None
     """Opens an obstore client, for many reads of whole objects."""
@@ -190,9 +187,7 @@ def open_reader(location: Location, storage: StorageSettings, requests: Requests
     return opener(location, storage, requests)
 
 
-def list_below(
-    folder: Location, storage: StorageSettings, leave_out: LeaveOut
-) -> Iterator[Sequence[Listed | Skipped]]:
+def list_below(folder: Location, storage: StorageSettings, leave_out: LeaveOut) -> Pages:
     """Pages of all files below the folder, for folders of any size; folders that are no prefixes are left out unentered."""
     lister = scheme_of(folder).list_below
     if lister is None:

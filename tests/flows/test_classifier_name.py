@@ -13,7 +13,7 @@ from laketag.pipeline.flows.classifier_name import name_as_in_lake
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.plan import find_pending
-from laketag.pipeline.lake.runs import read_runs
+from laketag.pipeline.lake.runs import read_runs, select_runs_of
 from laketag.pipeline.lake.snapshots import latest_snapshot, write_snapshot
 from laketag.pipeline.lake.staging import freeze_plan, run_suffix
 from tests.lake.label_rows import index_rows, label_row, plan_rows
@@ -49,7 +49,7 @@ def name_now(lake: Lake, max_pixels: int) -> str:
 
 
 def pending(lake: Lake, name: str) -> list[str]:
-    runs = read_runs(lake, RUN.collection, name)
+    runs = select_runs_of(read_runs(lake), RUN.collection, name)
     found = find_pending(lake, latest_snapshot(lake, RUN.collection), runs)
     return found.rows["image_id"].to_list()
 

@@ -9,7 +9,7 @@ from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.lake.plan import find_pending
 from laketag.pipeline.lake.publish import Published, publish
-from laketag.pipeline.lake.runs import read_runs
+from laketag.pipeline.lake.runs import read_runs, select_runs_of
 from laketag.pipeline.lake.snapshots import Snapshot, write_snapshot
 from laketag.pipeline.lake.staging import Run, freeze_plan, run_suffix, scan_plan, write_part
 from laketag.schemas import Plan
@@ -28,7 +28,7 @@ def freeze_night(lake: Lake, images: dict[str, str], classifier: str = RUN.class
 def freeze_rest(lake: Lake, snapshot: Snapshot, classifier: str = RUN.classifier) -> Run:
     """A run over what is pending in the snapshot is frozen in staging."""
     version = write_pets(lake, classifier, RUN.description_set).version
-    runs = read_runs(lake, RUN.collection, classifier)
+    runs = select_runs_of(read_runs(lake), RUN.collection, classifier)
     pending = find_pending(lake, snapshot, runs)
     run = replace(
         RUN,

@@ -9,7 +9,7 @@ from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.plan import Pending, count_reasons, draw_sample, find_pending
 from laketag.pipeline.lake.retries import RetryRules
-from laketag.pipeline.lake.runs import label_files, read_runs
+from laketag.pipeline.lake.runs import label_files, read_runs, select_runs_of
 from laketag.pipeline.lake.snapshots import write_snapshot
 from laketag.pipeline.store.s3_access import renew_access
 from laketag.schemas import FAILURES, PERMANENT_FAILURES, Plan
@@ -26,7 +26,7 @@ def find(lake: Lake, rows: pl.DataFrame, *retry: str, classifier: str = RUN.clas
     """What a run over an index with these rows has to do."""
     snapshot = write_snapshot(lake, RUN.collection, [rows])
     rules = RetryRules(wanted=frozenset(retry))
-    return find_pending(lake, snapshot, read_runs(lake, RUN.collection, classifier), rules)
+    return find_pending(lake, snapshot, select_runs_of(read_runs(lake), RUN.collection, classifier), rules)
 
 
 def pending(lake: Lake, rows: pl.DataFrame, *retry: str) -> str:

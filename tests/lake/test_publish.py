@@ -14,7 +14,7 @@ from laketag.pipeline.errors import BusyError, LedgerError
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import TABLES, Lake, open_lake
 from laketag.pipeline.lake.publish import Cut, Published, publish
-from laketag.pipeline.lake.runs import label_files, read_runs, scan_labels
+from laketag.pipeline.lake.runs import label_files, read_runs, scan_labels, select_runs_of
 from laketag.pipeline.lake.staging import Run, find_failures, find_unfinished, run_suffix, write_part
 from laketag.pipeline.store.files import remove_file
 from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
@@ -231,7 +231,7 @@ def test_each_planned_image_is_published_once_sorted_and_the_ledger_balances(
             write_part(lake, run.run_id, label_frame([label_row(image_id, failure=failure, age_s=age_s)]))
     expected = {i: None if None in tries else tries[0] for i, tries in zip(ids, outcomes, strict=True)}
     ledger = finish(lake, run).ledger
-    runs = read_runs(lake, RUN.collection, RUN.classifier)
+    runs = select_runs_of(read_runs(lake), RUN.collection, RUN.classifier)
     files = label_files(lake, runs)
     labels = scan_labels(lake, runs).collect()
     assert labels["image_id"].to_list() == sorted(ids)

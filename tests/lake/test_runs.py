@@ -5,7 +5,14 @@ from fsspec.implementations.local import LocalFileSystem
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.run_folds import rewrite_runs
-from laketag.pipeline.lake.runs import current_runs, read_run_table, read_runs, scan_labels, scan_newest
+from laketag.pipeline.lake.runs import (
+    current_runs,
+    read_run_table,
+    read_runs,
+    scan_labels,
+    scan_newest,
+    select_runs_of,
+)
 from laketag.pipeline.lake.sql import sql
 from tests.lake.label_rows import label_row
 from tests.lake.run_rows import write_run
@@ -16,7 +23,7 @@ def test_runs_are_read_oldest_first_and_by_collection_and_classifier(lake) -> No
     first = write_run(lake, 1, [label_row("a")], classifier="beef")
     scans = write_run(lake, 3, [label_row("a")], collection="scans")
     assert read_runs(lake)["run_id"].to_list() == [first, second, scans]
-    assert read_runs(lake, "photos", "f00d")["run_id"].to_list() == [second]
+    assert select_runs_of(read_runs(lake), "photos", "f00d")["run_id"].to_list() == [second]
 
 
 def test_the_newest_row_of_an_image_is_that_of_the_newest_run(lake) -> None:

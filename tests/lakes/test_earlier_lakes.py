@@ -19,7 +19,7 @@ from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.description_versions import latest_embedded_set, read_descriptions_table
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.plan import find_pending
-from laketag.pipeline.lake.runs import read_runs, scan_labels
+from laketag.pipeline.lake.runs import read_runs, scan_labels, select_runs_of
 from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot
 from laketag.pipeline.lake.sql import sql
 from laketag.pipeline.lake.tables import encode_table, read_footer, read_table
@@ -58,7 +58,7 @@ def test_its_images_are_pending_for_todays_classifier_and_its_labels_stay_curren
     lake = open_lake(ROOT, StorageSettings())
     settings = read_settings(HERE / "settings.toml", overrides=[f'backbone.pretrained="local-dir:{MODEL}"'])
     classifier = choose_classifier(settings, latest_embedded_set(lake, "drawings"))
-    runs = read_runs(lake, "drawings", classifier.fingerprint)
+    runs = select_runs_of(read_runs(lake), "drawings", classifier.fingerprint)
     pending = find_pending(lake, latest_snapshot(lake, "drawings"), runs)
     assert (pending.rows.height, pending.index_rows) == (14, 14)
     current = queries.labels(ROOT).select("classifier").unique().collect().item()
