@@ -7,6 +7,7 @@ from typing import Any
 
 from laketag.pipeline.config import RunSettings
 from laketag.pipeline.errors import StoppedError
+from laketag.pipeline.store.locations import hide_secrets
 from laketag.schemas import LABELLED
 
 WHAT_TO_CHECK = {
@@ -56,7 +57,8 @@ class StopRule:
         failed = self._counts[reason]
         if reason != LABELLED and failed >= self._settings.failed_images_before_stop:
             raise StoppedError(
-                f"{failed:,} of the last {self._counts.total():,} images failed as {reason!r}, such as {receipt['uri']} "
+                f"{failed:,} of the last {self._counts.total():,} images failed as {reason!r}, such as "
+                f"{hide_secrets(receipt['uri'])} "
                 f"({receipt['detail']}). {WHAT_TO_CHECK.get(reason, THE_FILES)}; then run the same command: it tries these "
                 "images again. To have such failures as rows, raise run.max_failed_fraction = "
                 f"{self._settings.max_failed_fraction} (1: never stop) or run.failed_images_before_stop = "

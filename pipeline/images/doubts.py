@@ -11,7 +11,7 @@ from laketag.pipeline.images.fetch_failures import explain
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.images.witnesses import find_witnesses, note_read
 from laketag.pipeline.store.faults import StoreFault
-from laketag.pipeline.store.locations import Location
+from laketag.pipeline.store.locations import Location, hide_secrets
 
 OF_THE_STORE = ("away", "bucket", "region", "folder")
 """Faults that no credentials remove."""
@@ -45,7 +45,7 @@ class Doubt:
         """The error that ends the run, if the fault keeps this number of images from being read."""
         error = StorageError if self.fault.name in OF_THE_STORE else AccessError
         return error(
-            f"{self.sentence}. {images:,} image(s), such as {self.file.url}, were not read and get no result; "
+            f"{self.sentence}. {images:,} image(s), such as {hide_secrets(self.file.url)}, were not read and get no result; "
             "run the same command again when the cause is gone"
         )
 

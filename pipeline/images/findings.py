@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from laketag.pipeline.store.locations import UNREADABLE_FOLDER, UNSEEN
+from laketag.pipeline.store.locations import UNREADABLE_FOLDER, UNSEEN, hide_secrets
 
 OnLeftOut = Callable[[str, str], object]
 """Called with the path of a file or folder that is left out, and the reason."""
@@ -50,7 +50,7 @@ class Findings:
         """Count further images that cannot be read for this reason, such as the one with the URI."""
         if images:
             self.unreadable[reason] += images
-            self.examples.setdefault(reason, uri)
+            self.examples.setdefault(reason, hide_secrets(uri))
 
     def add_columns(self, sentence: str) -> None:
         """Keep the sentence, unless an earlier table gave the same."""

@@ -10,7 +10,10 @@ from urllib.parse import unquote, urlsplit
 from laketag.pipeline.errors import SettingsError
 
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
-PASSWORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/@:]*:)[^/]*@")
+PASSWORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/@:]*:)[^/]*@|(?i:(https?://))[^/?#@]+@")
+"""Before the host; of web servers a name alone, too, as many take a token for it."""
+SIGNATURE = re.compile(r"(?i)([?&][^=&]*(?:signature|credential|token|accesskeyid|sig)=)[^&#]+")
+"""A parameter of a signed URL."""
 LOCAL = "file"
 WEB = ("http", "https")
 ALIASES = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "local": LOCAL}
@@ -87,7 +90,12 @@ def is_text(path: str) -> bool:
 def hide_password(url: str) -> str:
     """The URL as it may be shown and kept: without the password before its host."""
     match = PASSWORD.match(url)
-    return f"{match[1]}***@{url[match.end() :]}" if match else url
+    return f"{match[1] or match[2]}***@{url[match.end() :]}" if match else url
+
+
+def hide_secrets(url: str) -> str:
+    """The URL as messages name it: without a password, and without the signature of a signed URL."""
+    return SIGNATURE.sub(r"\1…", hide_password(url))
 
 
 def expand_home(path: str) -> Path:

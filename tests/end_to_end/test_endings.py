@@ -72,9 +72,13 @@ def test_a_bug_of_a_library_ends_with_1_and_a_traceback(tmp_path: Path) -> None:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[fsspec.specs]\nbroken = broken_filesystem.BrokenFileSystem\n")
     (tmp_path / "site" / "broken_filesystem.py").write_text(BROKEN_FILESYSTEM)
-    env = {"PYTHONPATH": os.pathsep.join([str(tmp_path / "site"), str(PROJECT)])}
+    secrets = {
+        name: f"planted-{name}" for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "RAY_AUTH_TOKEN")
+    }
+    env = {"PYTHONPATH": os.pathsep.join([str(tmp_path / "site"), str(PROJECT)]), **secrets}
     ended = spawn_laketag(
         "index", f"broken://{tmp_path}", "--root", str(tmp_path / "lake"), "-c", "c", env=env
     )
     assert ended.code == ExitCode.BUG
     assert "ZeroDivisionError" in ended.err
+    assert "planted-" not in ended.out + ended.err

@@ -3,7 +3,7 @@
 import pytest
 
 from laketag.pipeline.errors import SettingsError
-from laketag.pipeline.store.locations import Location, expand_home, hide_password, parse_url
+from laketag.pipeline.store.locations import Location, expand_home, hide_password, hide_secrets, parse_url
 
 
 @pytest.mark.parametrize("key", ["a/b.jpg", "a//b", "/lead", "x/", "a/../b", "ü %20#?", "c://d"])
@@ -54,6 +54,8 @@ def test_a_home_folder_that_is_not_there_is_named() -> None:
     [
         ("ftp://ann:s3c@ret@host:21/a@b", "ftp://ann:***@host:21/a@b"),
         ("http://:x@host", "http://:***@host"),
+        ("https://token@host/@x?a=b@c", "https://***@host/@x?a=b@c"),
+        ("HTTP://host/?mail=a@b", "HTTP://host/?mail=a@b"),
         ("hdfs://ann@host:8020/a:b@c", "hdfs://ann@host:8020/a:b@c"),
         ("s3://bucket/a:b@c", "s3://bucket/a:b@c"),
         ("/a:b@c", "/a:b@c"),
@@ -61,3 +63,19 @@ def test_a_home_folder_that_is_not_there_is_named() -> None:
 )
 def test_passwords_are_hidden(url: str, shown: str) -> None:
     assert hide_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://h/x.jpg?X-Amz-Signature=0a1b&w=5#f", "https://h/x.jpg?X-Amz-Signature=…&w=5#f"),
+        ("https://h/x?se=1&sig=a%2Bb%3D", "https://h/x?se=1&sig=…"),
+        (
+            "https://u:p@h/x?x-goog-credential=c/d&X-Amz-Security-Token=t",
+            "https://u:***@h/x?x-goog-credential=…&X-Amz-Security-Token=…",
+        ),
+        ("s3://bucket/signature=1/x.jpg", "s3://bucket/signature=1/x.jpg"),
+    ],
+)
+def test_messages_name_no_signature(url: str, shown: str) -> None:
+    assert hide_secrets(url) == shown

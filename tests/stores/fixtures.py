@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from laketag.pipeline.store import schemes
+from laketag.pipeline.store import looks, versioned_file
 from tests.stores.ceph_gateway import missing_programs, serve_ceph
 from tests.stores.fault_proxy import FaultProxy, serve_faults
 from tests.stores.moto_server import serve_moto
@@ -92,7 +92,8 @@ def moto_faults(moto: Store) -> Iterator[FaultProxy]:
 def once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients try once, where how often they try is no claim of the test; name it after the store's fixture."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    monkeypatch.setattr(schemes, "LOOK", replace(schemes.LOOK, tries=1))
+    for module in (looks, versioned_file):
+        monkeypatch.setattr(module, "LOOK", replace(looks.LOOK, tries=1))
 
 
 def _bucket(name: str, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
