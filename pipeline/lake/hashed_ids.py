@@ -1,4 +1,4 @@
-"""Image ids as numbers, which take a quarter of the memory and of the time where all images of a lake are compared."""
+"""Images as numbers, which take a quarter of the memory and of the time where all images of a lake are compared."""
 
 import polars as pl
 
@@ -10,3 +10,8 @@ def id_key() -> pl.Expr:
     """
     image_id = pl.col("image_id")
     return image_id.hash(seed=1).cast(pl.UInt128) * 2**64 + image_id.hash(seed=2).cast(pl.UInt128)
+
+
+def version_key() -> pl.Expr:
+    """The same of ``image_id`` and ``etag`` together."""
+    return id_key() + pl.col("etag").hash(seed=3).cast(pl.UInt128)

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from laketag.pipeline.lake.hashed_ids import id_key
+from laketag.pipeline.lake.hashed_ids import id_key, version_key
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.retries import RetryRules
 from laketag.pipeline.lake.runs import scan_labels, scan_newest
@@ -51,47 +51,44 @@ def find_pending(
 
 
 def _find_pending(lake: Lake, snapshot: Snapshot, runs: pl.DataFrame, rules: RetryRules) -> Pending:
-    is_same = pl.col("done_etag") == pl.col("etag").hash()
-    is_done = (is_same & pl.col("is_done")).fill_null(value=False)
-    newest = _find_newest(lake, runs, rules).lazy()
-    index = scan_snapshot(lake, snapshot)
+    newest = _find_newest(lake, runs, rules)
+    done = newest.filter("is_done")
+    again = newest.filter(~pl.col("is_done")).select("key", "earlier_attempts")
+    index = scan_snapshot(lake, snapshot).with_columns(key=version_key())
     rows = (
-        index.join(newest, left_on=id_key(), right_on="id", how="left", maintain_order="left")
-        .filter(~is_done | pl.col("failure").is_not_null())
-        .select(
-            pl.col(Plan.column_names()).exclude("earlier_attempts"),
-            pl.when(is_same).then("earlier_attempts").alias("earlier_attempts"),
-            pl.col("carried").fill_null(value=False),
-            pl.col("failure").cast(pl.String),
-            is_done=is_done,
-        )
-        .collect(engine="streaming")
+        index.join(done.lazy(), on="key", how="anti", maintain_order="left")
+        .join(again.lazy(), on="key", how="left", maintain_order="left")
+        .select(*Plan.column_names(), pl.col("carried").fill_null(value=False))
     )
+    reasons = done.select("key", pl.col("failure").cast(pl.String)).drop_nulls().lazy()
+    failed = index.select("key").join(reasons, on="key").group_by("failure").len()
+    undone = rows.collect(engine="streaming")
     images = index.select(pl.len()).collect().item()
-    failed = rows.filter("is_done").group_by("failure").len().sort("len", "failure", descending=[True, False])
-    undone = rows.filter(~pl.col("is_done"))
-    plan = undone.filter(~pl.col("carried")).select(Plan.column_names())
-    return Pending(plan, images, dict(failed.iter_rows()), undone.height - plan.height)
+    counts = failed.sort("len", "failure", descending=[True, False]).collect(engine="streaming")
+    plan = undone.filter(~pl.col("carried")).drop("carried")
+    return Pending(plan, images, dict(counts.iter_rows()), undone.height - plan.height)
 
 
 def _find_newest(lake: Lake, runs: pl.DataFrame, rules: RetryRules) -> pl.DataFrame:
-    """The newest outcome of each image, in 40 bytes: hashes of its id and etag, and what they say of a further try."""
+    """The newest outcome of each image: a hash of its id and etag, and what it says of a further try."""
     ages = runs.select("run_id").with_row_index("age")
     is_done = pl.col("failure").is_null() | rules.is_final()
     rows = scan_labels(lake, runs).select(
         "failure",
         id=id_key(),
-        done_etag=pl.col("etag").hash(),
+        key=version_key(),
         age=pl.col("run_id").replace_strict(ages["run_id"], ages["age"], return_dtype=pl.UInt32),
         is_done=is_done,
         earlier_attempts=pl.when(~is_done).then(rules.earlier_attempts()),
     )
     found = rows.collect(engine="streaming")
-    has_several = found["id"].is_duplicated() if runs.height > 1 else pl.Series([False])
-    if has_several.any():
-        newest = found.filter(has_several).sort("age").unique("id", keep="last")
-        found = pl.concat([found.filter(~has_several), newest])
-    return found.drop("age")
+    if runs.height > 1:  # most rows are of one run, and few images have several
+        is_of_largest = pl.col("age") == found["age"].mode().first()
+        most, others = found.filter(is_of_largest), found.filter(~is_of_largest)
+        once = most.join(others, on="id", how="anti")
+        several = pl.concat([most.join(others, on="id", how="semi"), others])
+        found = pl.concat([once, several.sort("age").unique("id", keep="last")])
+    return found.drop("id", "age")
 
 
 def draw_sample(pending: pl.DataFrame, images: int | None) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 import polars as pl
 
-from laketag.pipeline.lake.hashed_ids import id_key
+from laketag.pipeline.lake.hashed_ids import id_key, version_key
 
 
 def test_both_halves_of_a_key_depend_on_the_id() -> None:
@@ -11,3 +11,8 @@ def test_both_halves_of_a_key_depend_on_the_id() -> None:
     halves = {(int(key) >> 64, int(key) % 2**64) for key in keys}
     assert len({upper for upper, _ in halves}) == len({lower for _, lower in halves}) == 1000
     assert all(upper != lower for upper, lower in halves)
+
+
+def test_a_version_is_of_one_image() -> None:
+    rows = pl.DataFrame({"image_id": ["a", "a", "b", "b"], "etag": ["v", "w", "v", "w"]})
+    assert rows.select(version_key()).to_series().n_unique() == 4
