@@ -27,7 +27,16 @@ class WorkNotes:
         import ray
 
         worker_id = ray.get_runtime_context().get_worker_id()
-        _kv()._internal_kv_put(self._key(work), f"{before + 1} {stage} {worker_id}", namespace=NAMESPACE)
+        self.write(work, f"{before + 1} {stage} {worker_id}")
+
+    def write(self, work: str, text: str) -> None:
+        """The note about it says this."""
+        _kv()._internal_kv_put(self._key(work), text, namespace=NAMESPACE)
+
+    def read_text(self, work: str) -> str | None:
+        """What the note about it says, if there is one."""
+        note: bytes | None = _kv()._internal_kv_get(self._key(work), namespace=NAMESPACE)
+        return None if note is None else note.decode()
 
     def end(self, work: str) -> None:
         """The work is done, and its note is gone."""
@@ -40,10 +49,10 @@ class WorkNotes:
 
     def read(self, work: str) -> Begun | None:
         """Who has begun it and not ended; None if nobody has."""
-        note: bytes | None = _kv()._internal_kv_get(self._key(work), namespace=NAMESPACE)
+        note = self.read_text(work)
         if note is None:
             return None
-        times, stage, worker_id = note.decode().split(" ")
+        times, stage, worker_id = note.split(" ")
         return Begun(int(times), stage, worker_id)
 
     def list_begun(self, prefix: str) -> list[str]:

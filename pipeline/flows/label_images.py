@@ -10,6 +10,7 @@ from laketag.pipeline.cluster.actor_shape import DECODE_CPUS, FETCH_CPUS, WRITE_
 from laketag.pipeline.cluster.execution import bound_waiting
 from laketag.pipeline.cluster.ray_address import named_address
 from laketag.pipeline.cluster.resources import Resources
+from laketag.pipeline.cluster.wait_notes import noting_waits, show_waits
 from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.earlier_results import find_witnesses
 from laketag.pipeline.flows.label_attempts import Labelling, label_unlabelled
@@ -147,7 +148,7 @@ def label_chain(
         ray.data.from_blocks(plan_blocks)
         # fetch: as many rows out as in, with encoded bytes or a failure, HELD_BYTES at once; waits for the network
         .map_batches(
-            fetch,
+            partial(noting_waits, stage=fetch, notes=watch.notes),
             **WHOLE_BLOCKS,
             compute=TaskPoolStrategy(size=resources.fetch_slots),
             num_cpus=FETCH_CPUS,
@@ -176,10 +177,16 @@ def label_chain(
             max_task_retries=TRIES,
         )
         # write: a block of label rows in, a row for each outcome out (the receipt of the staged part); milliseconds
-        .map_batches(write, **WHOLE_BLOCKS, num_cpus=WRITE_CPUS, max_retries=TRIES)
+        .map_batches(
+            partial(noting_waits, stage=write, notes=watch.notes),
+            **WHOLE_BLOCKS,
+            num_cpus=WRITE_CPUS,
+            max_retries=TRIES,
+        )
     )
     chain.set_name(run.collection)  # Ray Data's metrics have it in their tag ``dataset``
     bound_waiting(chain.context, resources, settings.run, labelling.stop)
+    show_waits(chain.context, watch.notes, labelling.screen.say)
     return chain
 
 
