@@ -24,7 +24,7 @@ from laketag.schemas import LABELLED
 
 FILES_AT_ONCE = 4
 """How many label files are read at once, which bounds the memory."""
-INDEX_ROWS_AT_ONCE = 1_000_000
+INDEX_ROWS_AT_ONCE = 2_500_000
 """How many rows of a snapshot are compared with the rows of its runs at a time."""
 
 
