@@ -20,24 +20,29 @@ from tests.end_to_end.shared_ray import SharedRay
 STEPS = (
     "import laketag, rich.console",
     "indexed = laketag.index('photos', 'lake', 'photos', class_from_folder=True)\n"
-    "assert (indexed.collection, indexed.images, indexed.with_class) == ('photos', 2, 2)",
+    "assert (indexed.collection, indexed.images, indexed.with_class) == ('photos', images, images)",
     "described = laketag.describe('classes.txt', 'lake', 'animals', settings='settings.toml')\n"
-    "assert described.is_new and described.texts['class_name'].to_list() == ['cat', 'dog']",
+    "assert described.is_new == (images == new)\n"
+    "assert described.texts['class_name'].to_list() == ['cat', 'dog']",
     "chosen = {'settings': 'settings.toml', 'override': ['method.name=clip']}\n"
     "report = laketag.label('lake', 'photos', 'animals', **chosen, console=rich.console.Console())\n"
-    "assert (report.planned, report.labelled, report.failures, report.exit_code) == (2, 2, {}, 0)",
+    "assert (report.planned, report.labelled, report.failures, report.exit_code) == (new, new, {}, 0)",
     "again = laketag.label('lake', 'photos', 'animals', **chosen)\n"
-    "assert (again.runs, again.index_rows, again.exit_code) == ((), 2, 0)",
+    "assert (again.runs, again.index_rows, again.exit_code) == ((), images, 0)",
     "labels = laketag.labels('lake', collection='photos').collect()\n"
-    "assert labels.height == laketag.runs('lake').collect()['labelled'].sum() == 2\n"
-    "assert laketag.sql('lake', 'SELECT count(*) AS images FROM labels').collect().item() == 2\n"
+    "assert labels.height == laketag.runs('lake').collect()['labelled'].sum() == images\n"
+    "assert laketag.sql('lake', 'SELECT count(*) AS images FROM labels').collect().item() == images\n"
     "print('all labelled')",
 )
+FIRST = ("images, new = 2, 2", *STEPS)
+"""In an empty folder beside two images."""
+SECOND = ("images, new = 3, 1", *STEPS)
+"""In the same folder, with an image more."""
 
 
 def run_script(folder: Path, env: Mapping[str, str]) -> str:
     """What a plain script prints."""
-    (folder / "script.py").write_text("\n".join(STEPS))
+    (folder / "script.py").write_text("\n".join(FIRST))
     command = [sys.executable, "script.py"]
     done = subprocess.run(
         command, cwd=folder, env=command_env(env), capture_output=True, text=True, check=False
@@ -47,8 +52,8 @@ def run_script(folder: Path, env: Mapping[str, str]) -> str:
 
 
 def run_notebook(folder: Path) -> str:
-    """What the cells of a notebook print, one for each step."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(step) for step in STEPS])
+    """What the cells of a notebook print, one for each step, where the script has run."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(step) for step in SECOND])
     NotebookClient(notebook, resources={"metadata": {"path": folder}}, timeout=300).execute()
     outputs = [output for cell in notebook.cells for output in cell.outputs]
     printed = [output.text for output in outputs if output.get("name") == "stdout"]
@@ -56,23 +61,27 @@ def run_notebook(folder: Path) -> str:
     return "".join([*rich, *printed])
 
 
-@pytest.mark.parametrize("kind", ["script", "notebook"])
-def test_a_lake_is_made_and_queried_from_python(tmp_path: Path, shared_ray: SharedRay, kind: str) -> None:
+def test_a_lake_is_made_and_queried_from_a_script_and_then_from_a_notebook(
+    tmp_path: Path, shared_ray: SharedRay
+) -> None:
     """The script joins a Ray that runs; the kernel, which has replaced stdout and stderr, starts its own."""
-    for number, name in enumerate(("cats/one.jpg", "dogs/two.jpg")):
+
+    def put(name: str, seed: int) -> None:
         file = tmp_path / "photos" / name
-        file.parent.mkdir(parents=True)
-        file.write_bytes(encoded(picture(number)))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(encoded(picture(seed)))
+
+    put("cats/one.jpg", 1)
+    put("dogs/two.jpg", 2)
     (tmp_path / "classes.txt").write_text("cat\ndog\n")
     write_settings(tmp_path)
-    if kind == "script":
-        shared_ray.join()
-        printed = run_script(tmp_path, shared_ray.env)
-    else:
-        printed = run_notebook(tmp_path)
-    assert "snapshot" not in printed  # quiet without a console
-    assert printed.count("images in the index") == 1  # and with one, what the command prints
-    assert printed.endswith("all labelled\n")
+    shared_ray.join()
+    script = run_script(tmp_path, shared_ray.env)
+    put("dogs/three.jpg", 3)
+    for printed in (script, run_notebook(tmp_path)):
+        assert "snapshot" not in printed  # quiet without a console
+        assert printed.count("images in the index") == 1  # and with one, what the command prints
+        assert printed.endswith("all labelled\n")
 
 
 def test_import_laketag_loads_nothing_else_of_laketag_and_no_large_library() -> None:

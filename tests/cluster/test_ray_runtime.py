@@ -15,7 +15,7 @@ from tests.end_to_end.command_line import LIMIT_S, PROJECT, Following, command_e
 from tests.end_to_end.lakes import index_named, label, many_images, put_all, put_described
 from tests.end_to_end.shared_ray import SharedRay
 from tests.process_tree import below
-from tests.stores.store import folder_store
+from tests.stores.store import Store, folder_store
 
 LAKETAG = str(Path(sys.executable).with_name("laketag"))
 """As installed: ``python -c`` would import from the current folder itself."""
@@ -23,6 +23,8 @@ SHADOWS = ("laketag", "schemas", "ray", "polars", "pyarrow", "numpy", "torch", "
 
 NOWHERE = {"HOME": "/dev/null", "http_proxy": "http://127.0.0.1:9", "all_proxy": "socks5://127.0.0.1:9"}
 """No home folder, and proxies that do not answer."""
+BESIDE_PROXIES = {"no_proxy": "localhost"}
+"""The store is reached by this name; Ray's processes are reached by addresses."""
 OWN_WORDS = {"looking", "comparing", "starting", "connecting", "0", "1", "2", "3", "publishing", "run"}
 OWN_WORDS |= {"images", "already", "planned"}
 """The first words of the lines that laketag itself prints."""
@@ -40,16 +42,23 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", ["embedded", "RAY_ADDRESS"])
 def test_a_run_imports_nothing_from_the_current_folder_and_prints_nothing_of_ray(
-    kind: str, folder: Path, tmp_path: Path, tiny_settings: Path, described: Path, shared_ray: SharedRay
+    kind: str, folder: Path, request: pytest.FixtureRequest, tiny_settings: Path, described: Path
 ) -> None:
-    store, images = folder_store(tmp_path / "store"), many_images(3)
+    """On a Ray of its own, whose store in S3 only the environment names, and on one that runs."""
+    store, images = folder_store(folder.parent / "store"), many_images(3)
+    env: Mapping[str, str]
+    if kind == "RAY_ADDRESS":
+        shared_ray: SharedRay = request.getfixturevalue("shared_ray")
+        shared_ray.join()
+        env = shared_ray.env
+    else:
+        moto: Store = request.getfixturevalue("moto")
+        assert moto.storage.endpoint_url
+        store = moto.through(moto.storage.endpoint_url.replace("127.0.0.1", "localhost"))
+        env = NOWHERE | BESIDE_PROXIES | store.env
     put_all(store, images)
     index_named(store, store.url("lake"), images)
     put_described(store, store.url("lake"), described)
-    env: Mapping[str, str] = NOWHERE
-    if kind == "RAY_ADDRESS":
-        shared_ray.join()
-        env = shared_ray.env
     (folder / "run").write_text('"$@"; exit $?', encoding="utf-8")
     done = subprocess.run(
         ["uv", "run", LAKETAG, *label(store.url("lake")), "--settings", str(tiny_settings)],

@@ -8,12 +8,10 @@ from tests.end_to_end.lakes import VARIED, assert_same, index_named, label, put_
 from tests.end_to_end.pictures import BROKEN, GOOD
 from tests.stores.store import folder_store
 
-ONE_BY_ONE = ("run.batch_size=1", "run.rows_per_block=8")
-"""The table in S3 is made with these, those in folders with the others."""
-VARIANTS = {
-    "all at once": ("run.batch_size=64", "run.rows_per_block=64"),
-    "two actors": ("run.actors=2", "run.cpus_per_actor=0.4", "run.batch_size=5", "run.rows_per_block=5"),
-}
+ALL_AT_ONCE = ("run.batch_size=64", "run.rows_per_block=64")
+"""So the table in the folder is made."""
+ONE_BY_ONE = ("run.actors=2", "run.cpus_per_actor=0.4", "run.batch_size=1", "run.rows_per_block=5")
+"""So the table in S3 is made, by two actors."""
 
 
 @pytest.mark.usefixtures("joined_ray")
@@ -23,12 +21,11 @@ def test_batch_size_actors_and_store_change_nothing(
     assert varied_table["label"].is_not_null().sum() == len(GOOD) + 15
     assert varied_table["failure"].is_not_null().sum() == len(BROKEN)
     folder = folder_store(tmp_path)
-    places = [(folder, folder.url(name), overrides(*chosen)) for name, chosen in VARIANTS.items()]
-    places.append((moto, moto.url("lake"), [*moto.options, *overrides(*ONE_BY_ONE)]))
-    put_all(folder, VARIED)
-    put_all(moto, VARIED)
-    for store, lake, options in places:
+    for store, chosen in ((folder, ALL_AT_ONCE), (moto, ONE_BY_ONE)):
+        lake = store.url("lake")
+        put_all(store, VARIED)
         index_named(store, lake, VARIED)
         put_described(store, lake, described)
-        must_run(*label(lake), "--settings", str(tiny_settings), *options, env=store.env)
+        settings = ("--settings", str(tiny_settings), *store.options, *overrides(*chosen))
+        must_run(*label(lake), *settings, env=store.env)
         assert_same(varied_table, table(store, lake))
