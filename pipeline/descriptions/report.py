@@ -88,37 +88,39 @@ class SetReport:
 
 def find_neighbours(kept: KeptTexts, classes: int = NEAREST) -> list[tuple[Neighbour, ...]]:
     """The nearest classes of each class, the nearest first."""
-    sums = np.zeros((len(kept.class_names), kept.embeddings.shape[1]), np.float64)
-    np.add.at(sums, kept.class_index, kept.embeddings)
-    counts = np.bincount(kept.class_index, minlength=len(kept.class_names))
+    of_class = _by_class(kept)
+    sums = np.array([kept.embeddings[at].sum(axis=0) for at in of_class])
     means = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    count = min(classes, len(means) - 1)
     found = []
     for start in range(0, len(means), CLASSES_AT_ONCE):
         cosines = means[start : start + CLASSES_AT_ONCE] @ means.T
-        for row, of_class in enumerate(cosines):
-            own = start + row
-            of_class[own] = -np.inf
-            nearest = np.argsort(-of_class, kind="stable")[: min(classes, len(means) - 1)]
+        for own, of_own in enumerate(cosines, start):
+            of_own[own] = -np.inf
+            nearest = np.argpartition(-of_own, count - 1)[:count]
+            nearest = nearest[np.argsort(-of_own[nearest])].tolist()
             found.append(
-                tuple(
-                    _compare(kept, (own, int(other)), (sums, counts), float(of_class[other]))
-                    for other in nearest
-                )
+                tuple(_compare(kept, of_class, (own, other), float(of_own[other])) for other in nearest)
             )
     return found
 
 
+def _by_class(kept: KeptTexts) -> list[Int[np.ndarray, "_"]]:
+    """Where the texts of each class are."""
+    order = np.argsort(kept.class_index, kind="stable")
+    return np.split(order, np.searchsorted(kept.class_index[order], np.arange(1, len(kept.class_names))))
+
+
 def _compare(
-    kept: KeptTexts, pair: tuple[int, int], totals: tuple[np.ndarray, np.ndarray], cosine: float
+    kept: KeptTexts, of_class: Sequence[Int[np.ndarray, "_"]], pair: tuple[int, int], cosine: float
 ) -> Neighbour:
     own, other = pair
-    sums, counts = totals
-    at = np.flatnonzero(kept.class_index == own)
-    vectors = kept.embeddings[at].astype(np.float64)
-    # a text is compared with the others of its class: with itself it would always be near
-    others_of_own = max(int(counts[own]) - 1, 1)
-    to_own = (vectors @ sums[own] - (1 if counts[own] > 1 else 0)) / others_of_own
-    gaps = to_own - vectors @ (sums[other] / counts[other])
+    at = of_class[own]
+    vectors = kept.embeddings[at]
+    to_own = vectors @ vectors.sum(axis=0)
+    if len(at) > 1:  # a text is compared with the others of its class: with itself it would always be near
+        to_own = (to_own - 1) / (len(at) - 1)
+    gaps = to_own - vectors @ kept.embeddings[of_class[other]].mean(axis=0)
     order = np.argsort(-gaps, kind="stable")
     ranked = [Sentence(kept.texts[at[index]], round(float(gaps[index]), 4)) for index in order]
     return Neighbour(
