@@ -73,8 +73,12 @@ def _attention_identity(attention: AttentionSpec | None) -> dict[str, Any] | Non
         return None
     if attention.is_backbone:
         return {"name": "backbone"}
+    precision = attention.settings.precision
     return {
         "name": attention.settings.name,
         "sha256": attention.sha256,
         "preprocessing": asdict(attention.preprocessing()),
+        **(
+            {} if precision == "fp32" else {"precision": precision}
+        ),  # lakes were labelled before it could be set
     }

@@ -5,7 +5,7 @@ from typing import Final
 CHANGING_LABELS: Final[dict[str, set[str]]] = {
     # of local-dir: the folder has the name, by its architecture; weights count by their SHA-256, wherever they are
     "backbone": {"name", "pretrained", "precision"},
-    "attention": {"name", "weights", "preprocessing"},
+    "attention": {"name", "weights", "preprocessing", "precision"},
     "method": {
         "name", "raw_crops", "feature_crops", "soft_matching", "crops", "attended_patches", "min_side_fraction",
         "max_side_fraction", "sampling_temperature", "matching_temperature", "feature_block", "seed", "tags",

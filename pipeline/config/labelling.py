@@ -41,6 +41,8 @@ class AttentionSettings(Section):
     """refuse weights with another SHA-256"""
     preprocessing: Literal["release", "timm"] = "release"
     """release: as the ABS release (bilinear, mean = std = 0.5); timm: as the attention model was trained"""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """number format of the attention model; with 'backbone' that of the image tower counts"""
 
 
 class MethodSettings(Section):

@@ -14,7 +14,10 @@ from laketag.pipeline.models.preprocessing import Preprocessing
 
 
 class AttentionModel:
-    """Computes the attention of the CLS token to each patch in the last block: softmaxed, averaged over the heads."""
+    """Computes the attention of the CLS token to each patch in the last block: softmaxed, averaged over the heads.
+
+    The model computes in the dtype of its weights, the softmax of plain blocks in float32.
+    """
 
     def __init__(self, name: str, vit: nn.Module, preprocessing: Preprocessing, device: torch.device) -> None:
         self.name = name
@@ -32,8 +35,9 @@ class AttentionModel:
     @torch.inference_mode()
     def cls_attention(self, pixels: Float[Tensor, "images 3 size size"]) -> Float[Tensor, "images patches"]:
         """Attention to the patches, row by row of the grid. The sum is below 1 because CLS and registers get attention too."""
+        pixels = pixels.to(next(self._vit.parameters()).dtype)
         attention = self._capture(pixels) if self._last_block is None else self._compute(pixels)
-        return attention.mean(dim=1)[:, self._prefix_tokens :]
+        return attention.float().mean(dim=1)[:, self._prefix_tokens :]
 
     def _compute(self, pixels: Float[Tensor, "images 3 size size"]) -> Float[Tensor, "images heads tokens"]:
         """The last block's attention from the query of the CLS token and the keys of all tokens."""
@@ -47,7 +51,7 @@ class AttentionModel:
         key = F.linear(tokens, weight[of_keys], None if bias is None else bias[of_keys])
         query = block.attn.q_norm(query.view(images, 1, heads, head_width).transpose(1, 2))
         key = block.attn.k_norm(key.view(images, count, heads, head_width).transpose(1, 2))
-        scores: Tensor = (query * block.attn.scale) @ key.transpose(-1, -2)
+        scores: Tensor = (query.float() * block.attn.scale) @ key.float().transpose(-1, -2)
         return scores.softmax(dim=-1)[:, :, 0]
 
     def _capture(self, pixels: Float[Tensor, "images 3 size size"]) -> Float[Tensor, "images heads tokens"]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import open_clip
 import timm
 from safetensors import SafetensorError
 from timm.models import PretrainedCfg
@@ -73,6 +74,7 @@ class AttentionSpec:
                 f"weights {path} do not fit the attention model {self.name} ({' '.join(str(error).split())[:300]}); "
                 "set attention.name to the architecture that they were trained with"
             ) from None
+        vit.to(open_clip.get_cast_dtype(self.settings.precision))
         return AttentionModel(self.name, vit, self.preprocessing(), target)
 
     def _config(self) -> PretrainedCfg:

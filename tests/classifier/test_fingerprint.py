@@ -62,6 +62,7 @@ OTHER: dict[str, object] = {
     "attention.weights": "/weights",
     "attention.sha256": "a" * 64,
     "attention.preprocessing": "timm",
+    "attention.precision": "bf16",
     "method.name": "clip",
     "method.raw_crops": False,
     "method.feature_crops": False,

@@ -56,6 +56,20 @@ def test_attention_of_blocks_of_another_make_is_captured() -> None:
     assert torch.allclose(model.cls_attention(pixels), expected, atol=1e-7)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("options", [{}, {"qk_norm": True}], ids=["plain", "normed queries"])
+@torch.inference_mode()
+def test_attention_in_half_precision_is_near_that_in_float32(dtype, options) -> None:
+    pixels = torch.randn(2, 3, 56, 56, generator=torch.Generator().manual_seed(0))
+    preprocessing = Preprocessing(56, "squash", "bilinear", HALF, HALF)
+    full, half = (
+        AttentionModel("tiny", tiny_vit(**options).to(kind), preprocessing, CPU).cls_attention(pixels)
+        for kind in (torch.float32, dtype)
+    )
+    assert half.dtype == torch.float32
+    assert 0 < (half - full).abs().max() < 0.1 * full.max()
+
+
 @pytest.mark.parametrize("name", ["test_vit2", "test_vit_relpos", "test_resnet"])
 def test_a_model_without_a_cls_token_is_refused(name: str) -> None:
     with pytest.raises(ModelError, match="no CLS token whose attention can be read"):

@@ -35,6 +35,18 @@ def test_any_timm_vit_is_loaded_from_a_local_file(weights: Path) -> None:
     assert torch.equal(model._vit.blocks[0].attn.qkv.weight, expected)
 
 
+def test_the_model_computes_in_the_precision_of_the_settings(weights: Path) -> None:
+    chosen = (
+        spec(name="test_vit", weights=str(weights)),
+        spec(name="test_vit", weights=str(weights), precision="bf16"),
+    )
+    pixels = torch.randn(1, 3, 160, 160)
+    full, half = (one.load("cpu").cls_attention(pixels) for one in chosen)
+    assert full.dtype == half.dtype == torch.float32
+    assert not torch.equal(full, half)
+    torch.testing.assert_close(full, half, atol=1e-3, rtol=0)
+
+
 def test_preprocessing_is_the_releases_or_the_models_own_and_always_of_the_whole_image() -> None:
     release = spec().preprocessing()
     own = spec(preprocessing="timm").preprocessing()
