@@ -1,9 +1,10 @@
-"""``make bench``: speed of the flow and of what is around it, memory over many images, rows and pixels, indexing, publishing."""
+"""``make bench``: speed of the classifier, of the flow and of what is around it; memory; indexing; publishing."""
 
 import argparse
 import sys
 
 from tests.benches import (
+    classifying,
     decoding,
     indexing,
     many_rows,
@@ -15,6 +16,7 @@ from tests.benches import (
 )
 
 BENCHES = {
+    "classifying": classifying.run,
     "throughput": throughput.run,
     "preparing": preparing.run,
     "memory": memory.run,
