@@ -23,7 +23,7 @@ LONGEST_RESIZED = 8
 
 STACKED_PIXELS = 1 << 26
 """Most pixels of a stack of images, unless it is a single image: 192 MiB."""
-Stack = tuple[range, UInt8[Tensor, "images height width 3"]]
+Stack = tuple[range, UInt8[Tensor, "_ _ _ 3"]]
 """The places of consecutive images in a batch, and the images, padded at their ends to the largest."""
 
 

@@ -18,6 +18,7 @@ from laketag.pipeline.classifier.crop_encoder import CropEncoder
 from laketag.pipeline.classifier.methods import Matcher
 from laketag.pipeline.classifier.micro_batch import MicroBatch
 from laketag.pipeline.classifier.pixels import PixelSource
+from laketag.pipeline.classifier.views import Encoders
 from laketag.pipeline.config import MethodSettings
 from laketag.pipeline.models.image_tower import check_block
 from tests.benches.random_models import (
@@ -93,10 +94,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 @torch.inference_mode()
 def parts_of(
-    encoders, matcher: Matcher, pictures: list[np.ndarray], crops: int, views_per_pass: int
+    encoders: Encoders, matcher: Matcher, pictures: list[np.ndarray], crops: int, views_per_pass: int
 ) -> dict[str, Callable[[], object]]:
     """What labelling a batch consists of, each part on its own; the crops have the largest size that ABS draws."""
     backbone, attention = encoders.backbone, encoders.attention
+    assert attention is not None
     tower, images = backbone.tower, len(pictures)
     block = check_block(backbone.name, None, tower.blocks)
     pixels = PixelSource(pictures, backbone.device)

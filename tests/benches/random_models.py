@@ -8,6 +8,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -28,7 +29,7 @@ from laketag.pipeline.models.preprocessing import Preprocessing
 ATTENTION = "vit_base_patch16_224.dino"
 TINY = "tiny"
 """The name of a model for trying a bench, whose figures mean nothing."""
-TINY_CLIP = {
+TINY_CLIP: dict[str, Any] = {
     "embed_dim": 16,
     "vision_cfg": {"image_size": 32, "patch_size": 8, "layers": 2, "width": 32, "head_width": 16},
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
@@ -39,11 +40,10 @@ MEAN, STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
 
 def random_encoders(architecture: str, precision: str, device: torch.device) -> Encoders:
     """CLIP of an open_clip architecture and DINO's ViT-B/16, both in this precision; every precision has the same weights."""
-    config = TINY_CLIP if architecture == TINY else open_clip.get_model_config(architecture)
-    assert config is not None, f"open_clip has no architecture {architecture}"
+    config: dict[str, Any] = TINY_CLIP if architecture == TINY else open_clip.get_model_config(architecture)
     torch.manual_seed(0)
     clip = build_clip(config, precision)
-    vit = (
+    vit: Any = (
         VisionTransformer(img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2, num_classes=0)
         if architecture == TINY
         else timm.create_model(ATTENTION, pretrained=False, num_classes=0)
@@ -64,16 +64,14 @@ def random_encoders(architecture: str, precision: str, device: torch.device) -> 
 def random_texts(classes: int, of_each: int, dim: int) -> ClassTexts:
     """Texts with embeddings of unit length that are the same in every run."""
     made = torch.randn(classes * (of_each + 1), dim, generator=torch.Generator().manual_seed(0))
-    embeddings, prompts = torch.nn.functional.normalize(made, dim=-1).split(
-        [classes * of_each, classes], dim=0
-    )
+    made = torch.nn.functional.normalize(made, dim=-1)
     names = tuple(f"class {number}" for number in range(classes))
     return ClassTexts(
         class_names=names,
-        embeddings=embeddings,
+        embeddings=made[classes:],
         class_index=torch.arange(classes).repeat_interleave(of_each),
         descriptions=tuple(f"text {number}" for number in range(classes * of_each)),
-        label_prompts=prompts,
+        label_prompts=made[:classes],
         label_prompt_texts=names,
     )
 
