@@ -22,10 +22,12 @@ class Layout:
 
     min_size_fraction: float  # longer side of the object's box / shorter side of the picture
     max_size_fraction: float
-    min_offset: float  # of the object's centre: a fraction of the distance from the middle to the border
+    min_offset: float = (
+        0.0  # of the object's centre: a fraction of the distance from the middle to the border
+    )
     faint_clutter: int  # maximum number of shapes in colours near the ground's
     strong_clutter: int  # maximum number of shapes in any colour
-    max_rotation_deg: float
+    max_rotation_deg: float = 20
     grounds: tuple[str, ...] = tuple(GROUNDS)
 
 
@@ -33,7 +35,6 @@ LAYOUTS: dict[Difficulty, Layout] = {
     "calm": Layout(
         min_size_fraction=0.55,
         max_size_fraction=0.8,
-        min_offset=0.0,
         faint_clutter=0,
         strong_clutter=0,
         max_rotation_deg=10,
@@ -42,10 +43,8 @@ LAYOUTS: dict[Difficulty, Layout] = {
     "easy": Layout(
         min_size_fraction=0.4,
         max_size_fraction=0.75,
-        min_offset=0.0,
         faint_clutter=6,
         strong_clutter=2,
-        max_rotation_deg=20,
     ),
     "mid": Layout(
         min_size_fraction=0.25,
@@ -53,7 +52,6 @@ LAYOUTS: dict[Difficulty, Layout] = {
         min_offset=0.4,
         faint_clutter=8,
         strong_clutter=3,
-        max_rotation_deg=20,
     ),
     "hard": Layout(
         min_size_fraction=0.18,
@@ -61,7 +59,6 @@ LAYOUTS: dict[Difficulty, Layout] = {
         min_offset=0.6,
         faint_clutter=10,
         strong_clutter=6,
-        max_rotation_deg=20,
     ),
 }
 """The training starts with `calm` scenes and continues with `easy` ones; the model never sees `mid` or `hard`."""

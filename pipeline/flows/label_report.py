@@ -40,8 +40,7 @@ class Preview:
 
     def as_json(self) -> dict[str, Any]:
         """As plain values."""
-        times = {"seconds": self.estimate.seconds, "cost": self.estimate.cost} if self.estimate else None
-        return asdict(self) | {"estimate": times}
+        return asdict(self) | {"estimate": self.estimate and self.estimate.as_json()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,9 +125,9 @@ class LabelReport:
             "failures": self.failures,
             "left": self.left,
             "carried": self.carried,
-            "estimate_of_left": {"seconds": self.rest.seconds, "cost": self.rest.cost} if self.rest else None,
+            "estimate_of_left": self.rest and self.rest.as_json(),
             "runs": [_run_json(published) for published in self.runs],
-            "dry_run": self.preview.as_json() if self.preview else None,
+            "dry_run": self.preview and self.preview.as_json(),
         }
 
 

@@ -18,14 +18,12 @@ from laketag.pipeline.images.embedded_values import binary_values, find_chunk
 from laketag.pipeline.images.fetch_files import check_size
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.images.image_reading import ImageReading
-from laketag.pipeline.images.open_tables import is_damage
+from laketag.pipeline.images.open_tables import BUFFER_BYTES, is_damage
 from laketag.pipeline.store.locations import Location
 from laketag.pipeline.store.versioned_file import open_version
 from laketag.pipeline.store.versions import Version
 
-READ_BYTES = 4 * 2**20
-"""Bytes of a column that are read at once; memory holds this and a few pages, however large the row group is."""
-SLOWEST_BYTES_PER_S = READ_BYTES
+SLOWEST_BYTES_PER_S = BUFFER_BYTES
 """The lowest rate that a deadline allows for: one read a second, as when 30 of them share a gigabit."""
 
 
@@ -151,6 +149,6 @@ def _open(column: ImageColumn, reading: ImageReading, deadline_s: float) -> Any:
 
 def _parse(source: Any, footer: Any = None) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(source, metadata=footer, buffer_size=READ_BYTES, pre_buffer=False)
+        return pq.ParquetFile(source, metadata=footer, buffer_size=BUFFER_BYTES, pre_buffer=False)
     except pa.ArrowInvalid as error:
         raise ImageFailure("undecodable", f"not a Parquet file: {error}") from None

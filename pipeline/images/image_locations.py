@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.store.locations import WEB, Location, parse_url
+from laketag.pipeline.store.s3_clients import CONTROL
 from laketag.pipeline.store.schemes import SCHEMES, normalise_url, why_unknown
 
 EMBEDDED = re.compile(r"(?P<file>.+)#column=(?P<column>[^&#]+)&row=(?P<row>\d+)", re.DOTALL)
@@ -15,7 +16,6 @@ LOCAL_REFUSED = (
     "a file of this machine, named by an index in a store, which others may have written; if you trust it, name its folder in "
     "fetch.allowed_roots"
 )
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)

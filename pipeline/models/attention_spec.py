@@ -14,7 +14,7 @@ from laketag.pipeline.models.device import checked_device
 from laketag.pipeline.models.hashed_file import HashedFile, expected_sha256
 from laketag.pipeline.models.hub import HubFile, hub_file
 from laketag.pipeline.models.preprocessing import Preprocessing, read_preprocessing
-from laketag.pipeline.models.weights import local_copy, require_safetensors
+from laketag.pipeline.models.weights import do_not_fit, local_copy, require_safetensors
 
 RELEASE_MEAN_STD = 0.5
 """BIT-DA/ABS@5ba77c6 uses the values of DINO's published processor, although DINO was trained with ImageNet's."""
@@ -49,14 +49,13 @@ class AttentionSpec:
     def preprocessing(self) -> Preprocessing:
         """The model's preprocessing: the whole image squashed to a square, so that the patches cover all of it."""
         config = self._config()
-        size, squash = config.input_size[1:], {"resize_mode": "squash"}
+        found = {"size": config.input_size[1:], "resize_mode": "squash"}
         if self.settings.preprocessing == "release":
             half = (RELEASE_MEAN_STD,) * 3
-            return read_preprocessing(
-                {"size": size, "interpolation": "bilinear", "mean": half, "std": half} | squash, self.name
-            )
-        own = {"size": size, "interpolation": config.interpolation, "mean": config.mean, "std": config.std}
-        return read_preprocessing(own | squash, self.name)
+            found |= {"interpolation": "bilinear", "mean": half, "std": half}
+        else:
+            found |= {"interpolation": config.interpolation, "mean": config.mean, "std": config.std}
+        return read_preprocessing(found, self.name)
 
     def load(self, device: str) -> AttentionModel:
         """The model on the device; its weights have the SHA-256 of the spec."""
@@ -70,10 +69,7 @@ class AttentionSpec:
                 pretrained_cfg_overlay={"file": str(path), "custom_load": False},
             )
         except (RuntimeError, SafetensorError, KeyError) as error:
-            raise ModelError(
-                f"weights {path} do not fit the attention model {self.name} ({' '.join(str(error).split())[:300]}); "
-                "set attention.name to the architecture that they were trained with"
-            ) from None
+            raise do_not_fit(path, f"the attention model {self.name}", "attention.name", error) from None
         vit.to(open_clip.get_cast_dtype(self.settings.precision))
         return AttentionModel(self.name, vit, self.preprocessing(), target)
 

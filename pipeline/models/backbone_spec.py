@@ -19,6 +19,7 @@ from laketag.pipeline.models.backbone import Backbone
 from laketag.pipeline.models.device import checked_device
 from laketag.pipeline.models.hashed_file import HashedFile, expected_sha256
 from laketag.pipeline.models.image_tower import check_block, no_cls_token_error
+from laketag.pipeline.models.weights import do_not_fit
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,7 @@ class BackboneSpec:
         try:
             open_clip.load_checkpoint(clip, str(path), strict=True)
         except (RuntimeError, SafetensorError, KeyError) as error:
-            raise ModelError(
-                f"weights {path} do not fit the architecture {spec.name} ({' '.join(str(error).split())[:300]}); "
-                "set backbone.name to the architecture that they were trained with"
-            ) from None
+            raise do_not_fit(path, f"the architecture {spec.name}", "backbone.name", error) from None
         lower_image_tower(clip, spec.settings.precision)
         return Backbone(spec.name, clip, _tokenizer(spec, config), spec.architecture, target)
 

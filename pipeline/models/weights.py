@@ -1,6 +1,7 @@
 """Weight files: on this machine, downloaded once per node, checked, never unpickled."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import ModelError
@@ -61,6 +62,14 @@ def require_safetensors(name: str, setting: str) -> None:
             f"{setting} = {name!r} is not a .safetensors file; other checkpoint formats are pickles that can run code, "
             "so laketag never reads them: convert it once with safetensors.torch.save_file and name the result"
         )
+
+
+def do_not_fit(path: Path, model: str, setting: str, error: Exception) -> ModelError:
+    """The error for weights that another architecture was trained with than the setting names."""
+    return ModelError(
+        f"weights {path} do not fit {model} ({' '.join(str(error).split())[:300]}); "
+        f"set {setting} to the architecture that they were trained with"
+    )
 
 
 def _version(info: dict[str, object]) -> list[str]:

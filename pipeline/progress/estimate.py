@@ -21,6 +21,10 @@ class Estimate:
         """What that costs, in the currency of the price."""
         return None if self.price_per_hour is None else self.seconds / 3600 * self.price_per_hour
 
+    def as_json(self) -> dict[str, float | None]:
+        """As plain values."""
+        return {"seconds": self.seconds, "cost": self.cost}
+
     def __str__(self) -> str:
         price = (
             f", which cost {self.cost:,.2f} at {self.price_per_hour:g} an hour"

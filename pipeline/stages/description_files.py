@@ -16,11 +16,11 @@ from laketag.pipeline.descriptions.problems import refuse
 from laketag.pipeline.descriptions.reading import ClassSentences, read_descriptions, read_names
 from laketag.pipeline.descriptions.table_contents import find_columns, group_rows
 from laketag.pipeline.errors import InputError
+from laketag.pipeline.images.sources import PARQUET_START
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.schemes import open_filesystem
 
 MAX_BYTES = 1 << 30
-PARQUET_MAGIC = b"PAR1"
 CONTAINERS: dict[Format, Literal["csv", "lines"]] = {
     "csv": "csv",
     "names": "lines",
@@ -80,7 +80,7 @@ def read_description_file(url: str, file_format: Format | None, storage: Storage
         content: bytes = filesystem.cat_file(path)
     if not content.strip():
         raise InputError(f"{url} is empty; write class names or descriptions into it")
-    is_parquet = content.startswith(PARQUET_MAGIC) or PurePosixPath(url).suffix.lower() == ".parquet"
+    is_parquet = content.startswith(PARQUET_START) or PurePosixPath(url).suffix.lower() == ".parquet"
     if file_format == "parquet" or (file_format is None and is_parquet):
         return group_rows(read_parquet_rows(content, url), "parquet")
     return read_contents(content, url, CONTAINERS.get(file_format) if file_format else None)

@@ -8,10 +8,8 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.store.background import iterate_in_background
 from laketag.pipeline.store.locations import Listed, Location
 from laketag.pipeline.store.readers import ObstoreReader
-from laketag.pipeline.store.s3_clients import Requests
+from laketag.pipeline.store.s3_clients import LIST, Requests
 from laketag.pipeline.store.versions import version_of_etag
-
-LIST = Requests(timeout_s=60.0, tries=7)
 
 
 def open_bucket(location: Location, storage: StorageSettings, requests: Requests) -> Any:

@@ -43,6 +43,10 @@ class Requests:
         }
 
 
+LIST = Requests(timeout_s=60.0, tries=7)
+"""Of listings and of what removes folders."""
+
+
 @lru_cache(maxsize=16)
 def open_s3fs(access: S3Access) -> Any:
     """The fsspec filesystem of all buckets. Listings are never cached: other processes write to the same store."""

@@ -19,11 +19,10 @@ from laketag.pipeline.store.errors import read_answer
 from laketag.pipeline.store.locations import Listed, Location
 from laketag.pipeline.store.readers import BotocoreReader, ObstoreReader, Reader
 from laketag.pipeline.store.s3_buckets import bucket_access
-from laketag.pipeline.store.s3_clients import Requests, is_plain_key, open_botocore, open_obstore
+from laketag.pipeline.store.s3_clients import LIST, Requests, is_plain_key, open_botocore, open_obstore
 from laketag.pipeline.store.versions import version_of_etag
 
 REQUESTS_IN_FLIGHT = 16
-LIST = Requests(timeout_s=60.0, tries=7)
 PAGE_KEYS = 1000
 PAGES_BEFORE_SPLIT = 3
 """A longer range of keys is cut into ranges that are listed side by side."""
