@@ -3,14 +3,14 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 from rich.filesize import decimal
 
 from laketag.jobs.console import open_screen, write_json
-from laketag.jobs.options import SHARED, flag
+from laketag.jobs.options import SHARED, flag, value
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.settings_file import read_settings
 
@@ -19,20 +19,18 @@ if TYPE_CHECKING:
     from laketag.pipeline.screen import Screen
 
 OPTIONS = SHARED | {
-    "keep_days": Annotated[
+    "keep_days": value(
         float,
-        typer.Option(
-            "--keep-days",
-            metavar="N",
-            help="Keep what is younger than this many days, although nobody needs it.",
-        ),
-    ],
-    "keep_runs": Annotated[
+        "--keep-days",
+        metavar="N",
+        help="Keep what is younger than this many days, although nobody needs it.",
+    ),
+    "keep_runs": value(
         int,
-        typer.Option(
-            "--keep-runs", metavar="N", help="Keep the newest N runs of each collection and set, however old."
-        ),
-    ],
+        "--keep-runs",
+        metavar="N",
+        help="Keep the newest N runs of each collection and set, however old.",
+    ),
     "dry_run": flag("--dry-run", help="Print what would be removed; remove nothing."),
     "yes": flag("--yes", "-y", help="Do not ask on a terminal."),
 }

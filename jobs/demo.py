@@ -6,14 +6,13 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
 
 import polars as pl
-import typer
 from rich.console import Console
 from rich.table import Column, Table
 
 from laketag.jobs.console import open_console
+from laketag.jobs.options import flag, value
 from laketag.jobs.query import Shown, query
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake import queries
@@ -29,18 +28,15 @@ MARKER = ".laketag-demo"
 DATA = Path(__file__).parent.parent / "demo"
 
 
-def demo(
-    folder: Annotated[
-        Path, typer.Option(help="Where the pictures and the lake go; replaced if a demo made it.")
-    ] = Path("laketag-demo"),
-    serve_s3: Annotated[
-        bool,
-        typer.Option(
-            "--serve-s3",
-            help="Do the same through an S3 server on this machine (needs the extra laketag[demo]).",
-        ),
-    ] = False,
-) -> None:
+OPTIONS = {
+    "folder": value(Path, "--folder", help="Where the pictures and the lake go; replaced if a demo made it."),
+    "serve_s3": flag(
+        "--serve-s3", help="Do the same through an S3 server on this machine (needs the extra laketag[demo])."
+    ),
+}
+
+
+def demo(folder: Path = Path("laketag-demo"), serve_s3: bool = False) -> None:
     """Make a small image lake, label it, and show the result; offline, in about a minute."""
     from laketag.demo.lake import write_demo_images
 

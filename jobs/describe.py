@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-import typer
 from rich.console import Console
 from rich.table import Table
 
 from laketag.jobs.console import counts_table, open_screen, write_json
 from laketag.jobs.description_report import show_report
-from laketag.jobs.options import SHARED, flag, option
+from laketag.jobs.options import SHARED, argument, flag, option, value
 from laketag.pipeline.descriptions.problems import name_some
 from laketag.pipeline.errors import SettingsError, describe_ending
 from laketag.pipeline.screen import Screen
@@ -25,18 +24,16 @@ if TYPE_CHECKING:
 LISTED = 20
 """Most class names in one line of the summary."""
 OPTIONS = SHARED | {
-    "file": Annotated[
+    "file": argument(
         str | None,
-        typer.Argument(
-            help="Class names or descriptions: a local file or s3://bucket/key; without it, --report is about the set as it is.",
-            default_factory=lambda: None,
-            show_default=False,
-        ),
-    ],
-    "format": Annotated[
+        "Class names or descriptions: a local file or s3://bucket/key; without it, --report is about the set as it is.",
+        default_factory=lambda: None,
+    ),
+    "format": value(
         Literal["auto", "names", "cupl", "clip-d", "clip-e", "csv", "parquet"],
-        typer.Option("--format", help="Format of the file; auto detects it and says why."),
-    ],
+        "--format",
+        help="Format of the file; auto detects it and says why.",
+    ),
     "classes": option(
         str, "--classes", help="Class names, one a line, for a list of templates or descriptors."
     ),

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import Console
 
 from laketag.jobs.console import counts_table, open_screen
-from laketag.jobs.options import SHARED, flag, option
+from laketag.jobs.options import SHARED, argument, flag, option
 from laketag.pipeline.images.layout_names import LAYOUT_NAMES, LayoutName
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.settings_file import read_settings
@@ -35,14 +34,11 @@ def _column(name: str, what: str) -> Any:
 
 
 OPTIONS = SHARED | {
-    "source": Annotated[
+    "source": argument(
         str,
-        typer.Argument(
-            help="A folder of images, here or in a store (s3://bucket/folder), one image, a table (.parquet, .csv, or "
-            "--parquet), a manifest.json of S3 Inventory, or a .txt list of paths.",
-            show_default=False,
-        ),
-    ],
+        "A folder of images, here or in a store (s3://bucket/folder), one image, a table (.parquet, .csv, or "
+        "--parquet), a manifest.json of S3 Inventory, or a .txt list of paths.",
+    ),
     "class_from_folder": flag(
         "--class-from-folder", help="The folder that an image is in is its true class; not for tables."
     ),

@@ -3,15 +3,14 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich.console import Console
 
 from laketag.jobs.console import open_screen, write_json, write_out
 from laketag.jobs.label import checked_hours
 from laketag.jobs.label_summary import show_report, show_unfinished
-from laketag.jobs.options import SHARED, flag, option
+from laketag.jobs.options import SHARED, argument, flag, option, value
 from laketag.pipeline.errors import LaketagError, SettingsError, describe_ending
 from laketag.pipeline.screen import Screen
 
@@ -24,23 +23,18 @@ if TYPE_CHECKING:
     from laketag.pipeline.flows.verify_lake import VerifyReport
 
 OPTIONS = SHARED | {
-    "night": Annotated[
+    "night": argument(
         str,
-        typer.Argument(
-            metavar="NIGHT.toml",
-            help="TOML file with the settings, root, and a [[collection]] block for each collection.",
-            show_default=False,
-        ),
-    ],
+        "TOML file with the settings, root, and a [[collection]] block for each collection.",
+        metavar="NIGHT.toml",
+    ),
     "root": option(str, "--root", metavar="LAKE", help="Instead of the file's root."),
-    "wait": Annotated[
+    "wait": value(
         float,
-        typer.Option(
-            "--wait",
-            metavar="MINUTES",
-            help="How long to wait for another process that labels the same images.",
-        ),
-    ],
+        "--wait",
+        metavar="MINUTES",
+        help="How long to wait for another process that labels the same images.",
+    ),
     "accept_gone": flag("--accept-gone", help="Write the indexes even if too many images are gone."),
     "dry_run": flag("--dry-run", help="Print what would be done and how long it takes; write nothing."),
     "as_json": flag(

@@ -6,14 +6,24 @@ from typing import Annotated, Any
 import typer
 
 
+def argument(kind: Any, help: str, **more: Any) -> Any:
+    """The annotation of a word of the command line that is no option."""
+    return Annotated[kind, typer.Argument(help=help, show_default=False, **more)]
+
+
+def value(kind: Any, *names: str, **more: Any) -> Any:
+    """The annotation of an option with a default, which help shows."""
+    return Annotated[kind, typer.Option(*names, **more)]
+
+
 def flag(*names: str, help: str) -> Any:
     """The annotation of a switch."""
-    return Annotated[bool, typer.Option(*names, help=help)]
+    return value(bool, *names, help=help)
 
 
 def option(kind: Any, *names: str, **more: Any) -> Any:
     """The annotation of an option whose value is of this kind, or None if it is left out; help shows no default."""
-    return Annotated[kind | None, typer.Option(*names, show_default=False, **more)]
+    return value(kind | None, *names, show_default=False, **more)
 
 
 SettingsFile = Annotated[

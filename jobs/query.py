@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import polars as pl
 import typer
 
 from laketag.jobs.console import open_console, write_out
-from laketag.jobs.options import SHARED, option
+from laketag.jobs.options import SHARED, argument, option, value
 from laketag.jobs.query_tables import OTHER_TAGS, QUERIES
 from laketag.jobs.result_table import Columns, print_rows
 from laketag.pipeline.errors import InputError, SettingsError
@@ -53,19 +53,14 @@ OPTIONS = SHARED | {
     "label": option(str, "--label", help="Only this class (also --class)."),
     "min_probability": option(float, "--min-probability", min=0, max=1, help="Only from this probability on."),
     "failure": option(Failure, "--failure", metavar="REASON", help="Only failures for this reason (also --reason)."),
-    "query": Annotated[
-        str,
-        typer.Argument(help='For example "SELECT label, count(*) AS images FROM labels GROUP BY label".'),
-    ],
+    "query": argument(str, 'For example "SELECT label, count(*) AS images FROM labels GROUP BY label".'),
     "strict": option(bool, "--strict", help="Refuse a filter that names what the lake does not have."),
     # Shown
     "sort": option(str, "--sort", metavar="COLUMN", help="Sort by a column; -COLUMN sorts the largest first."),
     "limit": option(int, "--limit", "-n", min=0, help="At most this many rows; a printed table has 20 by default."),
     "columns": option(str, "--columns", metavar="A,B,…", help="Only these columns; 'all' for every one."),
     "output": option(str, "--output", help="Write a .csv, .json, .ndjson or .parquet file instead: a path, s3://… or az://…."),
-    "format": Annotated[
-        Literal["table", "csv", "json", "ndjson"], typer.Option("--format", help="Format of the printed rows.")
-    ],
+    "format": value(Literal["table", "csv", "json", "ndjson"], "--format", help="Format of the printed rows."),
 }  # fmt: skip
 
 

@@ -5,12 +5,11 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from laketag.jobs.console import open_console
-from laketag.jobs.options import Address, SettingsFile
+from laketag.jobs.options import SHARED, Address, argument, flag
 from laketag.jobs.submission.command import (
     check_places,
     check_settings_paths,
@@ -23,17 +22,27 @@ from laketag.pipeline.lake.paths import timestamp
 from laketag.pipeline.settings_file import read_settings
 from laketag.pipeline.version import laketag_version
 
-PINNED_HELP = "Let Ray install the versions that are installed here; else the cluster's image has them."
 STOP_WAIT_S = 30
 """Time for a stopped job to release its lease; Ray would kill it after 3 s."""
 
 
+OPTIONS = SHARED | {
+    "command": argument(list[str], "The laketag command, after --."),
+    "address": Address,
+    "detach": flag("--detach", help="Do not wait for the job; print its id."),
+    "pinned": flag(
+        "--pinned",
+        help="Let Ray install the versions that are installed here; else the cluster's image has them.",
+    ),
+}
+
+
 def submit(
-    command: Annotated[list[str], typer.Argument(help="The laketag command, after --.", show_default=False)],
-    address: Address = None,
-    settings: SettingsFile = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Do not wait for the job; print its id.")] = False,
-    pinned: Annotated[bool, typer.Option("--pinned", help=PINNED_HELP)] = False,
+    command: list[str],
+    address: str | None = None,
+    settings: Path | None = None,
+    detach: bool = False,
+    pinned: bool = False,
 ) -> None:
     """Run a laketag command on a Ray cluster, follow its log and end with its exit code.
 
