@@ -9,8 +9,6 @@ import tempfile
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-gc.disable()  # while modules are imported and tests are collected, see below
-
 settings.register_profile("any machine", deadline=None)  # no test asserts how long an example takes
 settings.load_profile("any machine")
 
@@ -27,6 +25,11 @@ os.environ["POLARS_CLOUD_RETRY_INIT_BACKOFF_MS"] = "10"  # polars retries as oft
 os.environ["POLARS_CLOUD_RETRY_MAX_BACKOFF_MS"] = "50"
 
 pytest_plugins = ["tests.stores.fixtures", "tests.end_to_end.shared_ray", "tests.end_to_end.fixtures"]
+
+
+def pytest_collection() -> None:
+    """Nothing that is imported and collected becomes garbage, so that none is looked for meanwhile."""
+    gc.disable()
 
 
 def pytest_collection_finish() -> None:
