@@ -20,6 +20,10 @@ from laketag.pipeline.lake.verified import UNREADABLE_ERRORS, Verified
 from laketag.pipeline.lake.verify_index import check_ids, check_index
 from laketag.pipeline.lake.verify_labels import check_labels
 from laketag.pipeline.store.folders import list_folders
+from laketag.pipeline.store.read_ahead import read_ahead
+
+DESCRIPTIONS_AT_ONCE = 4
+"""How many versions of descriptions are read at once; of 1,000 classes each has some ten MB."""
 
 
 def verify(lake: Lake) -> Verified:
@@ -72,9 +76,12 @@ def verify_runs(lake: Lake, table: RunTable, run_ids: Sequence[str]) -> Verified
 
 def _check_descriptions(lake: Lake, files: list[str], runs: pl.DataFrame, found: Verified) -> None:
     versions = group_folders("descriptions", files)
-    for set_name, version in sorted(versions):
+    reads = read_ahead(
+        lambda name: read_descriptions_table(lake, *name), sorted(versions), DESCRIPTIONS_AT_ONCE
+    )
+    for (set_name, version), read in reads:
         try:
-            read_descriptions_table(lake, set_name, version)
+            read.result()
         except UNREADABLE_ERRORS as error:
             found.blame_unreadable(f"descriptions/set={set_name}/version={version}", error)
     wanted = dict.fromkeys(runs.select("description_set", "description_version").iter_rows())

@@ -1,12 +1,13 @@
 """Whether the snapshots of the index are readable, name no image twice, and are those that runs were planned from."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 
 import polars as pl
 
-from laketag.pipeline.lake.hashed_rows import HashedRows, find_doubles, find_ids, hash_keys, name_doubles
+from laketag.pipeline.lake.hashed_rows import HashedRows, find_doubles, find_ids, name_doubles
 from laketag.pipeline.lake.layout import group_folders
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.runs import read_run_table
@@ -19,8 +20,8 @@ from laketag.pipeline.store.read_ahead import read_ahead
 from laketag.schemas import ImageIndex
 
 IN_ONE_SNAPSHOT = "has two rows in one snapshot"
-FILES_AT_ONCE = 2
-"""How many files with ids are read at once; polars has threads of its own."""
+ROWS_AHEAD = 1_000_000
+"""About how many rows of snapshots are read ahead."""
 Name = tuple[str, str]
 """The collection and the name of a snapshot."""
 
@@ -68,44 +69,44 @@ def check_index(lake: Lake, files: list[str], runs: pl.DataFrame, found: Verifie
 
 def check_ids(lake: Lake, index: CheckedIndex, found: Verified) -> None:
     """No snapshot has two rows of one image."""
-    for (collection, name), counted in index.snapshots.items():
-        where = f"index/collection={collection}/snapshot={name}"
+    for name, batches in read_snapshots(lake, index, list(index.snapshots), ["image_id"]):
+        where = "index/collection={}/snapshot={}".format(*name)
+        hashes = HashedRows("image")
         try:
-            for image, what in _find_doubles(lake, counted.snapshot):
-                found.blame(where, f"{image} {what}")
+            for rows in batches:
+                hashes.add(rows.select(image=pl.col("image_id").hash()))
         except UNREADABLE_ERRORS as error:
             found.blame_unreadable(where, error)
+            continue
+        find_names = partial(_find_ids, lake, index, name)
+        for image, what in name_doubles(find_doubles(hashes), IN_ONE_SNAPSHOT, find_names):
+            found.blame(where, f"{image} {what}")
 
 
-def _find_doubles(lake: Lake, snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    hashes = HashedRows("image")
-    for rows in _read(lake, snapshot, ["image_id"]):
-        hashes.add(rows.select(image=pl.col("image_id").hash()))
-    doubles = find_doubles(hashes)
-    del hashes
-    ids = (rows["image_id"] for rows in _read(lake, snapshot, ["image_id"]))
-    return name_doubles(doubles, IN_ONE_SNAPSHOT, partial(find_ids, ids))
+def read_snapshots(
+    lake: Lake, index: CheckedIndex, names: Sequence[Name], columns: list[str]
+) -> Iterator[tuple[Name, Iterator[pl.DataFrame]]]:
+    """These columns of each snapshot, file by file; read them before the next snapshot. Small files are read many at once, of
+    large ones two."""
+
+    def read(file: tuple[Name, str]) -> pl.DataFrame:
+        return through_outages(
+            file[1],
+            lake.storage,
+            lambda: scan_table([file[1]], ImageIndex, lake.storage).select(columns).collect(),
+        )
+
+    counted = [index.snapshots[name] for name in names]
+    files = [(name, url) for name in names for url in index.snapshots[name].snapshot.files]
+    largest = max((one.rows // len(one.snapshot.files) for one in counted), default=0)
+    at_once = max(2, min(READS_AT_ONCE, ROWS_AHEAD // max(1, largest)))
+    for name, reads in groupby(read_ahead(read, files, at_once), key=lambda one: one[0][0]):
+        yield name, (rows.result() for _, rows in reads)
 
 
-def hash_snapshot(lake: Lake, snapshot: Snapshot, rows_at_once: int) -> Iterator[HashedRows]:
-    """The hashed keys of the snapshot, in batches of about this number of rows."""
-    batch, rows = HashedRows("image"), 0
-    for keys in _read(lake, snapshot, ["image_id", "etag"]):
-        batch.add(hash_keys(keys))
-        rows += keys.height
-        if rows >= rows_at_once:
-            yield batch
-            batch, rows = HashedRows("image"), 0
-    yield batch
-
-
-def _read(lake: Lake, snapshot: Snapshot, columns: list[str]) -> Iterator[pl.DataFrame]:
-    def read(url: str) -> pl.DataFrame:
-        scan = scan_table([url], ImageIndex, lake.storage).select(columns)
-        return through_outages(url, lake.storage, scan.collect)
-
-    for _, rows in read_ahead(read, snapshot.files, FILES_AT_ONCE):
-        yield rows.result()
+def _find_ids(lake: Lake, index: CheckedIndex, name: Name, hashes: list[int]) -> dict[int, str]:
+    _, batches = next(read_snapshots(lake, index, [name], ["image_id"]))
+    return find_ids((rows["image_id"] for rows in batches), hashes)
 
 
 def _count(lake: Lake, snapshots: dict[Name, Snapshot], found: Verified) -> CheckedIndex:

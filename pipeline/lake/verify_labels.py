@@ -9,21 +9,21 @@ from functools import partial
 import polars as pl
 
 from laketag.pipeline.errors import InputError
-from laketag.pipeline.lake.hashed_rows import find_ids
+from laketag.pipeline.lake.hashed_rows import HashedRows, find_ids, hash_keys
 from laketag.pipeline.lake.label_files import LabelFile, files_of
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.run_folds import named_files
 from laketag.pipeline.lake.runs import RunTable, read_run_table
 from laketag.pipeline.lake.tables import decode_labels
 from laketag.pipeline.lake.verified import Verified, first_line
-from laketag.pipeline.lake.verify_index import CheckedIndex, hash_snapshot
+from laketag.pipeline.lake.verify_index import CheckedIndex, read_snapshots
 from laketag.pipeline.lake.work_keys import WorkKeys
-from laketag.pipeline.store.files import read_files
+from laketag.pipeline.store.files import READS_AT_ONCE, read_files
 from laketag.pipeline.store.read_ahead import read_ahead
 from laketag.schemas import LABELLED
 
-FILES_AT_ONCE = 4
-"""How many label files are read at once, which bounds the memory."""
+ROWS_AHEAD = 400_000
+"""About how many label rows are read ahead, which bounds the memory; 16 small files at most."""
 INDEX_ROWS_AT_ONCE = 2_500_000
 """How many rows of a snapshot are compared with the rows of its runs at a time."""
 
@@ -53,7 +53,10 @@ def check_labels(
         keys = WorkKeys(runs)
         outcomes: Counter[tuple[str, str]] = Counter()
         complete = True
-        for file, reading in read_ahead(lambda file: _read(lake, file), _unique_files(runs), FILES_AT_ONCE):
+        files = list(_unique_files(runs))
+        largest = max((ROWS_AHEAD if file.rows is None else file.rows for file in files), default=0)
+        at_once = max(2, min(READS_AT_ONCE, ROWS_AHEAD // max(1, largest)))
+        for file, reading in read_ahead(lambda file: _read(lake, file), files, at_once):
             read = reading.result()
             if read.fault and not (read.may_be_replaced and _is_replaced(lake, file)):
                 found.blame(file.path, read.fault)
@@ -130,15 +133,16 @@ def _check_done(lake: Lake, runs: pl.DataFrame, keys: WorkKeys, index: CheckedIn
 
     Forgotten images have left the snapshots and the label files, but not these counts.
     """
-    of_snapshot = runs.filter(pl.col("left").is_not_null()).group_by(
-        "collection", "snapshot", maintain_order=True
+    of_snapshot = runs.filter(pl.col("left").is_not_null()).partition_by(
+        "collection", "snapshot", as_dict=True, maintain_order=True
     )
-    for (collection, name), planned_from_it in of_snapshot:
-        counted = index.snapshots.get((str(collection), str(name)))
-        if counted is None:
-            continue
+    names = [(str(one), str(other)) for one, other in of_snapshot]
+    known = [name for name in names if name in index.snapshots]
+    for name, frames in read_snapshots(lake, index, known, ["image_id", "etag"]):
+        planned_from_it = of_snapshot[name]
+        counted = index.snapshots[name]
         done: Counter[str] = Counter()
-        for batch in hash_snapshot(lake, counted.snapshot, INDEX_ROWS_AT_ONCE):
+        for batch in _hash(frames):
             for run_id in planned_from_it["run_id"]:
                 done[run_id] += keys.count_done(run_id, batch)
         for run in planned_from_it.iter_rows(named=True):
@@ -149,6 +153,18 @@ def _check_done(lake: Lake, runs: pl.DataFrame, keys: WorkKeys, index: CheckedIn
                     f"counts {want:,} images as done before it, and the runs before it have done {have:,} of those that it "
                     "has no row of",
                 )
+
+
+def _hash(frames: Iterator[pl.DataFrame]) -> Iterator[HashedRows]:
+    """The hashed keys of the rows, in batches of about INDEX_ROWS_AT_ONCE."""
+    batch, rows = HashedRows("image"), 0
+    for keys in frames:
+        batch.add(hash_keys(keys))
+        rows += keys.height
+        if rows >= INDEX_ROWS_AT_ONCE:
+            yield batch
+            batch, rows = HashedRows("image"), 0
+    yield batch
 
 
 def _find_ids(lake: Lake, runs: pl.DataFrame, hashes: list[int]) -> dict[int, str]:
