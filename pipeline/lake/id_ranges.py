@@ -47,6 +47,7 @@ class TemporaryRows:
         rows.write_ipc(buffer, compression="zstd")
         with store_errors(tempfile.gettempdir()):
             self._file.write(buffer.getbuffer())
+            self._file.flush()
         self._sizes.append(buffer.tell())
 
     def read(self, columns: Sequence[str] = ()) -> pl.DataFrame:

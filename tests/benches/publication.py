@@ -24,7 +24,6 @@ from laketag.pipeline.lake.tables import encode_table
 from laketag.pipeline.settings_file import read_settings
 from laketag.pipeline.store.atomic_write import write_bytes
 from laketag.schemas import Labels, Plan
-from tests.benches.indexing import serve_s3
 from tests.benches.many_rows import completed, index_blocks, label_some, peak_bytes
 from tests.lake.run_rows import RUN
 from tests.stores.store import new_bucket, s3_env
@@ -38,6 +37,8 @@ WRITERS = 4
 
 def run() -> None:
     """Publish runs of growing size, and print a table."""
+    from tests.benches.indexing import serve_s3  # imports torch, which a process that publishes does without
+
     table = Table("store", "rows", "parts", "seconds", "CPU seconds", "peak memory, GB")
     with tempfile.TemporaryDirectory(prefix="laketag-bench-") as name:
         for rows in ROWS:
@@ -62,13 +63,12 @@ def measure(root: str, rows: int) -> list[str]:
 def stage(root: str, rows: int) -> None:
     """A run over so many images is frozen in staging, and all its parts are there, in the order of the plan."""
     lake = lake_at(root)
-    blocks = [completed(block, Plan) for block in index_blocks(rows)]
-    freeze_plan(lake, planned(rows), pl.concat(blocks))
+    plan = pl.concat([completed(block, Plan) for block in index_blocks(rows)])
+    freeze_plan(lake, planned(rows), plan)
     folder = f"{lake.staging(RUN.run_id)}/parts"
 
     def write(number: int) -> None:
-        block, at = divmod(number * ROWS_PER_PART, blocks[0].height)
-        part = blocks[block].slice(at, ROWS_PER_PART)
+        part = plan.slice(number * ROWS_PER_PART, ROWS_PER_PART)
         write_bytes(f"{folder}/{number:08}.parquet", encode_table(label_some(part), Labels), lake.storage)
 
     with ThreadPoolExecutor(WRITERS) as pool:

@@ -1,14 +1,18 @@
 """A lake on a disk that becomes full while images are labelled: a sentence, nothing torn, and the same command goes on."""
 
+import random
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from laketag.pipeline.cluster.ray_files import LEAST_BYTES, check_room
 from laketag.pipeline.errors import StorageError
+from laketag.pipeline.lake.id_ranges import TemporaryRows
 from laketag.pipeline.store.folders import list_files
 from tests.end_to_end.command_line import must_run, one_line, run_laketag
 from tests.end_to_end.lakes import index_named, label, put_all, put_described, table
@@ -32,6 +36,19 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("this user may not mount a filesystem")
     yield disk
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_full_disk_for_temporary_files_is_named_and_keeps_none_of_them(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    ids = random.Random(0).randbytes(16 * 400_000).hex()
+    batch = pl.DataFrame({"image_id": [ids[at : at + 32] for at in range(0, len(ids), 32)]})
+    rows = TemporaryRows(batch.clear())
+    with pytest.raises(StorageError, match=f"no space is left on the disk that is mounted at {small_disk}"):
+        rows.add(batch)
+    assert not list(small_disk.iterdir())
+    rows.close()
 
 
 @pytest.mark.usefixtures("joined_ray")
