@@ -82,7 +82,7 @@ def _find_newest(lake: Lake, runs: pl.DataFrame, rules: RetryRules) -> pl.DataFr
         earlier_attempts=pl.when(~is_done).then(rules.earlier_attempts()),
     )
     found = rows.collect(engine="streaming")
-    if runs.height > 1:  # most rows are of one run, and few images have several
+    if runs.height > 1 and found.height:  # most rows are of one run, and few images have several
         is_of_largest = pl.col("age") == found["age"].mode().first()
         most, others = found.filter(is_of_largest), found.filter(~is_of_largest)
         once = most.join(others, on="id", how="anti")

@@ -81,6 +81,17 @@ def test_a_transient_failure_is_planned_again_and_a_permanent_one_only_when_the_
     assert pending(lake, index_rows("a", etag="v2")) == "a"
 
 
+def test_the_newest_of_several_runs_decides_whichever_of_them_is_the_largest(lake) -> None:
+    write_run(lake, 1, [])
+    write_run(lake, 2, [])  # that planned nothing
+    assert pending(lake, index_rows("abcd")) == "abcd"
+    write_run(lake, 3, [label_row("a"), label_row("b", failure="timeout")])
+    write_run(lake, 4, [label_row("a", failure="timeout"), label_row("b"), label_row("c")])
+    assert pending(lake, index_rows("abcd")) == "ad"
+    write_run(lake, 5, [label_row("a"), label_row("c", failure="timeout")])
+    assert pending(lake, index_rows("abcd")) == "cd"
+
+
 def test_another_classifier_has_everything_to_do(lake) -> None:
     write_run(lake, 1, [label_row("a")])
     assert find(lake, index_rows("a"), classifier="beef").rows.height == 1
