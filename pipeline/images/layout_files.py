@@ -14,7 +14,7 @@ from laketag.pipeline.store.locations import Listed
 from laketag.pipeline.store.versioned_file import open_file
 
 MAX_BYTES = 1 << 28
-"""Of one file that states classes; that of Places365's 1.8 million training images has 66 MB."""
+"""Of one file that states classes; the longest that is read, Kaggle's for ImageNet, has 50,000 lines."""
 
 
 @dataclass(frozen=True, kw_only=True)
