@@ -23,6 +23,7 @@ COMMANDS = {
     "describe": "Write the descriptions of the classes, embedded, as a new version of a description set.",
     "label": "Label the images of a collection that have no label yet, or have changed.",
     "nightly": "Do everything for all collections of a file; a second call on an unchanged lake does nothing.",
+    "evaluate": "Compare methods on the images whose true class the index states.",
     "query": "Query the label tables: runs, labels, those in doubt, tags, failures, a summary, or SQL.",
     "collections": "List the collections of a lake: their images, newest index and run, and the command for the next step.",
     "sets": "List the description sets of a lake: their classes and texts, and the collections that they label.",
@@ -37,7 +38,7 @@ COMMANDS = {
 }
 """The help of each command, in the order in which people need them: listing it imports none of them."""
 
-HOLDING = {"label", "describe", "nightly", "demo", "forget", "compact", "clean"}
+HOLDING = {"label", "describe", "evaluate", "nightly", "demo", "forget", "compact", "clean"}
 """Commands that hold a lease or run Ray."""
 RELEASE_S = 8.0
 """How long these may take to let go of them after a signal."""

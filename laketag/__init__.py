@@ -7,10 +7,10 @@
     laketag.label("lake", "photos", "things")
     laketag.labels("lake", collection="photos").collect()
 
-``index``, ``describe``, ``label``, ``nightly``, ``collections``, ``sets``, ``forget``, ``compact``, ``clean`` and ``verify`` do
-what the commands of these names do and take their arguments; they return what the commands print. They are quiet unless
-they get a ``rich.console.Console`` as ``console``. ``runs``, ``nights``, ``labels``, ``unsure``, ``tags``, ``failures``,
-``summary`` and ``sql`` return Polars LazyFrames over the finished runs of a lake.
+``index``, ``describe``, ``label``, ``evaluate``, ``nightly``, ``collections``, ``sets``, ``forget``, ``compact``,
+``clean`` and ``verify`` do what the commands of these names do and take their arguments; they return what the commands
+print. They are quiet unless they get a ``rich.console.Console`` as ``console``. ``runs``, ``nights``, ``labels``,
+``unsure``, ``tags``, ``failures``, ``summary`` and ``sql`` return Polars LazyFrames over the finished runs of a lake.
 """
 
 from importlib import import_module
@@ -21,6 +21,7 @@ __all__ = [
     "collections",
     "compact",
     "describe",
+    "evaluate",
     "failures",
     "forget",
     "index",
@@ -42,6 +43,7 @@ COMMANDS = (
     "collections",
     "compact",
     "describe",
+    "evaluate",
     "forget",
     "index",
     "label",
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from laketag.jobs.collections import collections
     from laketag.jobs.compact import compact
     from laketag.jobs.describe import describe
+    from laketag.jobs.evaluate import evaluate
     from laketag.jobs.forget import forget
     from laketag.jobs.index import index
     from laketag.jobs.label import label

@@ -1,6 +1,7 @@
 """The tables as contracts: what is written is checked against them, and what is read must have their columns."""
 
 from laketag.schemas.descriptions import DROP_REASONS, LABEL_PROMPT_POSITION, Descriptions, DropReason
+from laketag.schemas.evaluations import EvaluationResults, EvaluationSummary
 from laketag.schemas.failures import (
     FAILURES,
     PERMANENT_FAILURES,
@@ -24,6 +25,8 @@ __all__ = [
     "TRANSIENT_FAILURES",
     "Descriptions",
     "DropReason",
+    "EvaluationResults",
+    "EvaluationSummary",
     "Failure",
     "Forgotten",
     "ImageIndex",

@@ -47,7 +47,12 @@ def test_the_wheel_holds_every_module_and_the_demos_data_but_not_its_training(wh
         if NOT_INSTALLED not in file.relative_to(ROOT).parents
     }
     data = {f"laketag/{file.relative_to(ROOT)}" for file in (ROOT / "demo/model").iterdir()}
-    data |= {"laketag/demo/descriptions.json", "laketag/demo/settings.toml", "laketag/py.typed"}
+    data |= {
+        "laketag/demo/descriptions.json",
+        "laketag/demo/descriptors.json",
+        "laketag/demo/settings.toml",
+        "laketag/py.typed",
+    }
     names = set(wheel.namelist())
     assert modules | data <= names
     assert not [name for name in names if name.startswith(f"laketag/{NOT_INSTALLED}")]

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from laketag.pipeline.cluster.actor_shape import DECODE_CPUS, FETCH_CPUS, WRITE_CPUS
+from laketag.pipeline.cluster.actor_shape import WRITE_CPUS
 from laketag.pipeline.cluster.execution import bound_waiting
 from laketag.pipeline.cluster.ray_address import named_address
 from laketag.pipeline.cluster.resources import Resources
 from laketag.pipeline.cluster.wait_notes import noting_waits, show_waits
 from laketag.pipeline.config import Settings
+from laketag.pipeline.flows.decoded_images import TRIES, WHOLE_BLOCKS, Reading, decoded_images
 from laketag.pipeline.flows.earlier_results import find_witnesses
 from laketag.pipeline.flows.label_attempts import Labelling, label_unlabelled
 from laketag.pipeline.flows.label_report import LabelReport, make_report
@@ -32,19 +33,11 @@ from laketag.pipeline.lake.staging import Run, find_failures, remove_leftovers, 
 from laketag.pipeline.progress.progress import Progress
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.stages.death_watch import DeathWatch
-from laketag.pipeline.stages.decode_images import decode_in_parts
-from laketag.pipeline.stages.fetch_images import fetch_in_parts
 from laketag.pipeline.stages.label_images import LabelImages
 from laketag.pipeline.stages.write_labels import write_labels
-from laketag.pipeline.store.schemes import is_remote
 
 if TYPE_CHECKING:
     from ray.data import Dataset
-
-TRIES = 5
-"""How often Ray retries a task whose worker died; Ray Data's default is unlimited. After one death a stage works on one image
-after another, and leaves out those that kill (stages/death_watch.py). A task that runs twice stages the same file twice."""
-WHOLE_BLOCKS: dict[str, Any] = {"batch_format": "pyarrow", "batch_size": None}
 
 
 def label_images(
@@ -117,20 +110,10 @@ def label_chain(
     A block holds ``rows_per_block`` images from the plan to its staged part, so that a lost worker loses little.
     Stages ask for different numbers of CPUs, which also keeps Ray from fusing them.
     """
-    import ray.data  # takes a second, which a call with nothing to do is spared
-    from ray.data import ActorPoolStrategy, TaskPoolStrategy
+    from ray.data import ActorPoolStrategy
 
     lake, run, settings = labelling.lake, labelling.run, labelling.settings
-    plan_blocks = [rows.to_arrow() for rows in unlabelled.iter_slices(resources.rows_per_block)]
-    fetch_settings = settings.fetch.model_copy(update={"local_images": reads_local_images(lake, settings)})
-    fetch = partial(
-        fetch_in_parts,
-        fetch=fetch_settings,
-        storage=settings.source_storage,
-        witnesses=labelling.witnesses,
-        watch=watch,
-    )
-    decode = partial(decode_in_parts, decode=settings.decode, watch=watch)
+    reading = Reading(lake=lake, settings=settings, witnesses=labelling.witnesses, watch=watch)
     models = {
         "lake": lake,
         "run_id": run.run_id,
@@ -144,25 +127,8 @@ def label_chain(
     )
     write = partial(write_labels, lake=lake, run_id=run.run_id, fetch=settings.fetch, decode=settings.decode)
     chain: Dataset = (
-        # read: the planned rows, 150 bytes each; a block for each task of the next stage
-        ray.data.from_blocks(plan_blocks)
-        # fetch: as many rows out as in, with encoded bytes or a failure, HELD_BYTES at once; waits for the network
-        .map_batches(
-            partial(noting_waits, stage=fetch, notes=watch.notes),
-            **WHOLE_BLOCKS,
-            compute=TaskPoolStrategy(size=resources.fetch_slots),
-            num_cpus=FETCH_CPUS,
-            max_retries=TRIES,
-        )
-        # decode: as many rows out as in, with one bounded RGB image (about 1 MB) for the bytes; one thread computes. Batches
-        # are those of fetch, because larger ones would hold more bytes than HELD_BYTES
-        .map_batches(
-            decode,
-            **WHOLE_BLOCKS,
-            compute=TaskPoolStrategy(size=resources.decode_slots),
-            num_cpus=DECODE_CPUS,
-            max_retries=TRIES,
-        )
+        # read → fetch → decode: as many rows out as in, with one bounded RGB image (about 1 MB) or a failure
+        decoded_images(reading, unlabelled, resources)
         # label: as many rows out as in, 500 bytes each; an actor holds a GPU and the models, and crops never leave it
         .map_batches(
             LabelImages,
@@ -204,9 +170,3 @@ def finish_run(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progres
     published = publish(labelling.lake, labelling.run, labelling.lease, images_per_s, cut=cut)
     progress.published = published is not None
     return [published] if published else []
-
-
-def reads_local_images(lake: Lake, settings: Settings) -> bool:
-    """Whether images on this cluster's disks are read without allowed roots; docs/decisions/0029."""
-    chosen = settings.fetch.local_images
-    return not is_remote(lake.root) if chosen is None else chosen

@@ -51,6 +51,14 @@ class Sweep:
                 lost = int(read_footer(file.url, self.lake.storage).get(FORGOTTEN_ROWS, 0)) + gone.height
                 self._replace(file, kept, {FORGOTTEN_ROWS: str(lost)})
                 self.removed["index"] += gone.height
+        for file in image_files(self.lake, "evaluations"):
+            if split := self._split(file):
+                kept, gone = split
+                if kept.is_empty():
+                    remove_file(file.url, self.lake.storage)
+                else:
+                    self._replace(file, kept)
+                self.removed["evaluations"] += gone.height
         self._clear_labels()
 
     def _split(self, file: ImageFile) -> tuple[pl.DataFrame, pl.DataFrame] | None:

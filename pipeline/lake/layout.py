@@ -16,6 +16,7 @@ LAYOUT: dict[Table, str] = {
     "labels": r"collection=([^/]+)/classifier=[^/]+/run=([^/]+)/[^/]+\.parquet",
     "runs": r"[^/]+\.parquet",
     "nights": r"[^/]+\.parquet",
+    "evaluations": r"[^/]+/(results/collection=[^/]+/part-[0-9a-f]+\.parquet|texts/[^/]+\.parquet|summary\.parquet|report/[^/]+)",
     "forgotten": r"[^/]+\.parquet",
 }
 """The files of each table that readers scan; in staging anything may be."""

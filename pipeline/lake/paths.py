@@ -6,6 +6,7 @@ descriptions   ``descriptions/set=S/version=V/descriptions.parquet``
 labels         ``labels/collection=C/classifier=F/run=R/*.parquet``
 runs           ``runs/R.parquet``, ``runs/fold-NNNNNN.parquet``
 nights         ``nights/N.parquet``
+evaluations    ``evaluations/E/…``: what laketag evaluate has found, see laketag.pipeline.lake.evaluations
 staging        ``staging/R/…``: the plan and unpublished parts of an unfinished run; ``staging/texts-TOWER/``: embedded texts
 forgotten      ``forgotten/forgotten.parquet``
 =============  =====================================================
@@ -22,7 +23,7 @@ from laketag.pipeline.lake.lake_format import check_format
 from laketag.pipeline.store.locations import expand_home
 from laketag.pipeline.store.roots import checked_root
 
-Table = Literal["index", "descriptions", "labels", "runs", "nights", "staging", "forgotten"]
+Table = Literal["index", "descriptions", "labels", "runs", "nights", "evaluations", "staging", "forgotten"]
 """Every folder directly under the root; mypy refuses a path that begins with anything else."""
 TABLES: tuple[Table, ...] = get_args(Table)
 

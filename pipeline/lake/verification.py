@@ -11,6 +11,7 @@ import polars as pl
 
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake.description_versions import list_versions, read_descriptions_table
+from laketag.pipeline.lake.evaluations import read_summaries
 from laketag.pipeline.lake.forgotten import read_forgotten
 from laketag.pipeline.lake.layout import check_layout, check_strangers, group_folders, list_table
 from laketag.pipeline.lake.nights import read_nights
@@ -39,7 +40,11 @@ def verify(lake: Lake) -> Verified:
         found.blame("runs", str(error))
         table = None
     check_layout(listed, found)
-    for name, read in (("nights", read_nights), ("forgotten", read_forgotten)):
+    for name, read in (
+        ("nights", read_nights),
+        ("forgotten", read_forgotten),
+        ("evaluations", read_summaries),
+    ):
         try:
             read(lake)
         except UNREADABLE_ERRORS as error:

@@ -12,12 +12,17 @@ from laketag.schemas import LABEL_PROMPT_POSITION
 
 def load_class_texts(lake: Lake, set_name: str, version: str) -> ClassTexts:
     """The kept descriptions and label prompts of a version, on the CPU, classes in the order of the table."""
-    rows = read_descriptions_table(lake, set_name, version).filter(pl.col("drop_reason").is_null())
+    rows = read_descriptions_table(lake, set_name, version)
+    return class_texts(rows, description_url(lake, set_name, version))
+
+
+def class_texts(table: pl.DataFrame, url: str) -> ClassTexts:
+    """The kept descriptions and label prompts among the rows (schemas.Descriptions), which were read from this URL."""
+    rows = table.filter(pl.col("drop_reason").is_null())
     prompts = rows.filter(pl.col("position") == LABEL_PROMPT_POSITION)
     kept = rows.filter(pl.col("position") != LABEL_PROMPT_POSITION)
     class_names = tuple(prompts["class_name"])
     if lacking := set(kept["class_name"]) - set(class_names):
-        url = description_url(lake, set_name, version)
         raise InputError(f"{url}: no label prompt for {', '.join(sorted(lacking))}; describe the set again")
     index = {name: number for number, name in enumerate(class_names)}
     return ClassTexts(

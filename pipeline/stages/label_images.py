@@ -90,7 +90,7 @@ def label_rows(batch: pa.Table, classifier: "Classifier") -> list[dict[str, Any]
     rows: list[dict[str, Any]] = batch.drop_columns(["rgb_u8"]).to_pylist()
     decoded = [number for number, row in enumerate(rows) if row["failure"] is None]
     if decoded:
-        images = [_rgb_u8(batch, number) for number in decoded]
+        images = [rgb_u8(batch, number) for number in decoded]
         labels = classifier.label(images, [rows[number]["image_id"] for number in decoded])
         for number, label in zip(decoded, labels, strict=True):
             if label.is_finite:
@@ -101,7 +101,7 @@ def label_rows(batch: pa.Table, classifier: "Classifier") -> list[dict[str, Any]
     return rows
 
 
-def _rgb_u8(batch: pa.Table, row: int) -> npt.NDArray[np.uint8]:
+def rgb_u8(batch: pa.Table, row: int) -> npt.NDArray[np.uint8]:
     """The row's image, uint8 RGB, height × width × 3, as a view of the batch's memory."""
     height, width = batch["bounded_height_px"][row].as_py(), batch["bounded_width_px"][row].as_py()
     return np.frombuffer(batch["rgb_u8"][row].as_buffer(), np.uint8).reshape(height, width, 3)

@@ -4,8 +4,8 @@ import pytest
 
 from laketag.pipeline.config import Settings
 from laketag.pipeline.errors import InputError
+from laketag.pipeline.flows.decoded_images import reads_local_images
 from laketag.pipeline.flows.index_images import IndexRequest, index_images
-from laketag.pipeline.flows.label_images import reads_local_images
 from laketag.pipeline.images.read_source import Source
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.snapshots import scan_snapshot

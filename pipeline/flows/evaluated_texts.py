@@ -1,0 +1,91 @@
+"""The texts of an evaluation: those of description sets, and those that methods make themselves, embedded once."""
+
+import polars as pl
+
+from laketag.pipeline.classifier.choose_evaluation import ChosenEvaluation
+from laketag.pipeline.config import Settings
+from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
+from laketag.pipeline.descriptions.problems import name_some
+from laketag.pipeline.descriptions.same_classes import find_same_classes
+from laketag.pipeline.errors import InputError, ModelError
+from laketag.pipeline.flows.embed_texts import embed_texts
+from laketag.pipeline.lake.description_versions import description_url, read_descriptions_table
+from laketag.pipeline.lake.evaluations import Evaluation
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.screen import Screen
+from laketag.pipeline.stages.evaluate_images import EvaluatedTexts
+from laketag.schemas import LABEL_PROMPT_POSITION, Descriptions
+
+EMBEDDED_COLUMNS = {
+    "class_name": pl.String,
+    "position": pl.Int32,
+    "text": pl.String,
+    "drop_reason": pl.String,
+}
+IS_PROMPT = pl.col("position") == LABEL_PROMPT_POSITION
+
+
+def read_class_names(lake: Lake, described: EmbeddedSet) -> tuple[str, ...]:
+    """The classes of the set, in its order."""
+    rows = read_descriptions_table(lake, described.name, described.version)
+    return tuple(rows.filter(IS_PROMPT)["class_name"])
+
+
+def prepare_texts(
+    evaluation: Evaluation,
+    described: EmbeddedSet,
+    descriptors: EmbeddedSet | None,
+    chosen: ChosenEvaluation,
+    work: tuple[Settings, Screen],
+) -> EvaluatedTexts:
+    """All texts of the methods are stored and embedded; those of an earlier call are not embedded again."""
+    lake, (settings, screen) = evaluation.lake, work
+    table = read_descriptions_table(lake, described.name, described.version)
+    prompts = table.filter(IS_PROMPT)
+    class_names = tuple(prompts["class_name"])
+    urls = {"descriptions": description_url(lake, described.name, described.version)}
+    spelled: dict[str, dict[str, str]] = {}
+    if descriptors is not None:
+        urls["descriptors"] = description_url(lake, descriptors.name, descriptors.version)
+        spelled["descriptors"] = spell_classes(lake, descriptors, class_names, described.name)
+    for name, texts in chosen.generated.items():
+        urls[name] = evaluation.text_url(name)
+        if not evaluation.has_texts(name):
+            rows = pl.DataFrame(
+                [
+                    (class_name, position, text, None)
+                    for class_name, of_class in texts.items()
+                    for position, text in enumerate(of_class)
+                ],
+                schema=EMBEDDED_COLUMNS,
+                orient="row",
+            )
+            screen.wait(f"embedding {rows.height:,} texts of {name}")
+            embedded, _ = embed_texts(lake, rows, chosen.backbone, settings, screen)
+            columns = list(Descriptions.create_empty().columns)
+            both = pl.concat([prompts.select(columns), embedded.select(columns)], how="vertical_relaxed")
+            evaluation.write_texts(name, both)
+    return EvaluatedTexts(urls=urls, class_names=class_names, spelled=spelled)
+
+
+def spell_classes(
+    lake: Lake, other: EmbeddedSet, class_names: tuple[str, ...], set_name: str
+) -> dict[str, str]:
+    """The other set's names of the classes → ours; an InputError if it lacks one of them."""
+    theirs = read_class_names(lake, other)
+    same = find_same_classes(class_names, theirs)
+    if same.missing:
+        raise InputError(
+            f"set {other.name} describes no {name_some([repr(name) for name in same.missing])}, which set {set_name} has; "
+            "describe these classes in both"
+        )
+    return {name: own for own, name in same.found.items()}
+
+
+def check_backbone(described: EmbeddedSet, chosen: ChosenEvaluation) -> None:
+    """ModelError if another model embedded the set."""
+    if described.backbone_sha256 != chosen.backbone.sha256:
+        raise ModelError(
+            f"description set {described.name!r} was embedded with {described.backbone}, and the settings name "
+            f"{chosen.backbone.name}; describe the set again with these settings, or evaluate with those it was described with"
+        )
