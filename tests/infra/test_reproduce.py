@@ -63,6 +63,6 @@ def test_commands_of_the_page_have_options_that_exist(monkeypatch: pytest.Monkey
         for line in lines
         if (words := shlex.split(line, comments=True))[0] in COMMANDS and len(words) > 2
     ]
-    assert {words[0] for words in commands} >= {"index", "describe"}
+    assert {words[0] for words in commands} >= {"index", "describe", "evaluate"}
     for name, *arguments in commands:
         load_command(name).make_context(name, arguments)
