@@ -1,4 +1,4 @@
-"""Five nights in a row by ``laketag nightly``; each morning every image of the index has exactly one current row."""
+"""Nights in a row by ``laketag nightly``; each morning every image of the index has exactly one current row."""
 
 import json
 import shutil
@@ -14,17 +14,7 @@ from laketag.pipeline.lake.verification import verify
 from tests.end_to_end.command_line import run_laketag
 from tests.end_to_end.lakes import put_described
 from tests.end_to_end.pictures import encoded, picture
-from tests.stores.fixtures import CEPH
 from tests.stores.store import Store, folder_store
-
-
-@pytest.fixture(params=["folder", CEPH])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """An empty folder, or an empty bucket on Ceph."""
-    if request.param == "folder":
-        return folder_store(tmp_path / "place")
-    found: Store = request.getfixturevalue(request.param)
-    return found
 
 
 def put(store: Store, seeds: dict[int, int]) -> None:
@@ -72,13 +62,11 @@ def done(night: dict[str, Any]) -> tuple[Any, ...]:
 
 
 @pytest.mark.usefixtures("joined_ray")
-def test_five_nights_in_a_row_label_what_is_new_changed_or_described_anew(
-    place, described, descriptions, tiny_settings, tmp_path
-):
+def test_nights_in_a_row_label_what_is_new_or_changed(described, descriptions, tiny_settings, tmp_path):
+    place = folder_store(tmp_path / "place")
     put_described(place, place.url("lake"), described)
     file = write_night_file(tmp_path, place, tiny_settings)
-    texts = tmp_path / "texts.json"
-    shutil.copy(descriptions, texts)
+    shutil.copy(descriptions, tmp_path / "texts.json")
     put(place, {number: number for number in range(8)})
     place.put("images/broken.png", b"no image")
     first = label_tonight(file, place)
@@ -94,12 +82,27 @@ def test_five_nights_in_a_row_label_what_is_new_changed_or_described_anew(
     only_gone = label_tonight(file, place)
     assert done(only_gone) == (0, 0, 2, 0, 0, 0)
     assert only_gone["runs"] == []
+    nights = laketag.nights(place.url("lake")).collect()
+    assert nights["labelled"].to_list() == [8, 4, 0]
+
+
+@pytest.mark.ceph
+@pytest.mark.usefixtures("joined_ray")
+def test_a_night_after_a_new_description_embeds_it_and_labels_all_and_the_next_one_is_idle(
+    ceph, described, descriptions, tiny_settings, tmp_path
+):
+    put_described(ceph, ceph.url("lake"), described)
+    file = write_night_file(tmp_path, ceph, tiny_settings)
+    texts = tmp_path / "texts.json"
+    shutil.copy(descriptions, texts)
+    put(ceph, {number: number for number in range(8)})
+    assert done(label_tonight(file, ceph)) == (8, 0, 0, 0, 8, 0)
 
     texts.write_text(texts.read_text().replace("A dog wags its tail.", "A dog barks."))
-    assert done(label_tonight(file, place)) == (0, 0, 0, 1, 8, 0)
+    assert done(label_tonight(file, ceph)) == (0, 0, 0, 1, 8, 0)
 
-    idle = label_tonight(file, place)
+    idle = label_tonight(file, ceph)
     assert done(idle) == (0, 0, 0, 0, 0, 0)
     assert idle["runs"] == []
-    nights = laketag.nights(place.url("lake"), storage=place.storage).collect()
-    assert nights["labelled"].to_list() == [8, 4, 0, 8, 0]
+    nights = laketag.nights(ceph.url("lake"), storage=ceph.storage).collect()
+    assert nights["labelled"].to_list() == [8, 8, 0]

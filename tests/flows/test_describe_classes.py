@@ -17,7 +17,7 @@ from laketag.pipeline.screen import Screen
 from laketag.pipeline.stages.class_texts import load_class_texts
 from laketag.pipeline.stages.description_files import DescriptionFile
 from tests.models.tiny import save_local_dir
-from tests.stores.store import Store, folder_store
+from tests.stores.store import Store
 
 CUPL = {
     "hot_dog": ["A hot dog lies in a bun.", "Sausage with mustard on top.", "a HOT dog lies in a bun. "],
@@ -44,13 +44,10 @@ def describe(store: Store, model: Path, texts=CUPL, set_name="food", **descripti
 
 
 @pytest.mark.usefixtures("joined_ray")
-@pytest.mark.parametrize(
-    "kind", ["folder", "moto"]
-)  # Ceph: tests/storage writes and reads the same table there
-def test_the_table_holds_every_text_kept_or_dropped_with_its_reason(kind, model, request, tmp_path):
-    store = folder_store(tmp_path) if kind == "folder" else request.getfixturevalue(kind)
-    described = describe(store, model)
-    lake = open_lake(store.root, store.storage)
+def test_the_table_holds_every_text_kept_or_dropped_with_its_reason(moto, model):
+    """In S3; the sets of all other tests are described in folders."""
+    described = describe(moto, model)
+    lake = open_lake(moto.root, moto.storage)
     rows = described.rows.select("class_name", "position", pl.col("drop_reason").cast(pl.String), "truncated")
     assert rows.rows() == [
         ("hot_dog", -1, None, False),
@@ -69,20 +66,20 @@ def test_the_table_holds_every_text_kept_or_dropped_with_its_reason(kind, model,
     assert described.dropped == {"empty": 1, "exact_duplicate": 1, "names_another_class": 1}
     texts = load_class_texts(lake, "food", described.version)
     assert texts.label_prompt_texts[0] == "a photo of a hot dog."
-    spec = BackboneSpec(BackboneSettings(pretrained=f"local-dir:{model}"), store.storage).resolved()
+    spec = BackboneSpec(BackboneSettings(pretrained=f"local-dir:{model}"), moto.storage).resolved()
     expected = spec.load("cpu").encode_text(list(texts.descriptions))
     np.testing.assert_allclose(texts.embeddings.numpy(), expected.numpy(), atol=1e-6)
     made = latest_embedded_set(lake, "food")
     assert (made.backbone_sha256, made.label_prompt) == (spec.sha256, "a photo of a {}.")
 
-    again = describe(store, model, batch_size=100)
+    again = describe(moto, model, batch_size=100)
     assert not again.is_new
     assert again.version == described.version
     assert again.rows.equals(described.rows)
     assert list_versions(lake, "food") == [described.version]
 
     changed = CUPL | {"dog": ["A dog wags its tail.", "It barks."]}
-    one_more = describe(store, model, changed, set_name="pets")
+    one_more = describe(moto, model, changed, set_name="pets")
     assert (one_more.is_new, one_more.embedded) == (True, 1)
     alone = spec.load("cpu").encode_text(["It barks."])[0].numpy()
     row = one_more.rows.row(by_predicate=pl.col("text") == "It barks.", named=True)
