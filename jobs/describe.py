@@ -99,7 +99,7 @@ def describe(
     try:
         chosen = read_settings(settings, override)  # before the imports below, which take a second
 
-        from laketag.pipeline.flows.describe_classes import describe_classes
+        from laketag.pipeline.flows.describe_classes import DescribeRequest, describe_classes
         from laketag.pipeline.flows.report_descriptions import report_descriptions
         from laketag.pipeline.lake.paths import checked_name, open_lake
         from laketag.pipeline.stages.description_files import DescriptionFile
@@ -111,7 +111,9 @@ def describe(
         if no_filter:
             chosen = chosen.model_copy(update={"descriptions": chosen.descriptions.without_rules()})
         source = DescriptionFile(file, None if format == "auto" else format, classes, strict, only)
-        described = describe_classes(lake, set_name, source, chosen, screen)
+        described = describe_classes(
+            lake, DescribeRequest(description_set=set_name, file=source), chosen, screen
+        )
         found = report_descriptions(lake, set_name) if report else None
     except BaseException as error:
         if as_json:

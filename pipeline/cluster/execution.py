@@ -37,14 +37,20 @@ def bound_waiting(
 
     On a cluster that adds nodes on demand it waits for them until the stop is due.
     """
-    callbacks: list[object] = [partial(StopWatch, stop)]
-    context.custom_execution_callback_classes = callbacks  # type: ignore[assignment]  # Ray Data only calls them
+    callbacks = stop_at_deadline(context, stop)
     context.autoscaling_config.actor_pool_util_downscaling_threshold = NO_DOWNSCALING
     if resources.autoscaling:
         context.execution_no_progress_timeout_s = NO_TIMEOUT
         return
     context.execution_no_progress_timeout_s = settings.stall_s
     callbacks.append(partial(NodeWatch, resources.shape, resources.actors, settings.missing_nodes_s))
+
+
+def stop_at_deadline(context: "DataContext", stop: WorkStop) -> list[object]:
+    """The dataset's execution ends with WorkStoppedError once the stop is due; returns its callbacks, for more of them."""
+    callbacks: list[object] = [partial(StopWatch, stop)]
+    context.custom_execution_callback_classes = callbacks  # type: ignore[assignment]  # Ray Data only calls them
+    return callbacks
 
 
 @contextmanager

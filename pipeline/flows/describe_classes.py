@@ -1,18 +1,19 @@
 """A description set: read → lint → embed → filter → write."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
 from laketag.pipeline.cluster.ray_address import named_address
+from laketag.pipeline.cluster.work_stop import WorkStop
 from laketag.pipeline.config import Settings
 from laketag.pipeline.descriptions.content_hash import hash_content, hash_with_all_settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.descriptions.lint import Description, lint, name_spared, refuse_bare_classes
 from laketag.pipeline.descriptions.reading import ClassSentences
-from laketag.pipeline.flows.embed_texts import embed_texts
+from laketag.pipeline.flows.embed_texts import Embedding, embed_texts
 from laketag.pipeline.lake.description_versions import (
     description_url,
     find_same_content,
@@ -140,21 +141,33 @@ def read_set(lake: Lake, set_name: str, file: DescriptionFile, settings: Setting
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class DescribeRequest:
+    """Which file becomes the newest version of which set."""
+
+    description_set: str
+    file: DescriptionFile
+    stop: WorkStop = field(default_factory=WorkStop, compare=False)
+    """Once it is due, no more texts are embedded: WorkStoppedError. The next call takes those that are."""
+
+
 def describe_classes(
-    lake: Lake, set_name: str, file: DescriptionFile, settings: Settings, screen: Screen
+    lake: Lake, request: DescribeRequest, settings: Settings, screen: Screen
 ) -> DescribedSet:
     """The set's newest version has the file's descriptions, embedded, each kept or dropped with its reason.
 
     If the newest version has the same content (texts, settings, text tower) already, nothing is embedded or written. Of a
     new version, only those texts are embedded for which the lake has no embedding by the same text tower.
     """
+    set_name, file = request.description_set, request.file
     read = read_set(lake, set_name, file, settings, screen)
     backbone, version = read.backbone, read.version
     embedded_texts = 0
     if is_new := version is None:
         # embed: the same rows out; what is not dropped has its embedding, that of the lake if it has one of the text
         texts = pl.DataFrame([vars(text) for text in read.descriptions], schema=DESCRIPTION_COLUMNS)
-        embedded, embedded_texts = embed_texts(lake, texts, backbone, settings, screen)
+        how = Embedding(lake=lake, backbone=backbone, settings=settings, screen=screen, stop=request.stop)
+        embedded, embedded_texts = embed_texts(texts, how)
         # filter: the same rows out; near duplicates and texts over the limit are dropped too
         rows = filter_descriptions(embedded, settings.descriptions)
         if file.strict:

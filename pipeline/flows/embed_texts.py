@@ -4,15 +4,17 @@ import random
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from laketag.pipeline.cluster.execution import NO_TIMEOUT, open_blocks, retries_allowed
+from laketag.pipeline.cluster.execution import NO_TIMEOUT, open_blocks, retries_allowed, stop_at_deadline
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.ray_wait import say_ray_starts
 from laketag.pipeline.cluster.resources import Resources, decide_resources
 from laketag.pipeline.cluster.work_notes import WorkNotes
+from laketag.pipeline.cluster.work_stop import WorkStop, WorkStoppedError
 from laketag.pipeline.config import Settings
 from laketag.pipeline.lake.embedded_texts import find_embedded_texts, stage_embedded_texts
 from laketag.pipeline.lake.paths import Lake
@@ -31,15 +33,25 @@ STAGE_EVERY_S = 10.0
 """A killed call loses at most the texts of this time; a shorter one stages nothing."""
 
 
-def embed_texts(
-    lake: Lake, rows: pl.DataFrame, backbone: ChosenBackbone, settings: Settings, screen: Screen
-) -> tuple[pl.DataFrame, int]:
+@dataclass(frozen=True, kw_only=True)
+class Embedding:
+    """With what texts are embedded, and until when."""
+
+    lake: Lake
+    backbone: ChosenBackbone
+    settings: Settings
+    screen: Screen
+    stop: WorkStop = field(default_factory=WorkStop)
+
+
+def embed_texts(rows: pl.DataFrame, how: Embedding) -> tuple[pl.DataFrame, int]:
     """The rows with ``tokens``, ``truncated`` and ``embedding``, in the same order; how many texts were embedded.
 
     Rows have class_name, position, text and drop_reason; what is dropped may have no embedding. What the same text tower
-    has made of a text, for any set of this lake or in a call that was killed, is taken from the lake.
+    has made of a text, for any set of this lake or in a call that was killed, is taken from the lake. Once the stop is due,
+    what is embedded is staged, for the next call: WorkStoppedError.
     """
-    known = find_embedded_texts(lake, rows, backbone.text_tower_sha256)
+    known = find_embedded_texts(how.lake, rows, how.backbone.text_tower_sha256)
     numbered = rows.with_row_index("row")
     found = numbered.join(known, on="text", how="left", maintain_order="left")
     is_kept = pl.col("drop_reason").is_null()
@@ -47,15 +59,14 @@ def embed_texts(
     new = found.filter(is_new).select(numbered.columns)
     if new.is_empty():
         return found.drop("row"), 0
-    made = _embed_on_ray(lake, new, backbone, settings, screen)
+    made = _embed_on_ray(new, how)
     both = pl.concat([found.filter(~is_new), made.select(found.columns)], how="vertical_relaxed")
     return both.sort("row").drop("row"), made.filter(is_kept).height
 
 
-def _embed_on_ray(
-    lake: Lake, numbered: pl.DataFrame, backbone: ChosenBackbone, settings: Settings, screen: Screen
-) -> pl.DataFrame:
+def _embed_on_ray(numbered: pl.DataFrame, how: Embedding) -> pl.DataFrame:
     """The rows with ``tokens``, ``truncated`` and ``embedding``; blocks of them come back in any order."""
+    settings, screen = how.settings, how.screen
     blocks = blocks_of_equal_length(numbered, settings.descriptions.batch_size)
     say_ray_starts(screen)
     with ray_runtime() as runtime:
@@ -67,19 +78,29 @@ def _embed_on_ray(
         progress.begin(0)  # and not entered: a line every ten seconds, none for what takes less
         notes = WorkNotes(f"describe-{secrets.token_hex(8)}")
         with retries_allowed():
-            chain = embed_chain(blocks, backbone, resources, notes)
+            chain = embed_chain(blocks, how.backbone, resources, notes)
+            stop_at_deadline(chain.context, how.stop)
         made: list[pl.DataFrame] = []
         staged, staged_at = 0, time.monotonic()
-        with open_blocks(chain) as embedded:
-            for block in embedded:
-                made.append(pl.DataFrame(block))
-                progress.add({LABELLED: made[-1].height})
-                if time.monotonic() - staged_at >= STAGE_EVERY_S:
-                    stage_embedded_texts(
-                        lake, pl.concat(made[staged:]).drop("row"), backbone.text_tower_sha256
-                    )
-                    staged, staged_at = len(made), time.monotonic()
-        notes.clear()
+
+        def stage_the_rest() -> None:
+            nonlocal staged, staged_at
+            if rest := made[staged:]:
+                stage_embedded_texts(how.lake, pl.concat(rest).drop("row"), how.backbone.text_tower_sha256)
+            staged, staged_at = len(made), time.monotonic()
+
+        try:
+            with open_blocks(chain) as embedded:
+                for block in embedded:
+                    made.append(pl.DataFrame(block))
+                    progress.add({LABELLED: made[-1].height})
+                    if time.monotonic() - staged_at >= STAGE_EVERY_S:
+                        stage_the_rest()
+        except WorkStoppedError:
+            stage_the_rest()
+            raise
+        finally:
+            notes.clear()
         return pl.concat(made)
 
 

@@ -12,7 +12,7 @@ from laketag.pipeline.cluster.work_stop import WorkStop, WorkStoppedError
 from laketag.pipeline.config import Settings
 from laketag.pipeline.errors import BusyError, LaketagError
 from laketag.pipeline.flows.compact_lake import compact_lake
-from laketag.pipeline.flows.describe_classes import DescribedSet, describe_classes
+from laketag.pipeline.flows.describe_classes import DescribedSet, DescribeRequest, describe_classes
 from laketag.pipeline.flows.index_images import IndexSummary, index_images
 from laketag.pipeline.flows.index_request import make_request
 from laketag.pipeline.flows.label_images import label_images
@@ -171,7 +171,8 @@ def _work(work: Work, screen: Screen, show: Show) -> None:
     if wanted.file and set_name not in described:
         stop.check()
         with night.timed("describe"):
-            night.described = describe_classes(lake, set_name, wanted.file, settings, screen)
+            describing = DescribeRequest(description_set=set_name, file=wanted.file, stop=stop)
+            night.described = describe_classes(lake, describing, settings, screen)
         described[set_name] = night.described
         show(night.described)
     labelling = LabelRequest(

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from laketag.pipeline.classifier.choose_classifier import choose_classifier
-from laketag.pipeline.flows.describe_classes import describe_classes
+from laketag.pipeline.flows.describe_classes import DescribeRequest, describe_classes
 from laketag.pipeline.flows.index_images import IndexRequest, index_images
 from laketag.pipeline.flows.label_images import label_images
 from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, find_work, plan_run
@@ -76,7 +76,12 @@ def measure(folder: Path, images: str, root: str, model: Path, env: dict[str, st
     began = time.perf_counter()
     index_images(lake, IndexRequest(source=Source(url=images), collection="c"))
     indexed = time.perf_counter() - began
-    describe_classes(lake, "s", DescriptionFile(str(folder / "classes.txt")), settings, QUIET)
+    describe_classes(
+        lake,
+        DescribeRequest(description_set="s", file=DescriptionFile(str(folder / "classes.txt"))),
+        settings,
+        QUIET,
+    )
     request = LabelRequest(collection="c", description_set="s")
     classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
     planned = plan_run(

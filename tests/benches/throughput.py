@@ -21,7 +21,7 @@ from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.resources import CPU_BATCH, decide_resources
 from laketag.pipeline.cluster.work_notes import WorkNotes
 from laketag.pipeline.config import Settings
-from laketag.pipeline.flows.describe_classes import describe_classes
+from laketag.pipeline.flows.describe_classes import DescribeRequest, describe_classes
 from laketag.pipeline.flows.index_images import IndexRequest, index_images
 from laketag.pipeline.flows.label_attempts import Labelling
 from laketag.pipeline.flows.label_images import label_chain
@@ -75,7 +75,12 @@ def run() -> None:
             lake = open_lake(str(folder / f"lake-{method}"), settings.storage)
             index_images(lake, IndexRequest(source=Source(url=str(folder / method)), collection="c"))
             with ray_runtime():
-                describe_classes(lake, "s", DescriptionFile(str(classes)), settings, QUIET)
+                describe_classes(
+                    lake,
+                    DescribeRequest(description_set="s", file=DescriptionFile(str(classes))),
+                    settings,
+                    QUIET,
+                )
                 classifier = choose_classifier(settings, latest_embedded_set(lake, "s"))
                 request = LabelRequest(collection="c", description_set="s")
                 work = find_work(lake, request, classifier.fingerprint, settings, OtherRuns(read_runs(lake)))

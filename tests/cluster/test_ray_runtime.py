@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import ray
 
-from laketag.pipeline.cluster.ray_runtime import ray_runtime
+from laketag.pipeline.cluster.ray_runtime import keep_ray, ray_runtime
 from tests.end_to_end.command_line import LIMIT_S, PROJECT, Following, command_env, wait_until
 from tests.end_to_end.lakes import index_named, label, many_images, put_all, put_described
 from tests.end_to_end.shared_ray import SharedRay
@@ -94,6 +94,18 @@ def test_a_forgotten_handle_of_an_earlier_ray_releases_no_actor() -> None:
         counter = Counter.remote()
         gc.collect()
         assert ray.get(counter.count.remote()) == 1
+
+
+@pytest.mark.cluster
+@pytest.mark.usefixtures("without_ray")
+def test_one_ray_serves_all_work_inside_keep_ray_and_ends_with_it() -> None:
+    with keep_ray():
+        assert not ray.is_initialized(), "no work has needed one yet"
+        with ray_runtime(logical_cpus=2):
+            job = ray.get_runtime_context().get_job_id()
+        with ray_runtime(logical_cpus=2):
+            assert ray.get_runtime_context().get_job_id() == job
+    assert not ray.is_initialized()
 
 
 @pytest.mark.chaos

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from laketag.pipeline.config import BackboneSettings, DescriptionSettings, Settings
-from laketag.pipeline.flows.describe_classes import DescribedSet, describe_classes
+from laketag.pipeline.flows.describe_classes import DescribedSet, DescribeRequest, describe_classes
 from laketag.pipeline.lake.description_versions import latest_embedded_set, list_versions
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.models.backbone_spec import BackboneSpec
@@ -40,7 +40,8 @@ def describe(store: Store, model: Path, texts=CUPL, set_name="food", **descripti
     )
     file = store.put("texts.json", json.dumps(texts).encode())
     lake = open_lake(store.root, store.storage)
-    return describe_classes(lake, set_name, DescriptionFile(file), settings, Screen(Console(quiet=True)))
+    request = DescribeRequest(description_set=set_name, file=DescriptionFile(file))
+    return describe_classes(lake, request, settings, Screen(Console(quiet=True)))
 
 
 @pytest.mark.usefixtures("joined_ray")

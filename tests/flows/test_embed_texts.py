@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -13,10 +14,11 @@ import torch
 from ray import cloudpickle
 from rich.console import Console
 
-from laketag.pipeline.config import Settings
+from laketag.pipeline.cluster.work_stop import WorkStop, WorkStoppedError
+from laketag.pipeline.config import DescriptionSettings, Settings
 from laketag.pipeline.errors import ClusterError
 from laketag.pipeline.flows.describe_classes import DESCRIPTION_COLUMNS
-from laketag.pipeline.flows.embed_texts import blocks_of_equal_length, embed_texts
+from laketag.pipeline.flows.embed_texts import Embedding, blocks_of_equal_length, embed_texts
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.models.choose_backbone import ChosenBackbone
 from laketag.pipeline.screen import Screen
@@ -59,12 +61,22 @@ class Dying:
             os._exit(1)
 
 
-def embed_two_texts(lake: Lake, dying: Dying) -> pl.DataFrame:
+def embed(
+    lake: Lake, model: object, texts: Sequence[str], batch_size: int = 64, **how: Any
+) -> tuple[pl.DataFrame, int]:
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    backbone = ChosenBackbone("dying", "0" * 64, "tower", cloudpickle.dumps(dying))
-    rows = [("cat", 0, "It purrs.", None), ("dog", 0, "It barks.", None)]
-    texts = pl.DataFrame(rows, schema=DESCRIPTION_COLUMNS, orient="row")
-    return embed_texts(lake, texts, backbone, Settings(), Screen(Console(quiet=True)))[0]
+    backbone = ChosenBackbone("dying", "0" * 64, "tower", cloudpickle.dumps(model))
+    rows = [("cat", number, text, None) for number, text in enumerate(texts)]
+    frame = pl.DataFrame(rows, schema=DESCRIPTION_COLUMNS, orient="row")
+    settings = Settings(descriptions=DescriptionSettings(batch_size=batch_size))
+    screen = Screen(Console(quiet=True))
+    return embed_texts(
+        frame, Embedding(lake=lake, backbone=backbone, settings=settings, screen=screen, **how)
+    )
+
+
+def embed_two_texts(lake: Lake, dying: Dying) -> pl.DataFrame:
+    return embed(lake, dying, ["It purrs.", "It barks."])[0]
 
 
 @pytest.fixture
@@ -90,3 +102,37 @@ def test_an_actor_that_dies_while_it_loads_its_model_ends_the_command_with_the_r
 def test_an_actor_that_dies_once_while_it_embeds_costs_no_text(lake: Lake, deaths: Path) -> None:
     assert embed_two_texts(lake, Dying(deaths, embeds=1))["tokens"].to_list() == [2, 2]
     assert len(list(deaths.iterdir())) == 1, "process"
+
+
+@dataclass(frozen=True)
+class Noting(Dying):
+    """Leaves a file for each text that it embeds."""
+
+    def encode_text(self, texts: Sequence[str]) -> torch.Tensor:
+        (self.folder / f"embedded-{texts[0]}").touch()
+        return torch.ones(len(texts), 1)
+
+
+@dataclass
+class StopAfterText(WorkStop):
+    """Due once a text was embedded."""
+
+    folder: Path = Path()
+
+    @property
+    def is_due(self) -> bool:
+        return any(self.folder.glob("embedded-*"))
+
+
+@pytest.mark.usefixtures("joined_ray")
+def test_a_deadline_ends_the_embedding_and_the_next_call_embeds_only_the_rest(
+    lake: Lake, deaths: Path
+) -> None:
+    texts = [f"Text {number}" for number in range(200)]
+    with pytest.raises(WorkStoppedError):
+        embed(lake, Noting(deaths), texts, batch_size=1, stop=StopAfterText(folder=deaths))
+    begun = len(list(deaths.iterdir()))
+    assert 0 < begun < 200
+    rows, embedded = embed(lake, Noting(deaths), texts, batch_size=1)
+    assert rows["text"].to_list() == texts
+    assert 200 - begun <= embedded < 200
