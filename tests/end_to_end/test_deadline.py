@@ -1,9 +1,11 @@
 """``label --max-hours`` whose time is over while images are being labelled."""
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from ray import cloudpickle
 from rich.console import Console
 
 from laketag.pipeline.cluster.work_stop import WorkStop
@@ -33,6 +35,7 @@ class OverAfterPart(WorkStop):
 def test_what_is_done_when_the_time_is_over_is_published_and_the_next_call_labels_the_rest(
     tmp_path: Path, small_blocks: Path, described: Path
 ) -> None:
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
     store, images = folder_store(tmp_path), many_images(IMAGES)
     put_all(store, images)
     index_named(store, store.url("lake"), images)
