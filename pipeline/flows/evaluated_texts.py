@@ -8,7 +8,7 @@ from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.descriptions.problems import name_some
 from laketag.pipeline.descriptions.same_classes import find_same_classes
 from laketag.pipeline.errors import InputError, ModelError
-from laketag.pipeline.flows.embed_texts import embed_texts
+from laketag.pipeline.flows.embed_texts import Embedding, embed_texts
 from laketag.pipeline.lake.description_versions import description_url, read_descriptions_table
 from laketag.pipeline.lake.evaluations import Evaluation
 from laketag.pipeline.lake.paths import Lake
@@ -61,7 +61,8 @@ def prepare_texts(
                 orient="row",
             )
             screen.wait(f"embedding {rows.height:,} texts of {name}")
-            embedded, _ = embed_texts(lake, rows, chosen.backbone, settings, screen)
+            how = Embedding(lake=lake, backbone=chosen.backbone, settings=settings, screen=screen)
+            embedded, _ = embed_texts(rows, how)
             columns = list(Descriptions.create_empty().columns)
             both = pl.concat([prompts.select(columns), embedded.select(columns)], how="vertical_relaxed")
             evaluation.write_texts(name, both)
