@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from laketag.pipeline.store.folders import list_files
+from laketag.schemas import Labels
 from tests.end_to_end.command_line import PROJECT, must_run
 from tests.end_to_end.pictures import BROKEN, GOOD, encoded, picture
 from tests.stores.store import Store
@@ -49,6 +50,8 @@ def _read(store: Store, source: str | list[str]) -> pl.DataFrame:
     options = (
         {"aws_endpoint_url": store.env["AWS_ENDPOINT_URL"], "aws_allow_http": "true"} if store.env else {}
     )
+    if not source:  # nothing is staged yet
+        return Labels.create_empty()
     return pl.scan_parquet(source, storage_options=options).collect().sort("image_id")
 
 

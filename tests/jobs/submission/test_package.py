@@ -19,6 +19,7 @@ def test_the_working_directory_holds_code_and_the_demos_data_and_nothing_else(tm
     assert {file for file in files if not file.endswith(".py")} == {
         "laketag/submitted.json",
         "laketag/demo/descriptions.json",
+        "laketag/demo/descriptors.json",
         "laketag/demo/settings.toml",
         "laketag/demo/model/open_clip_config.json",
         "laketag/demo/model/open_clip_model.safetensors",
