@@ -60,7 +60,15 @@ RUN_COLUMNS = (
     *(*OF_THE_RUN, "method", "planned", "left", "labelled", "failures", "forgotten"),
     *("images_per_s", "started_at", "finished_at"),
     *("index_rows", "already_done", "settings", "models", "files", "file_rows", "file_sha256"),
-    *("laketag_version", "snapshot", "snapshot_removed", "description_version", "writer", "run_id", "classifier"),
+    *(
+        "laketag_version",
+        "snapshot",
+        "snapshot_removed",
+        "description_version",
+        "writer",
+        "run_id",
+        "classifier",
+    ),
 )
 NIGHT_COLUMNS = (
     *(*OF_THE_RUN, "exit_code", "labelled", "failures", "left", "verified", "finished_at"),
