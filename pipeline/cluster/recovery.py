@@ -20,9 +20,6 @@ from laketag.pipeline.screen import Screen
 RETURN_PATIENCE_S = 300.0
 """How long to wait while no label actor fits. Nodes that went together, as in a zone's outage, often return in minutes."""
 LOOK_EVERY_S = 5.0
-BARREN_ATTEMPTS = 3
-"""Attempts in a row that may finish nothing. On a busy machine Ray uses up all retries of a task at one death, and an image that
-kills alone is given up after three (docs/decisions/0030)."""
 
 Rows = TypeVar("Rows", bound=Sized)
 
@@ -44,12 +41,11 @@ class Recovery:
     ) -> None:
         """Repeats the attempt until one ends without a loss; each works on what ``find_pending`` returns then.
 
-        Raises WorkStoppedError once the stop is due, other errors at once, and a loss if BARREN_ATTEMPTS in a row finished no
-        row. If nodes are missing (NodesLostError), it waits for them instead.
+        Raises WorkStoppedError once the stop is due, other errors at once, and a loss if that attempt finished no row. If
+        nodes are missing (NodesLostError), it waits for them instead.
         """
         resources = decide_resources(self.runtime, self.settings, len(pending))
         self._print(self.runtime, resources)
-        barren = 0
         while len(pending):
             try:
                 attempt(pending, resources)
@@ -58,9 +54,7 @@ class Recovery:
                 if not is_loss(error):
                     raise
                 left = find_pending()
-                is_barren = len(left) == len(pending) and not isinstance(error, NodesLostError)
-                barren = barren + 1 if is_barren else 0
-                if barren == BARREN_ATTEMPTS:
+                if len(left) == len(pending) and not isinstance(error, NodesLostError):
                     raise
                 self.screen.say(log_loss(error, self.runtime.log_file), "yellow")
             pending = left

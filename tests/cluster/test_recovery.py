@@ -67,15 +67,15 @@ def test_missing_nodes_are_waited_for_even_if_nothing_was_done(output: tuple[Rec
     assert work.seen == [5, 5]
 
 
-def test_what_is_no_loss_is_raised_at_once(output: tuple[Recovery, io.StringIO]) -> None:
-    work = Work((2, ValueError("a mistake")))
-    with pytest.raises(ValueError, match="a mistake"):
+@pytest.mark.parametrize(
+    ("done", "error"),
+    [(0, WorkerCrashedError()), (2, ValueError("a mistake"))],
+    ids=["no progress", "no loss"],
+)
+def test_a_loss_without_progress_and_what_is_no_loss_are_raised(
+    output: tuple[Recovery, io.StringIO], done: int, error: Exception
+) -> None:
+    work = Work((done, error))
+    with pytest.raises(type(error)):
         run(output[0], work)
     assert work.seen == [5]
-
-
-def test_the_third_loss_in_a_row_without_progress_is_raised(output: tuple[Recovery, io.StringIO]) -> None:
-    work = Work(*((done, WorkerCrashedError()) for done in (0, 0, 1, 0, 0, 0)))
-    with pytest.raises(WorkerCrashedError):
-        run(output[0], work)
-    assert work.seen == [5, 5, 5, 4, 4, 4]
