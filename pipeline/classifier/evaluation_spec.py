@@ -28,7 +28,7 @@ class EvaluationSpec:
     methods: tuple[Method, ...]
 
     def load(self, texts: dict[str, ClassTexts], device: str, threads: int) -> Evaluator:
-        """The evaluator on the device; on a CPU it uses so many threads."""
+        """The evaluator on the device; on a CPU it uses ``threads`` threads."""
         torch.set_num_threads(threads)
         models = EvaluatedModels(
             self.backbone.load(device),

@@ -132,7 +132,7 @@ TOP = 5
 def load_evaluator(
     models: EvaluatedModels, methods: tuple[Method, ...], texts: Mapping[str, ClassTexts], threads: int
 ) -> Evaluator:
-    """The evaluator, whose crops are cut by so many threads."""
+    """The evaluator, whose crops are cut by ``threads`` threads."""
     workers = ThreadPoolExecutor(threads, thread_name_prefix="cut") if threads > 1 else None
     views_per_pass = models.settings.run.views_per_pass
     return Evaluator(replace(models, workers=workers, at_once=MicroBatch(views_per_pass)), methods, texts)

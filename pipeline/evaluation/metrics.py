@@ -21,7 +21,7 @@ class Bin:
 
 
 def wilson_interval(fraction: float, images: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a fraction of so many images (E. B. Wilson, JASA 1927)."""
+    """Wilson's 95 % interval of a fraction of this number of images (E. B. Wilson, JASA 1927)."""
     if not images:
         return 0.0, 1.0
     square = Z_95**2 / images

@@ -80,7 +80,7 @@ def split_staged(
     keep: Select = lambda rows: rows,
     rows_in_memory: int = ROWS_IN_MEMORY,
 ) -> Iterator[list[IdRange]]:
-    """What a run with about so many planned images has staged now, of which ``keep`` selects rows, as ranges in order.
+    """What a run with about ``planned`` images has staged now, of which ``keep`` selects rows, as ranges in order.
 
     Each possible id belongs to one range. The parts are listed once: what is staged later is in no range.
     """
@@ -111,7 +111,7 @@ def split_staged(
 
 
 def _find_bounds(lake: Lake, plan: Sequence[str], planned: int, count: int) -> pl.Series:
-    """The first ids of so many ranges but the first, sorted: quantiles of a sample of the planned ids."""
+    """The first id of each of ``count`` ranges but the first, sorted: quantiles of a sample of the planned ids."""
     if count <= 1 or not plan:
         return pl.Series("image_id", dtype=pl.String)
     step = max(1, planned // (count * DRAWN_PER_RANGE))

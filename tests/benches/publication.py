@@ -52,7 +52,7 @@ def run() -> None:
 
 
 def measure(root: str, rows: int) -> list[str]:
-    """Seconds, CPU seconds and peak memory of publishing a run of so many rows into a lake at the root."""
+    """Seconds, CPU seconds and peak memory of publishing a run of this number of rows into a lake at the root."""
     stage(root, rows)
     command = [sys.executable, "-m", __spec__.name, root, str(rows)]
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
@@ -61,7 +61,7 @@ def measure(root: str, rows: int) -> list[str]:
 
 
 def stage(root: str, rows: int) -> None:
-    """A run over so many images is frozen in staging, and all its parts are there, in the order of the plan."""
+    """A run over this number of images is frozen in staging, and all its parts are there, in the order of the plan."""
     lake = lake_at(root)
     plan = pl.concat([completed(block, Plan) for block in index_blocks(rows)])
     freeze_plan(lake, planned(rows), plan)
