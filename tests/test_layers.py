@@ -16,6 +16,7 @@ LAYERS = (
     "laketag.pipeline.stages",
     "laketag.pipeline.classifier",
     "laketag.pipeline.models",
+    "laketag.pipeline.pages",
     "laketag.pipeline.progress",
     "laketag.pipeline.cluster",
     "laketag.pipeline.images",

@@ -53,6 +53,11 @@ def test_the_wheel_holds_every_module_and_the_demos_data_but_not_its_training(wh
         "laketag/demo/settings.toml",
         "laketag/py.typed",
     }
+    data |= {
+        f"laketag/{file.relative_to(ROOT)}"
+        for file in (ROOT / "pipeline/pages").rglob("*.*")
+        if file.suffix in (".html", ".css", ".js")
+    }
     names = set(wheel.namelist())
     assert modules | data <= names
     assert not [name for name in names if name.startswith(f"laketag/{NOT_INSTALLED}")]

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the programs that tests start (Debian): Ceph as an S3 store with real authentication, Prometheus and promtool for the alert
-# rules, kubectl to build the kustomization, Azurite as a store of Azure. Programs that exist already, from any source, are left as they are.
+# rules, kubectl to build the kustomization, Azurite as a store of Azure, Chromium and axe-core for the pages. Programs that exist already, from any source, are left as they are.
 set -eu
 
 missing=
@@ -22,8 +22,13 @@ need prometheus prometheus promtool
 need kubernetes-client kubectl
 need nodejs node
 need npm npm
+need chromium chromium
 if ! command -v azurite-blob >/dev/null; then
     missing="$missing azurite-blob"
+fi
+axe=/usr/local/lib/axe-core
+if [ ! -d "$axe/node_modules/axe-core" ]; then
+    missing="$missing axe-core"
 fi
 if [ -z "$missing" ]; then
     exit 0
@@ -44,4 +49,7 @@ if [ -n "$packages" ]; then
 fi
 if ! command -v azurite-blob >/dev/null; then
     $as_root npm install --global --silent --no-audit --no-fund azurite@3
+fi
+if [ ! -d "$axe/node_modules/axe-core" ]; then
+    $as_root npm install --prefix "$axe" --silent --no-audit --no-fund axe-core@4
 fi
