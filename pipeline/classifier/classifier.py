@@ -1,16 +1,19 @@
 """A loaded classifier: decoded images in, labels out."""
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 
 from laketag.pipeline.classifier.class_texts import ClassTexts
 from laketag.pipeline.classifier.matching import Scores
 from laketag.pipeline.classifier.methods import ImageLabel, Matcher
 from laketag.pipeline.classifier.micro_batch import MicroBatch, is_out_of_memory
-from laketag.pipeline.classifier.views import Encoders, Images, ViewMaker
+from laketag.pipeline.classifier.story import Story, View
+from laketag.pipeline.classifier.views import Encoders, Images, ViewMaker, Views
 from laketag.pipeline.config import MethodSettings
 
 
@@ -64,6 +67,50 @@ class Classifier:
                 raise
             return None
         return labels
+
+    @torch.inference_mode()
+    def tell_story(self, image: UInt8[np.ndarray, "height width 3"], image_id: str) -> Story:
+        """The label of one image, and how it came about."""
+        while (views := self._try_to_make(image, image_id)) is None:
+            self._at_once.shrink()
+        (scores,) = self._matcher.match(views.embeddings)
+        (label,) = self._read_labels(scores, views.boxes_xyxy_px)
+        texts, cosines = self._matcher.find_nearest(views.embeddings[0])
+        names, matcher = self._class_names, self._matcher
+        nearest = [
+            View(
+                box_xyxy_px=(int(x0), int(y0), int(x1), int(y1)),
+                text=matcher.texts[text],
+                class_name=names[matcher.class_of_text[text]],
+                cosine=cosine,
+            )
+            for (x0, y0, x1, y1), text, cosine in zip(
+                views.boxes_xyxy_px[0], texts.tolist(), cosines.tolist(), strict=True
+            )
+        ]
+        attention = None
+        if views.attention is not None:
+            side = math.isqrt(views.attention.shape[1])
+            attention = views.attention[0].reshape(side, side)
+        return Story(
+            label=label,
+            views=tuple(nearest),
+            feature_crops=views.feature_crops,
+            attention=attention,
+            attended_xyxy_px=self._views.attended_xyxy_px(image),
+            class_names=names,
+            scores=scores.scores[0].cpu().numpy(),
+            probabilities=scores.probabilities[0].cpu().numpy(),
+        )
+
+    def _try_to_make(self, image: UInt8[np.ndarray, "height width 3"], image_id: str) -> Views | None:
+        """The views of one image; None if the device ran out of memory."""
+        try:
+            return self._views.make([image], [image_id])
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
 
     def _read_labels(self, scores: Scores, boxes_xyxy_px: np.ndarray) -> list[ImageLabel]:
         """Labels and tags from scores, best first; of classes with equal scores the first one wins."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from laketag.pipeline.classifier.class_texts import ClassTexts, padded_positions
@@ -58,10 +58,12 @@ class Matcher:
         classes = len(texts.class_names)
         if method.name == "clip":
             self.texts = texts.label_prompt_texts
+            self.class_of_text = list(range(classes))
             self._embeddings = texts.label_prompts.to(device)
             self._members = torch.arange(classes, device=device)[:, None]
         else:
             self.texts = texts.descriptions
+            self.class_of_text = texts.class_index.tolist()
             self._embeddings = texts.embeddings.to(device)
             self._members = padded_positions(texts.class_index.to(device), classes)
 
@@ -71,6 +73,13 @@ class Matcher:
         at_once = max(1, SUMS_AT_ONCE // max(1, of_one))
         for chunk in torch.split(views, at_once):
             yield self._match(chunk)
+
+    def find_nearest(
+        self, views: Float[Tensor, "views dim"]
+    ) -> tuple[Int[Tensor, "views"], Float[Tensor, "views"]]:
+        """For each view the text that it is most like, and their cosine."""
+        cosines, texts = (views @ self._embeddings.T).max(dim=1)
+        return texts, cosines
 
     def _match(self, views: Float[Tensor, "images views dim"]) -> Scores:
         """``clip`` and ABS without soft matching take mean cosines, ABS matches softly."""

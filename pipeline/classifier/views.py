@@ -44,6 +44,10 @@ class Views:
 
     embeddings: Float[Tensor, "images views dim"]
     boxes_xyxy_px: Int[np.ndarray, "images views 4"]  # x1, y1 exclusive, in pixels of the image
+    attention: Float[np.ndarray, "images patches"] | None = (
+        None  # to each patch; None if the method takes no crops
+    )
+    feature_crops: int = 0  # how many of the views are feature crops
 
 
 class ViewMaker:
@@ -85,7 +89,8 @@ class ViewMaker:
             parts.append(Views(self._encoder.raw_crops(pixels, boxes), boxes))
         embeddings = torch.cat([part.embeddings for part in parts], dim=1)
         embeddings[torch.from_numpy(~is_finite)] = torch.nan
-        return Views(embeddings, np.concatenate([part.boxes_xyxy_px for part in parts], axis=1))
+        boxes_xyxy_px = np.concatenate([part.boxes_xyxy_px for part in parts], axis=1)
+        return Views(embeddings, boxes_xyxy_px, attention, cells.shape[1] if len(cells) else 0)
 
     def _attend(self, pixels: PixelSource) -> tuple[Tensor | None, Float[np.ndarray, "images patches"]]:
         """The whole images' tokens before the crop block, if they are needed, and the attention to each patch."""
@@ -118,10 +123,15 @@ class ViewMaker:
         return np.array(cells, dtype=np.int64).reshape(shape), np.array(boxes, dtype=np.int64).reshape(shape)
 
     def _seen(self, image: UInt8[np.ndarray, "height width 3"]) -> SeenImage:
-        """The image as the attention model sees it: all of it, or with the CLIP tower the part that its preprocessing keeps."""
         height, width = image.shape[:2]
-        whole = (0.0, 0.0, float(width), float(height))
-        return SeenImage(width, height, self._visible(image) if self._attention is None else whole)
+        return SeenImage(width, height, self.attended_xyxy_px(image))
+
+    def attended_xyxy_px(
+        self, image: UInt8[np.ndarray, "height width 3"]
+    ) -> tuple[float, float, float, float]:
+        """What the attention model sees: all of the image, or with the CLIP tower the part that its preprocessing keeps."""
+        whole = (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
+        return self._visible(image) if self._attention is None else whole
 
     def _visible(self, image: UInt8[np.ndarray, "height width 3"]) -> tuple[float, float, float, float]:
         return self._backbone.preprocessing.visible_xyxy_px(image.shape[1], image.shape[0])
