@@ -36,6 +36,11 @@ def compact(
     screen.say(
         f"runs {report.runs:,} · files of runs {report.run_files_before:,} → {report.run_files:,} · "
         f"label files {report.label_files_before:,} → {report.label_files:,}"
+        + (
+            f" · files of decisions {report.decision_files_before:,} → {report.decision_files:,}"
+            if report.decision_files
+            else ""
+        )
     )
     if as_json:
         write_json(report.as_json())

@@ -21,6 +21,7 @@ from laketag.jobs.result_table import Columns, print_rows
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.current_rows import CURRENT
+from laketag.pipeline.lake.decided_rows import CLASSIFIER
 from laketag.pipeline.lake.filters import (
     UnknownValueWarning,
 )
@@ -32,11 +33,11 @@ from laketag.pipeline.settings_file import read_settings
 from laketag.schemas import Failure
 
 app = typer.Typer(
-    help="Query the label tables: runs, labels, those in doubt, tags, failures, a summary, or SQL.",
+    help="Query the label tables: runs, labels, those in doubt, tags, failures, a summary, decisions, or SQL.",
     no_args_is_help=True,
 )
 ROWS_OF_A_TABLE = 20
-MARKS = {"status": CURRENT, "stale": 0, "removed": 0}
+MARKS = {"status": CURRENT, "stale": 0, "removed": 0, "source": CLASSIFIER, "decided": 0}
 """Columns that a printed table has only if a row has another value than this."""
 
 

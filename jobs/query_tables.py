@@ -66,4 +66,9 @@ QUERIES = {
         ClassFilter,
         Columns(("label", "images", "mean_probability", "examples"), ("collection", "description_set")),
     ),
+    "decisions": Query(
+        "What people have decided with laketag review, oldest first, and whether it still counts.",
+        NightFilter,
+        Columns(("uri", "verdict", "label", "status", "decided_by", "decided_at"), ("tool", "collection", "description_set")),
+    ),
 }  # fmt: skip

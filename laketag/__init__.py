@@ -10,7 +10,8 @@
 ``index``, ``describe``, ``label``, ``evaluate``, ``nightly``, ``collections``, ``sets``, ``forget``, ``compact``,
 ``clean`` and ``verify`` do what the commands of these names do and take their arguments; they return what the commands
 print. They are quiet unless they get a ``rich.console.Console`` as ``console``. ``runs``, ``nights``, ``labels``,
-``unsure``, ``tags``, ``failures``, ``summary`` and ``sql`` return Polars LazyFrames over the finished runs of a lake.
+``unsure``, ``tags``, ``failures``, ``summary``, ``decisions`` and ``sql`` return Polars LazyFrames over the finished runs of
+a lake and the decisions of people.
 """
 
 from importlib import import_module
@@ -20,6 +21,7 @@ __all__ = [
     "clean",
     "collections",
     "compact",
+    "decisions",
     "describe",
     "evaluate",
     "failures",
@@ -64,7 +66,7 @@ if TYPE_CHECKING:
     from laketag.jobs.nightly import nightly
     from laketag.jobs.sets import sets
     from laketag.jobs.verify import verify
-    from laketag.pipeline.lake.queries import failures, labels, nights, runs, summary, tags, unsure
+    from laketag.pipeline.lake.queries import decisions, failures, labels, nights, runs, summary, tags, unsure
     from laketag.pipeline.lake.sql import sql
 
     __version__: str

@@ -1,5 +1,6 @@
 """The tables as contracts: what is written is checked against them, and what is read must have their columns."""
 
+from laketag.schemas.decisions import TOOLS, VERDICTS, Decisions, Tool, Verdict
 from laketag.schemas.descriptions import DROP_REASONS, LABEL_PROMPT_POSITION, Descriptions, DropReason
 from laketag.schemas.evaluations import EvaluationResults, EvaluationSummary
 from laketag.schemas.failures import (
@@ -22,7 +23,10 @@ __all__ = [
     "LABELLED",
     "LABEL_PROMPT_POSITION",
     "PERMANENT_FAILURES",
+    "TOOLS",
     "TRANSIENT_FAILURES",
+    "VERDICTS",
+    "Decisions",
     "Descriptions",
     "DropReason",
     "EvaluationResults",
@@ -35,5 +39,7 @@ __all__ = [
     "PermanentFailure",
     "Plan",
     "Runs",
+    "Tool",
+    "Verdict",
     "label_arrow_schema",
 ]

@@ -98,6 +98,8 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.progress.metrics": "tests/cluster/test_submit.py reads what a run exports",
     "laketag.pipeline.stages.loading": "tests/chaos/test_poison.py has an actor that dies while it loads",
     "laketag.pipeline.store.cloud_filesystem": "tests/store/test_cloud_objects.py creates objects on Azurite with it",
+    "laketag.pipeline.lake.decision_status": "tests/lake/test_decided_rows.py lists decisions with each status",
+    "laketag.schemas.decisions": "a contract; tests/lake/test_decisions.py writes by it",
     "laketag.pipeline.lake.find_garbage": "tests/lake/test_garbage.py finds all kinds with it",
     "laketag.pipeline.lake.hashed_rows": "tests/lake/test_work_keys.py compares keys with it",
     "laketag.pipeline.lake.layout": "tests/lake/test_verification.py puts files where none belong",

@@ -5,6 +5,7 @@ from typing import Any
 
 from laketag.pipeline.errors import describe_ending
 from laketag.pipeline.lake.compaction import compact
+from laketag.pipeline.lake.decisions import find_decided
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.run_folds import named_files
@@ -24,6 +25,8 @@ class CompactReport:
     run_files: int
     label_files_before: int
     label_files: int
+    decision_files_before: int
+    decision_files: int
 
     def as_json(self) -> dict[str, Any]:
         """What ``--json`` prints."""
@@ -31,7 +34,7 @@ class CompactReport:
 
 
 def compact_lake(lake: Lake, screen: Screen) -> CompactReport:
-    """The rows of finished runs are in one file, and their label rows, unchanged, in few.
+    """The rows of finished runs are in one file, their label rows, unchanged, in few, and the decisions of a set in one.
 
     Labelling and queries may go on meanwhile. Label files that were replaced stay until ``clean`` removes them.
     """
@@ -40,10 +43,14 @@ def compact_lake(lake: Lake, screen: Screen) -> CompactReport:
         before = read_run_table(lake)
         compact(lake, before, lease)
         after = read_run_table(lake)
+        decided = find_decided(lake)
+        decision_files = sum(one.merge(lease) for one in decided)
     return CompactReport(
         runs=after.rows.height,
         run_files_before=len(before.files),
         run_files=len(after.files),
         label_files_before=len(named_files(before.rows)),
         label_files=len(named_files(after.rows)),
+        decision_files_before=decision_files,
+        decision_files=len(decided),
     )

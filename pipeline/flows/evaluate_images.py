@@ -26,15 +26,13 @@ from laketag.pipeline.flows.decoded_images import TRIES, WHOLE_BLOCKS, Reading, 
 from laketag.pipeline.flows.evaluate_request import EvaluateRequest
 from laketag.pipeline.flows.evaluated_texts import check_backbone, prepare_texts, read_class_names
 from laketag.pipeline.flows.evaluation_report import EvaluationReport, make_report
-from laketag.pipeline.flows.true_classes import find_true_classes
+from laketag.pipeline.flows.true_classes import KnownClasses, find_true_classes, read_known_classes
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.evaluations import Evaluation
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot
 from laketag.pipeline.progress.progress import Progress
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.stages.evaluate_images import EvaluatedTexts, EvaluateImages, write_results
-from laketag.pipeline.store.outages import through_outages
 from laketag.schemas import LABELLED
 
 if TYPE_CHECKING:
@@ -68,13 +66,12 @@ def evaluate_images(
     described = latest_embedded_set(lake, request.description_set)
     methods = choose_methods(request, settings, screen)
     class_names = read_class_names(lake, described)
-    # plan: the images of the newest index that have a true class
-    snapshot = latest_snapshot(lake, request.collection)
-    index = through_outages(lake.root, lake.storage, lambda: scan_snapshot(lake, snapshot).collect())
+    # plan: the images of the newest index whose class the index states or a person has decided
+    known = read_known_classes(lake, request.collection, request.description_set)
     truth = find_true_classes(
-        index, class_names, request.description_set, leave_out_unknown=request.leave_out_unknown
+        known.images, class_names, request.description_set, leave_out_unknown=request.leave_out_unknown
     )
-    for notice in truth.notices:
+    for notice in (*known.notices, *truth.notices):
         screen.say(notice, "yellow")
     screen.wait("looking up the models")
     seeds = range(settings.method.seed, settings.method.seed + request.seeds)
@@ -83,7 +80,7 @@ def evaluate_images(
     for one in filter(None, (described, descriptors)):
         check_backbone(one, chosen)
     sets = (described, descriptors)
-    evaluation = name_evaluation(lake, request.collection, snapshot.name, sets, chosen)
+    evaluation = name_evaluation(lake, request.collection, known, sets, chosen)
     trials = [(one.name, seed) for one in methods for seed in (seeds if one.varies else seeds[:1])]
     with keep_ray():
         texts = prepare_texts(evaluation, described, descriptors, chosen, (settings, screen))
@@ -120,15 +117,16 @@ def choose_methods(request: EvaluateRequest, settings: Settings, screen: Screen)
 def name_evaluation(
     lake: Lake,
     collection: str,
-    snapshot: str,
+    known: KnownClasses,
     sets: tuple[EmbeddedSet | None, ...],
     chosen: ChosenEvaluation,
 ) -> Evaluation:
     """The evaluation of these images, texts and settings: the same call gives the same name again."""
     content = {
-        "snapshot": snapshot,
+        "snapshot": known.snapshot,
         "sets": [f"{one.name}/{one.content_hash}" if one else None for one in sets],
         **chosen.decided_by,
+        **({"decisions": known.decisions_hash} if known.decisions_hash else {}),
     }
     digest = hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=6).hexdigest()
     return Evaluation(lake, f"{collection}-{digest}", collection)

@@ -4,7 +4,9 @@ For each (collection, description set) only the classifier of the newest run wit
 classifier to see its rows. Among the runs of that classifier, the newest row of each image counts. Its **status** compares
 it with the newest snapshot of the collection: ``current`` if that has the image in the version of the row, ``stale`` if in
 another version, ``removed`` if not at all. Rows of removed images are left out unless they are requested, or a run is
-named. The newest run of each image id, where there are several runs, and the images of the snapshot are held in memory;
+named. A decision of a person about the version of the row takes the place of its label, unless a run is named
+(laketag.pipeline.lake.decided_rows).
+The newest run of each image id, where there are several runs, and the images of the snapshot are held in memory;
 rows are streamed.
 """
 
@@ -12,12 +14,14 @@ from typing import Literal
 
 import polars as pl
 
+from laketag.pipeline.lake.decided_rows import FROM_DECISIONS, decide_rows
+from laketag.pipeline.lake.decisions import Decided
 from laketag.pipeline.lake.filters import ImageFilter, RowFilter, select_runs, select_since
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.runs import current_runs, scan_newest
 from laketag.pipeline.lake.snapshots import find_snapshot, open_snapshot, scan_snapshot
 from laketag.pipeline.store.errors import store_errors
-from laketag.schemas import Labels
+from laketag.schemas import Decisions, Labels
 
 Status = Literal["current", "stale", "removed"]
 CURRENT: Status = "current"
@@ -29,7 +33,7 @@ FROM_INDEX = ("true_class", "status")
 
 
 def scan_current(lake: Lake, finished: pl.DataFrame, which: ImageFilter) -> pl.LazyFrame:
-    """The rows that the filters choose: the columns of schemas.Labels, FROM_RUN and FROM_INDEX.
+    """The rows that the filters choose: the columns of schemas.Labels, FROM_RUN, FROM_INDEX and FROM_DECISIONS.
 
     A classifier has one description set, so the runs of a (collection, classifier) have one description set too.
     """
@@ -42,6 +46,7 @@ def scan_current(lake: Lake, finished: pl.DataFrame, which: ImageFilter) -> pl.L
         with store_errors(lake.root):
             rows = scan_newest(lake, select_runs(finished, same_classifier))
             rows = _compare_with_index(lake, rows, names, which)
+            rows = decide_rows(rows, _find_decisions(lake, names, which))
         parts.append(rows.with_columns(pl.lit(names[name]).alias(name) for name in FROM_RUN))
     rows = pl.concat(parts[1:] or parts).with_columns(pl.col("failure").cast(pl.String))
     return select_since(rows, "labelled_at", which)
@@ -74,7 +79,15 @@ def _compare_with_index(
     return rows
 
 
+def _find_decisions(lake: Lake, run: dict[str, str], which: ImageFilter) -> pl.DataFrame:
+    """The decisions that count for the rows; none if exactly the rows of a run are wanted."""
+    if which.get("run_id") is not None:
+        return Decisions.create_empty()
+    return Decided(lake, run["collection"], run["description_set"]).read_current()
+
+
 def _no_rows() -> pl.LazyFrame:
     """No rows, but all columns, so that queries of an empty lake return the same columns."""
     empty = Labels.create_empty(lazy=True)
-    return empty.with_columns(pl.lit(None, pl.String).alias(name) for name in (*FROM_INDEX, *FROM_RUN))
+    names = (*FROM_INDEX, *FROM_DECISIONS, *FROM_RUN)
+    return empty.with_columns(pl.lit(None, pl.String).alias(name) for name in names)

@@ -10,6 +10,7 @@ import polars as pl
 
 from laketag.pipeline.descriptions.unicode_text import normalise_text
 from laketag.pipeline.errors import InputError, StorageError
+from laketag.pipeline.lake.decided_rows import DECISION
 from laketag.pipeline.lake.description_versions import description_url
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.runs import scan_labels
@@ -34,11 +35,11 @@ OF_RUNS = ("collection", "description_set", "classifier", "run_id")
 
 
 class NightFilter(TypedDict, total=False):
-    """Which nights a query returns; a filter that is left out or None matches all rows."""
+    """Which nights, or decisions, a query returns; a filter that is left out or None matches all rows."""
 
     collection: str | None
     description_set: str | None
-    since: datetime | None  # nights that ended at or after this time; UTC if it has no time zone
+    since: datetime | None  # what ended, or was decided, at or after this time; UTC if it has no time zone
 
 
 class RowFilter(TypedDict, total=False):
@@ -96,11 +97,11 @@ def select_since(rows: pl.LazyFrame, column: str, which: RowFilter | NightFilter
 
 
 def select_class(rows: pl.LazyFrame, which: ClassFilter) -> pl.LazyFrame:
-    """Those of the rows that have the label and at least the probability."""
+    """Those of the rows that have the label, and were decided by a person or have at least the probability."""
     if (label := which.get("label")) is not None:
         rows = rows.filter(pl.col("label").is_in(_spellings(label)))
     if (min_probability := which.get("min_probability")) is not None:
-        rows = rows.filter(pl.col("probability") >= min_probability)
+        rows = rows.filter((pl.col("probability") >= min_probability) | (pl.col("source") == DECISION))
     return rows
 
 

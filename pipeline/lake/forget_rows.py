@@ -18,7 +18,7 @@ from laketag.pipeline.lake.forgotten import ForgottenImages
 from laketag.pipeline.lake.image_files import NAMES, ImageFile, image_files, staged_files
 from laketag.pipeline.lake.label_files import LabelFile, file_columns, files_of, write_label_file
 from laketag.pipeline.lake.lease import Lease
-from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.paths import Lake, Table
 from laketag.pipeline.lake.run_folds import named_files, rewrite_runs
 from laketag.pipeline.lake.runs import read_run_table
 from laketag.pipeline.lake.snapshots import FORGOTTEN_ROWS
@@ -51,14 +51,16 @@ class Sweep:
                 lost = int(read_footer(file.url, self.lake.storage).get(FORGOTTEN_ROWS, 0)) + gone.height
                 self._replace(file, kept, {FORGOTTEN_ROWS: str(lost)})
                 self.removed["index"] += gone.height
-        for file in image_files(self.lake, "evaluations"):
-            if split := self._split(file):
-                kept, gone = split
-                if kept.is_empty():
-                    remove_file(file.url, self.lake.storage)
-                else:
-                    self._replace(file, kept)
-                self.removed["evaluations"] += gone.height
+        tables: tuple[Table, ...] = ("decisions", "evaluations")
+        for table in tables:
+            for file in image_files(self.lake, table):
+                if split := self._split(file):
+                    kept, gone = split
+                    if kept.is_empty():
+                        remove_file(file.url, self.lake.storage)
+                    else:
+                        self._replace(file, kept)
+                    self.removed[table] += gone.height
         self._clear_labels()
 
     def _split(self, file: ImageFile) -> tuple[pl.DataFrame, pl.DataFrame] | None:

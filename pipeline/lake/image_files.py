@@ -13,7 +13,7 @@ from laketag.pipeline.lake.staging import read_frozen
 from laketag.pipeline.lake.tables import scan_table
 from laketag.pipeline.store.folders import list_files, list_folders
 from laketag.pipeline.store.outages import through_outages
-from laketag.schemas import EvaluationResults, ImageIndex, Labels, Plan
+from laketag.schemas import Decisions, EvaluationResults, ImageIndex, Labels, Plan
 
 NAMES = ("image_id", "uri")
 """The columns that name an image, in every such table."""
@@ -36,6 +36,8 @@ def image_files(lake: Lake, table: Table) -> Iterator[ImageFile]:
             yield from _below(lake, lake.path(table), ImageIndex)
         case "labels":
             yield from _below(lake, lake.path(table), Labels)
+        case "decisions":
+            yield from _below(lake, lake.path(table), Decisions)
         case "evaluations":
             yield from _below(lake, lake.path(table), EvaluationResults)
         case "staging":

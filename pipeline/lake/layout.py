@@ -14,6 +14,7 @@ LAYOUT: dict[Table, str] = {
     "index": r"collection=([^/]+)/snapshot=([^/]+)/part-\d+(\.last)?\.parquet",
     "descriptions": r"set=([^/]+)/version=([^/]+)/descriptions\.parquet",
     "labels": r"collection=([^/]+)/classifier=[^/]+/run=([^/]+)/[^/]+\.parquet",
+    "decisions": r"collection=([^/]+)/set=([^/]+)/[^/]+\.parquet",
     "runs": r"[^/]+\.parquet",
     "nights": r"[^/]+\.parquet",
     "evaluations": r"[^/]+/(results/collection=[^/]+/part-[0-9a-f]+\.parquet|texts/[^/]+\.parquet|summary\.parquet|report/[^/]+)",

@@ -34,6 +34,8 @@ SILENT = timedelta(hours=1)
 """After this time without a heartbeat a holder is dead for laketag clean."""
 WHOLE_LAKE = "lake"
 """The name of the lease on the whole lake; those of runs have a hash at their end."""
+REVIEW = "review-"
+"""Begins the names of the leases of those who write decisions; each has its own."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,8 @@ def _what(lease: Lease) -> str:
     """What its holder does."""
     if lease.url == _url(lease.lake, WHOLE_LAKE):
         return "rewrites tables of this lake"
+    if lease.url.rpartition("/")[2].startswith(REVIEW):
+        return "reviews images of this lake"
     return "works on the same collection and classifier"
 
 

@@ -6,6 +6,7 @@ descriptions   ``descriptions/set=S/version=V/descriptions.parquet``
 labels         ``labels/collection=C/classifier=F/run=R/*.parquet``
 runs           ``runs/R.parquet``, ``runs/fold-NNNNNN.parquet``
 nights         ``nights/N.parquet``
+decisions      ``decisions/collection=C/set=S/*.parquet``
 evaluations    ``evaluations/E/…``: what laketag evaluate has found, see laketag.pipeline.lake.evaluations
 staging        ``staging/R/…``: the plan and unpublished parts of an unfinished run; ``staging/texts-TOWER/``: embedded texts
 forgotten      ``forgotten/forgotten.parquet``
@@ -23,7 +24,9 @@ from laketag.pipeline.lake.lake_format import check_format
 from laketag.pipeline.store.locations import expand_home
 from laketag.pipeline.store.roots import checked_root
 
-Table = Literal["index", "descriptions", "labels", "runs", "nights", "evaluations", "staging", "forgotten"]
+Table = Literal[
+    "index", "descriptions", "labels", "decisions", "runs", "nights", "evaluations", "staging", "forgotten"
+]
 """Every folder directly under the root; mypy refuses a path that begins with anything else."""
 TABLES: tuple[Table, ...] = get_args(Table)
 
@@ -58,6 +61,10 @@ class Lake:
     def labels(self, collection: str, fingerprint: str, run_id: str) -> str:
         """The folder of a run's published label files."""
         return self.path("labels", f"collection={collection}", f"classifier={fingerprint}", f"run={run_id}")
+
+    def decisions(self, collection: str, set_name: str) -> str:
+        """The folder of the decisions about a collection's images and the classes of a description set."""
+        return self.path("decisions", f"collection={collection}", f"set={set_name}")
 
     def run(self, run_id: str) -> str:
         """The file of a finished run; until it exists, the run is not finished."""

@@ -4,11 +4,11 @@
     labels("s3://bucket/lake", collection="photos").filter(pl.col("margin") > 1).collect(engine="streaming")
 
 Queries start from ``runs/``: they scan exactly the label files that finished runs name, so an unfinished run is
-invisible. A call reads the table of runs (one small file each) and some footers; ``collect`` reads the rest. An image
-whose current row (laketag.pipeline.lake.current_rows) is a label is in ``labels``, any other is in ``failures``:
-together they hold every labelled or failed image of the index exactly once. The column ``status`` tells whether the newest
-index has the image in the version of the row (``current``) or in another (``stale``, until it is labelled again). Rows of
-images that it does not have (``removed``) come with ``also_removed=True``.
+invisible. A call reads the table of runs (one small file each), the decisions and some footers; ``collect`` reads the rest.
+An image whose current row (laketag.pipeline.lake.current_rows) is a label or a decision is in ``labels``, any other in
+``failures``: together they hold every labelled or failed image of the index exactly once. The column ``status`` tells whether
+the newest index has the image in the version of the row (``current``) or in another (``stale``, until it is labelled again). Rows
+of images that it does not have (``removed``) come with ``also_removed=True``.
 
 Every function takes its filters (laketag.pipeline.lake.filters) as keywords, and ``storage`` if the AWS variables do not
 name the store. Columns that only programs compare, such as ids, come last. InputError if the lake holds no finished run;
@@ -24,6 +24,9 @@ import polars as pl
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake.current_rows import REMOVED, STALE, scan_current
+from laketag.pipeline.lake.decided_rows import CLASSIFIER, DECISION
+from laketag.pipeline.lake.decision_status import compare_decisions, no_compared
+from laketag.pipeline.lake.decisions import find_decided
 from laketag.pipeline.lake.filters import (
     ClassFilter,
     FailureFilter,
@@ -45,11 +48,12 @@ EXAMPLES = 3
 OF_THE_RUN = ("collection", "description_set")
 IDS = ("image_id", "etag", "run_id", "classifier")
 LABEL_COLUMNS = (
-    *("uri", "label", "probability", "tags", "true_class", "status", "margin", "score", "evidence", "width_px", "height_px"),
+    *("uri", "label", "probability", "tags", "source", "predicted", "true_class", "status", "margin", "score", "evidence"),
+    *("width_px", "height_px"),
     *(*OF_THE_RUN, "labelled_at", "attempts", *IDS),
 )  # fmt: skip
 TAG_COLUMNS = (
-    *("uri", "label", "probability", "rank", "true_class", "status"),
+    *("uri", "label", "probability", "rank", "source", "predicted", "true_class", "status"),
     *(*OF_THE_RUN, "image_id", "run_id", "classifier"),
 )  # fmt: skip
 FAILURE_COLUMNS = (
@@ -75,6 +79,12 @@ NIGHT_COLUMNS = (
     *("images", "new", "changed", "gone", "embedded", "planned", "started_at"),
     *("index_s", "describe_s", "label_s", "verify_s"),
     *("runs", "description_version", "laketag_version", "night_id"),
+)
+
+
+DECISION_COLUMNS = (
+    *("uri", "verdict", "label", "status", "decided_by", "decided_at", "tool"),
+    *("collection", "description_set", "recorded_at", "decision_id", "image_id", "etag"),
 )
 
 
@@ -111,13 +121,18 @@ def nights(root: Root, *, storage: Storage = None, **which: Unpack[NightFilter])
 
 
 def labels(root: Root, *, storage: Storage = None, **which: Unpack[ClassFilter]) -> pl.LazyFrame:
-    """Images that have a label: LABEL_COLUMNS; ``true_class`` is the class that the index states, if any."""
+    """Images that have a label: LABEL_COLUMNS; ``true_class`` is the class that the index states, if any.
+
+    ``source`` is ``decision`` where a person has decided the label, and otherwise ``classifier``; ``predicted`` is the label of
+    the classifier. A decision that the image is of none of the classes makes the label null.
+    """
     return _labels(*_open(root, storage, which, ClassFilter), which)
 
 
 def unsure(root: Root, *, storage: Storage = None, **which: Unpack[ClassFilter]) -> pl.LazyFrame:
-    """Images that have a label, least sure first: by ``lead``, the probability of the first tag minus the second's."""
-    rows = _labels(*_open(root, storage, which, ClassFilter), which)
+    """Images that have a label of the classifier, least sure first: by ``lead``, the probability of the first tag minus the
+    second's."""
+    rows = _labels(*_open(root, storage, which, ClassFilter), which).filter(pl.col("source") == CLASSIFIER)
     second = pl.col("tags").list.get(1, null_on_oob=True).struct.field("probability")
     lead = (pl.col("probability") - second.fill_null(0)).alias("lead")
     names = ("uri", "label", "probability", "lead")
@@ -125,12 +140,15 @@ def unsure(root: Root, *, storage: Storage = None, **which: Unpack[ClassFilter])
 
 
 def tags(root: Root, *, storage: Storage = None, **which: Unpack[ClassFilter]) -> pl.LazyFrame:
-    """One row for each image and each of its tags: TAG_COLUMNS; rank 1 is the label of the image."""
+    """One row for each image and each of its tags: TAG_COLUMNS; rank 1 is the label of the image.
+
+    A decided image has the decided class as its only tag, or none.
+    """
     rows = _labelled(*_open(root, storage, which, ClassFilter), which).drop("label", "probability")
     tag = pl.col("tags").struct
     exploded = rows.with_columns(
         rank=pl.int_ranges(1, pl.col("tags").list.len() + 1, dtype=pl.Int32)
-    ).explode("tags", "rank")
+    ).explode("tags", "rank", empty_as_null=False)
     named = exploded.with_columns(tag.field("label"), tag.field("probability"))
     return select_class(named.select(TAG_COLUMNS), which)
 
@@ -140,13 +158,14 @@ def failures(root: Root, *, storage: Storage = None, **which: Unpack[FailureFilt
     rows = scan_current(*_open(root, storage, which, FailureFilter), which)
     failure = which.get("failure")
     failed = pl.col("failure").is_not_null() if failure is None else pl.col("failure") == failure
-    return rows.filter(failed).select(FAILURE_COLUMNS)
+    return rows.filter(failed, pl.col("source") == CLASSIFIER).select(FAILURE_COLUMNS)
 
 
 def summary(root: Root, *, storage: Storage = None, **which: Unpack[ClassFilter]) -> pl.LazyFrame:
     """One row for each class that labels an image: images, mean probability, examples; the most frequent class first.
 
-    ``stale`` and ``removed`` are how many of the images have this status.
+    ``stale`` and ``removed`` are how many of the images have this status, and ``decided`` how many labels a person has decided.
+    The mean is that of the others, and of those that the classifier has given the same label.
     """
     rows = _labels(*_open(root, storage, which, ClassFilter), which)
     group = ("label", *OF_THE_RUN, "classifier")
@@ -154,16 +173,40 @@ def summary(root: Root, *, storage: Storage = None, **which: Unpack[ClassFilter]
         images=pl.len(),
         stale=(pl.col("status") == STALE).sum(),
         removed=(pl.col("status") == REMOVED).sum(),
+        decided=(pl.col("source") == DECISION).sum(),
         mean_probability=pl.col("probability").mean(),
         examples=pl.col("uri").top_k_by("probability", EXAMPLES),
     )
     by = (*OF_THE_RUN, "classifier", "label")
     return counted.select(
-        "label", "images", "mean_probability", "examples", "stale", "removed", *group[1:]
+        "label", "images", "mean_probability", "examples", "stale", "removed", "decided", *group[1:]
     ).sort("images", *by, descending=[True, *(False for _ in by)])
 
 
-TABLES = {table.__name__: table for table in (runs, nights, labels, unsure, tags, failures, summary)}
+def decisions(root: Root, *, storage: Storage = None, **which: Unpack[NightFilter]) -> pl.LazyFrame:
+    """All decisions of people (schemas.Decisions), oldest first: DECISION_COLUMNS.
+
+    ``status`` is ``replaced`` if a newer decision about the same version of the image takes its place, and otherwise ``current``,
+    ``stale`` or ``removed``, as of a label.
+    """
+    check_names(which, NightFilter)
+    lake = root.lake if isinstance(root, OpenedLake) else open_lake(root, storage or StorageSettings())
+    wanted = [
+        one
+        for one in find_decided(lake)
+        if which.get("collection") in (None, one.collection)
+        and which.get("description_set") in (None, one.set_name)
+    ]
+    if not wanted:
+        _open(root, storage, {}, RowFilter)  # refuses a root that is no lake
+    parts = [compare_decisions(one) for one in wanted] or [no_compared()]
+    rows = pl.concat(parts).sort("decided_at", "recorded_at", "decision_id").lazy()
+    return select_since(rows, "decided_at", which).select(DECISION_COLUMNS)
+
+
+TABLES = {
+    table.__name__: table for table in (runs, nights, labels, unsure, tags, failures, summary, decisions)
+}
 """The queries without SQL, by name."""
 
 
@@ -194,4 +237,5 @@ def _labels(lake: Lake, finished: pl.DataFrame, which: ClassFilter) -> pl.LazyFr
 
 
 def _labelled(lake: Lake, finished: pl.DataFrame, which: ImageFilter) -> pl.LazyFrame:
-    return scan_current(lake, finished, which).filter(pl.col("label").is_not_null()).select(LABEL_COLUMNS)
+    has_label = pl.col("label").is_not_null() | (pl.col("source") == DECISION)
+    return scan_current(lake, finished, which).filter(has_label).select(LABEL_COLUMNS)

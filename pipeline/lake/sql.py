@@ -18,20 +18,21 @@ UNKNOWN_NAME = re.compile(r"unable to find column|no column named|relation '.*' 
 def sql(
     root: str, query: str, *, storage: StorageSettings | None = None, **which: Unpack[ImageFilter]
 ) -> pl.LazyFrame:
-    """The result of a SELECT over the tables runs, nights, labels, unsure, tags, failures and summary, lazily.
+    """The result of a SELECT over the tables of laketag.pipeline.lake.queries, lazily.
 
     InputError with the place of the mistake if the query is wrong. ``collect`` raises what depends on the rows (for
     example a text that cannot be cast to a number) as polars words it; query_errors puts it into a sentence.
     """
 
     def open_tables(names: Collection[str]) -> dict[str, pl.LazyFrame]:
-        known = {"runs": RowFilter.__annotations__, "nights": NightFilter.__annotations__}
+        of_nights = NightFilter.__annotations__
+        known = {"runs": RowFilter.__annotations__, "nights": of_nights, "decisions": of_nights}
         filters: dict[str, dict[str, Any]] = {
             name: {key: value for key, value in which.items() if key in known.get(name, which)}
             for name in names
         }
         # the runs are read once, whatever the number of tables
-        opened = open_runs(root, storage) if set(names) - {"nights"} else root
+        opened = open_runs(root, storage) if set(names) - {"nights", "decisions"} else root
         return {name: TABLES[name](opened, storage=storage, **filters[name]) for name in names}
 
     words = [token.text.lower() for token in read_tokens(query)]

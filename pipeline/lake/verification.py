@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from laketag.pipeline.errors import InputError
+from laketag.pipeline.lake.decisions import find_decided
 from laketag.pipeline.lake.description_versions import list_versions, read_descriptions_table
 from laketag.pipeline.lake.evaluations import read_summaries
 from laketag.pipeline.lake.forgotten import read_forgotten
@@ -49,6 +50,11 @@ def verify(lake: Lake) -> Verified:
             read(lake)
         except UNREADABLE_ERRORS as error:
             found.blame_unreadable(name, error)
+    for decided in find_decided(lake):
+        try:
+            decided.read()
+        except UNREADABLE_ERRORS as error:
+            found.blame_unreadable(decided.url.removeprefix(f"{lake.root}/"), error)
     if table is not None:
         found.runs = table.rows.height
         check_strangers(listed["labels"], staged, table, found)

@@ -2,8 +2,12 @@ import polars as pl
 import pytest
 
 from laketag.pipeline.errors import InputError
-from laketag.pipeline.flows.true_classes import find_true_classes
+from laketag.pipeline.flows.true_classes import find_true_classes, read_known_classes
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.snapshots import write_snapshot
 from laketag.schemas import ImageIndex
+from tests.lake.decision_rows import decide
+from tests.lake.label_rows import index_rows
 
 CLASSES = ("hot dog", "steam train", "cat")
 
@@ -50,3 +54,27 @@ def test_classes_that_the_set_does_not_describe_are_an_error_or_left_out_and_cou
     assert "3 images are of 2 classes" in found.notices[0]
     with pytest.raises(InputError, match="no image of the index is of a class of set s"):
         find_true_classes(index("dog"), CLASSES, "s", leave_out_unknown=True)
+
+
+def test_decisions_come_before_the_index_and_name_themselves(lake: Lake) -> None:
+    write_snapshot(lake, "photos", [index_rows("abc").with_columns(true_class=pl.lit("cat"))])
+    before = read_known_classes(lake, "photos", "animals")
+    assert (before.notices, before.decisions_hash) == ((), "")
+    decide(lake, "a", "hot dog")
+    decide(lake, "b", None)
+    decide(lake, "c", "hot dog", etag="v0")
+    decide(lake, "c", "hot dog", set_name="others")
+    known = read_known_classes(lake, "photos", "animals")
+    assert known.images.select("image_id", "true_class").rows() == [
+        ("a", "hot dog"),
+        ("b", None),
+        ("c", "cat"),
+    ]
+    assert known.notices == (
+        "people have decided the class of 2 images, 1 of them as of no class of the set",
+    )
+    decide(lake, "a", "cat")
+    assert (
+        len({one.decisions_hash for one in (before, known, read_known_classes(lake, "photos", "animals"))})
+        == 3
+    )

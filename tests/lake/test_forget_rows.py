@@ -23,6 +23,7 @@ from laketag.pipeline.lake.tables import read_footer
 from laketag.pipeline.store.files import remove_file
 from laketag.pipeline.store.folders import list_files, remove_folder
 from laketag.schemas import Runs
+from tests.lake.decision_rows import decide
 from tests.lake.disturbed import Killed, before_each_change, kill_at
 from tests.lake.label_rows import index_rows, label_frame, label_row
 from tests.lake.named_images import named_images
@@ -37,6 +38,8 @@ def fill(lake: Lake) -> None:
     alone; a killed publication, a staged run, and a plan that was never frozen."""
     write_snapshot(lake, "photos", [index_rows("abcdefg")])
     write_snapshot(lake, "photos", [index_rows("abcdef")])
+    decide(lake, "a", "dog")
+    decide(lake, "b", "dog")
     write_run(lake, 1, [label_row("a"), label_row("b"), label_row("c", failure="empty")], files=3)
     rows = [label_row("b", label="dog"), label_row("c"), label_row("d", failure="timeout"), label_row("e")]
     write_run(lake, 2, rows, files=2)
@@ -79,7 +82,12 @@ def check_readable(lake: Lake) -> None:
 def check_forgotten(lake: Lake) -> None:
     """Nothing names the images any more, everything else is there, and what is counted balances."""
     check_readable(lake)
-    assert named_images(lake) == {"index": set("aceg"), "labels": set("ace"), "staging": set("eg")}
+    assert named_images(lake) == {
+        "index": set("aceg"),
+        "labels": set("ace"),
+        "decisions": {"a"},
+        "staging": set("eg"),
+    }
     table = read_run_table(lake)
     there = list_files(lake.path("labels"), lake.storage)
     assert table.replaced.keys() <= {url.removeprefix(f"{lake.root}/") for url in there}

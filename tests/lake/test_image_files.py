@@ -5,6 +5,7 @@ import polars as pl
 from laketag.pipeline.lake.image_files import find_images
 from laketag.pipeline.lake.snapshots import write_snapshot
 from laketag.pipeline.lake.staging import write_part
+from tests.lake.decision_rows import decide
 from tests.lake.label_rows import index_rows, label_frame, label_row
 from tests.lake.run_rows import freeze_run, write_run
 
@@ -18,7 +19,8 @@ def test_images_are_found_in_every_table_and_under_every_uri(lake) -> None:
     write_run(lake, 2, [label_row("d", failure="empty")], committed=False)
     run = freeze_run(lake, "e", "20260101T000000.000000Z-e")
     write_part(lake, run.run_id, label_frame([label_row("f")]))
-    for image_id in "cdef":
+    decide(lake, "g", "dog")
+    for image_id in "cdefg":
         found = find_images(lake, pl.col("uri") == f"/images/{image_id}.png", None)
         assert found.rows() == [("photos", image_id, f"/images/{image_id}.png")]
     found = find_images(lake, pl.col("uri") == "/elsewhere/a", "photos")

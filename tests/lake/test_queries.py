@@ -11,6 +11,7 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.current_rows import FROM_INDEX, FROM_RUN
+from laketag.pipeline.lake.decided_rows import FROM_DECISIONS
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.sql import sql
 from laketag.schemas import Labels, Runs
@@ -179,7 +180,7 @@ def test_columns_that_only_programs_compare_come_last(lake, name):
 def test_labels_and_failures_have_all_columns_of_the_contract(lake):
     write_run(lake, 1, [label_row("a")])
     columns = {*queries.labels(lake.root).collect_schema(), *queries.failures(lake.root).collect_schema()}
-    assert columns == {*Labels.column_names(), *FROM_RUN, *FROM_INDEX}
+    assert columns == {*Labels.column_names(), *FROM_RUN, *FROM_INDEX, *FROM_DECISIONS}
     assert set(queries.runs(lake.root).collect_schema()) == set(Runs.column_names())
 
 
