@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.chaos.bed import PARTS, make_bed
+from tests.chaos.bed import Bed, make_bed
 from tests.chaos.disturbances import STORES, draw_round
 from tests.chaos.rounds import carry_out
 from tests.stores.store import credentials_env
@@ -22,20 +22,20 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     options.add_argument("--rounds", type=int, default=10)
     options.add_argument("--first-seed", type=int, default=1)
+    options.add_argument("--pictures", type=int, default=Bed.pictures, help="images of a lake")
     options.add_argument("--results", type=Path, default=Path("chaos.jsonl"))
     options.add_argument("--seconds", type=float, default=float("inf"), help="begin no round after this time")
     chosen = options.parse_args()
     os.environ.update(credentials_env())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
-    rounds = [draw_round(chosen.first_seed + number, PARTS) for number in range(chosen.rounds)]
-    used = {round_.store for round_ in rounds} | {"moto"}
+    seeds = range(chosen.first_seed, chosen.first_seed + chosen.rounds)
     began_s = time.monotonic()
     broken = 0
-    with make_bed(tuple(name for name in STORES if name in used)) as bed:
-        for round_ in rounds:
+    with make_bed(STORES, chosen.pictures) as bed:
+        for seed in seeds:
             if time.monotonic() > began_s + chosen.seconds:
                 break
-            result = carry_out(bed, round_)
+            result = carry_out(bed, draw_round(seed, bed.parts))
             with chosen.results.open("a") as file:
                 file.write(json.dumps(result) + "\n")
             print(json.dumps(result), flush=True)

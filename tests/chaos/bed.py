@@ -23,7 +23,6 @@ from tests.stores.fault_proxy import FaultProxy, serve_faults
 from tests.stores.moto_server import serve_moto
 from tests.stores.store import OWNER, STRANGER, Store, credentials_env, new_bucket
 
-PICTURES = 200
 NODES = 2
 ROWS_PER_BLOCK = 8
 OF_NODES = {"PYTHONPATH": str(PROJECT), "RAY_worker_niceness": "0"}
@@ -33,15 +32,14 @@ TEXTS = {
     "dog": ["A dog has floppy ears.", "A dog runs after a yellow ball in the park."],
     "bird": ["A bird has feathers and sits on a branch."],
 }
-PARTS = (PICTURES + len(GOOD) + len(BROKEN)) // ROWS_PER_BLOCK
 
 
-def draw_images(lake: int) -> dict[str, bytes]:
-    """Name → bytes of many tiny pictures, of all formats, and of one broken file for each kind of failure."""
+def draw_images(lake: int, count: int) -> dict[str, bytes]:
+    """Name → bytes of ``count`` tiny pictures, of some of all formats, and of one broken file for each kind of failure."""
     rng = random.Random(lake)
     pictures = {
         f"many/{number:04}.png": encoded(picture(rng.randrange(2**31), (48 + number % 50, 40)), "PNG")
-        for number in range(PICTURES)
+        for number in range(count)
     }
     return pictures | GOOD | {name: data for name, (data, _) in BROKEN.items()}
 
@@ -55,8 +53,15 @@ class Bed:
     proxies: Mapping[str, FaultProxy]
     cluster: RayCluster
     drivers: Drivers
+    pictures: int = 200
+    """How many tiny images each lake has, beside those of all formats and the broken ones."""
     indexed: dict[tuple[str, int], dict[str, bytes]] = field(default_factory=dict)
     undisturbed: dict[int, pl.DataFrame] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> int:
+        """How many parts the run of a lake stages."""
+        return (self.pictures + len(GOOD) + len(BROKEN)) // ROWS_PER_BLOCK
 
     @cached_property
     def settings(self) -> Path:
@@ -123,7 +128,7 @@ class Bed:
         """Key → bytes of the files of a lake with index and descriptions; the images are in the store."""
         if (store, images) not in self.indexed:
             chosen, name = self.stores[store], f"prepared-{images}"
-            pictures = draw_images(images)
+            pictures = draw_images(images, self.pictures)
             for key, data in pictures.items():
                 chosen.put(f"images/{images}/{key}", data)
             names = pl.DataFrame(
@@ -169,7 +174,7 @@ def _keys(env: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def make_bed(stores: tuple[str, ...]) -> Iterator[Bed]:
+def make_bed(stores: tuple[str, ...], pictures: int = Bed.pictures) -> Iterator[Bed]:
     """Stores behind proxies, a cluster and a process that starts drivers; this process must have the owner's credentials."""
     with ExitStack() as running:
         folder = Path(
@@ -186,4 +191,4 @@ def make_bed(stores: tuple[str, ...]) -> Iterator[Bed]:
         cluster = running.enter_context(serve_ray(credentials_env() | cache | OF_NODES, workers=NODES))
         ray = {"RAY_ADDRESS": f"127.0.0.1:{cluster.gcs_port}", **cluster.submitter_env}
         drivers = running.enter_context(Drivers(folder, credentials_env() | cache | ray))
-        yield Bed(folder, made, proxies, cluster, drivers)
+        yield Bed(folder, made, proxies, cluster, drivers, pictures)

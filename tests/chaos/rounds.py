@@ -58,6 +58,10 @@ class Running:
     bed: Bed
     plan: Round
     record: Record = field(default_factory=Record)
+    waiting: Counter[Disturbance] = field(default_factory=Counter)
+    """The disturbances that are not due yet, each with the number of paths that count towards its moment."""
+    seen: int = 0
+    """How many methods and paths of the store are counted."""
     threads: list[threading.Thread] = field(default_factory=list)
     faults: list[tuple[str, Fault]] = field(default_factory=list)
     signalled: dict[signal.Signals, float] = field(default_factory=dict)
@@ -76,14 +80,19 @@ class Running:
         """The command that labels the lake runs."""
         return self.bed.start(self.plan.store, self.lake, self.plan.actors)
 
-    def is_due(self, moment: Moment) -> bool:
-        """Whether the store has been asked for that many of these paths, of this round."""
-        asked = {
-            path
-            for method, path in list(self.proxy.requests)
-            if method == moment.method and re.search(moment.path, path)
-        }
-        return len(asked) >= moment.count
+    def take_due(self) -> list[Disturbance]:
+        """The disturbances whose moment has come; they wait no longer."""
+        new = list(self.proxy.requests)[self.seen :]
+        self.seen += len(new)
+        for disturbance in self.waiting:
+            moment = disturbance.at
+            self.waiting[disturbance] += sum(
+                method == moment.method and bool(re.search(moment.path, path)) for method, path in new
+            )
+        due = [found for found, count in self.waiting.items() if count >= found.at.count]
+        for found in due:
+            del self.waiting[found]
+        return due
 
     def disturb(self, disturbance: Disturbance, driver: Driver) -> None:
         """The disturbance has begun."""
@@ -182,14 +191,13 @@ def carry_out(bed: Bed, plan: Round) -> dict[str, Any]:
 
 def _label(running: Running) -> bool:
     """Whether the command ended with 0 and left no image that the next call would try again."""
-    waiting = list(running.plan.disturbances)
+    running.waiting = Counter(dict.fromkeys(running.plan.disturbances, 0))
     for _ in range(MOST_STARTS):
         began_s = time.monotonic()
         driver = running.start()
         running.signalled.clear()
         while driver.code is None:
-            for disturbance in [found for found in waiting if running.is_due(found.at)]:
-                waiting.remove(disturbance)
+            for disturbance in running.take_due():
                 running.disturb(disturbance, driver)
             if time.monotonic() > began_s + LIMIT_S:
                 running.record.wrong.append(f"no end after {LIMIT_S:.0f} s")
@@ -207,7 +215,7 @@ def _label(running: Running) -> bool:
                 running.bed.read(running.plan.store, running.lake, table) for table in ("labels", "runs")
             )
             if not runs.is_empty() and not transient_rows(current_rows(rows, runs)):
-                running.record.never_due = [found.kind for found in waiting]
+                running.record.never_due = [found.kind for found in running.waiting]
                 return True
     running.record.wrong.append(f"not done after {MOST_STARTS} calls")
     return False
@@ -257,6 +265,7 @@ def _result(running: Running, comparison: Comparison | None, seconds: float) -> 
     return {
         "seed": plan.seed,
         "store": plan.store,
+        "images": running.bed.pictures,
         "ok": comparison is not None and comparison.is_equal and not record.wrong,
         "kills": dict(record.kills),
         "faults": dict(record.faults),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.bed import PARTS, make_bed
+from tests.chaos.bed import make_bed
 from tests.chaos.disturbances import draw_round
 from tests.chaos.rounds import carry_out
 from tests.stores.store import credentials_env
@@ -20,5 +20,5 @@ def test_a_disturbed_run_leaves_the_table_of_one_that_nothing_disturbed(
         monkeypatch.setenv(name, value)
     with make_bed(("moto",)) as bed:
         for seed in SEEDS:
-            result = carry_out(bed, draw_round(seed, PARTS))
+            result = carry_out(bed, draw_round(seed, bed.parts))
             assert result["ok"], result
