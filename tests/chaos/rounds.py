@@ -11,7 +11,7 @@ from typing import Any
 from laketag.pipeline.errors import ExitCode
 from tests.chaos.bed import Bed
 from tests.chaos.comparison import Comparison, compare, current_rows, transient_rows
-from tests.chaos.disturbances import Disturbance, Moment, Round
+from tests.chaos.disturbances import Disturbance, Round
 from tests.chaos.drivers import Driver
 from tests.end_to_end.command_line import wait_until
 from tests.label_actors import LABEL_ACTOR
