@@ -82,7 +82,7 @@ def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
             owner = _kept or stack
             if named is None:
                 owner.enter_context(own_token())
-            owner.callback(ray.shutdown)
+            owner.callback(_end_ray)
             with _our_sigterm():
                 if named is None:
                     _start(logical_cpus or max(2, usable_cores()))
@@ -103,7 +103,10 @@ def usable_cores() -> int:
 
 @contextmanager
 def _our_sigterm() -> Iterator[None]:
-    """The handler of SIGTERM, which ray.init() replaces, is the one of before; a signal meanwhile is a KeyboardInterrupt."""
+    """The handler of SIGTERM is the one of before; a signal while Ray starts is a KeyboardInterrupt.
+
+    ``ray.init()`` sets another handler, and ``ray.shutdown()`` gives the signal back to the system, which ends the process.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -114,6 +117,14 @@ def _our_sigterm() -> Iterator[None]:
         raise KeyboardInterrupt(signal.SIGTERM) from None
     finally:
         signal.signal(signal.SIGTERM, handler)
+
+
+def _end_ray() -> None:
+    """This process is connected to no Ray, and a Ray that it has started has ended."""
+    import ray
+
+    with _our_sigterm():
+        ray.shutdown()
 
 
 def _connect(named: str) -> str | None:

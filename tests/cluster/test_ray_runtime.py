@@ -1,6 +1,7 @@
 """What a command on Ray shows and imports, and what is left of one Ray in the next of the same process."""
 
 import gc
+import os
 import signal
 import subprocess
 import sys
@@ -98,7 +99,11 @@ def test_a_forgotten_handle_of_an_earlier_ray_releases_no_actor() -> None:
 
 @pytest.mark.cluster
 @pytest.mark.usefixtures("without_ray")
-def test_one_ray_serves_all_work_inside_keep_ray_and_ends_with_it() -> None:
+def test_one_ray_serves_all_work_inside_keep_ray_and_leaves_the_handler_of_sigterm_when_it_ends(
+    request: pytest.FixtureRequest,
+) -> None:
+    earlier = signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+    request.addfinalizer(lambda: signal.signal(signal.SIGTERM, earlier))
     with keep_ray():
         assert not ray.is_initialized(), "no work has needed one yet"
         with ray_runtime(logical_cpus=2):
@@ -106,6 +111,10 @@ def test_one_ray_serves_all_work_inside_keep_ray_and_ends_with_it() -> None:
         with ray_runtime(logical_cpus=2):
             assert ray.get_runtime_context().get_job_id() == job
     assert not ray.is_initialized()
+    if (pid := os.fork()) == 0:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 143
 
 
 @pytest.mark.chaos
