@@ -25,6 +25,7 @@ COMMANDS = {
     "nightly": "Do everything for all collections of a file; a second call on an unchanged lake does nothing.",
     "evaluate": "Compare methods on the images whose true class the index states.",
     "query": "Query the label tables: runs, labels, those in doubt, tags, failures, a summary, decisions, or SQL.",
+    "review": "Let people look at doubtful labels, and keep what they decide.",
     "collections": "List the collections of a lake: their images, newest index and run, and the command for the next step.",
     "sets": "List the description sets of a lake: their classes and texts, and the collections that they label.",
     "forget": "Remove the rows of named images from all tables, and leave these images out of later indexes.",

@@ -77,8 +77,8 @@ def open_obstore(bucket: str, access: S3Access, requests: Requests) -> "S3Store"
 
 
 @lru_cache(maxsize=16)
-def open_botocore(access: S3Access, requests: Requests) -> Any:
-    """A client that many threads may use and that names every key exactly.
+def open_botocore(access: S3Access, requests: Requests, signature: str | None = None) -> Any:
+    """A client that many threads may use and that names every key exactly; ``signature`` is botocore's signature_version.
 
     Times in its answers stay text, because parsing them takes longer than the rest of a listing.
     """
@@ -96,7 +96,7 @@ def open_botocore(access: S3Access, requests: Requests) -> Any:
         connect_timeout=min(requests.timeout_s, CONNECT_S),
         read_timeout=requests.timeout_s,
         retries={"mode": "standard", "total_max_attempts": requests.tries},
-        signature_version=UNSIGNED if access.anonymous else None,
+        signature_version=UNSIGNED if access.anonymous else signature,
     )
     client = session.create_client("s3", endpoint_url=access.endpoint_url, config=config)
     if access.requester_pays:
