@@ -24,6 +24,7 @@ LAYERS = (
     "laketag.pipeline.store",
     "laketag.pipeline.descriptions",
     "laketag.pipeline.review",
+    "laketag.pipeline.calibration",
     "laketag.pipeline.evaluation",
     "laketag.pipeline.settings_file",
     "laketag.pipeline.screen",
