@@ -131,6 +131,10 @@ def show_ledger(published: "Published", screen: Screen) -> None:
     ]
     screen.console.print(_table(rows))
     screen.say(f"labels: {published.folder}", whole=published.folder)
+    if run.calibration:
+        screen.say(
+            f"accepted by calibration {run.calibration}; queries show images that it accepts no class for as none of these"
+        )
 
 
 def show_unfinished(runs: "Sequence[Progress]", error: BaseException, screen: Screen) -> None:

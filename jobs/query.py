@@ -51,6 +51,10 @@ OPTIONS = SHARED | {
         str, "--since", help="Only since a UTC time (2026-11-23, 2026-11-23T18:00), or in the last 7d, 12h or 30m."
     ),
     "also_removed": option(bool, "--also-removed", help="Also images that the newest index does not have any more."),
+    "also_abstained": option(
+        bool, "--also-abstained", help="Show the best class of images that have abstained, not 'none of these'."
+    ),
+    "accepted": option(bool, "--accepted", help="Only classes that are over their threshold (laketag calibrate)."),
     "label": option(str, "--label", help="Only this class (also --class)."),
     "min_probability": option(float, "--min-probability", min=0, max=1, help="Only from this probability on."),
     "failure": option(Failure, "--failure", metavar="REASON", help="Only failures for this reason (also --reason)."),
@@ -188,5 +192,5 @@ _add_command(
     "sql",
     f"Any SELECT over the tables {', '.join(queries.TABLES)}.",
     required=["query", "root"],
-    optional=["also_removed"],
+    optional=["also_removed", "also_abstained"],
 )

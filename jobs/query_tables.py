@@ -40,7 +40,7 @@ QUERIES = {
     "labels": Query(
         "The label of each image.",
         ClassFilter,
-        Columns(("uri", "label", "probability", OTHER_TAGS), ("true_class", "evidence")),
+        Columns(("uri", "label", "probability", OTHER_TAGS), ("true_class", "accepted", "evidence")),
         ("uri",),
     ),
     "unsure": Query(
@@ -52,7 +52,7 @@ QUERIES = {
     "tags": Query(
         "One row for each image and each of its most probable classes.",
         ClassFilter,
-        Columns(("uri", "label", "probability", "rank"), ("true_class",)),
+        Columns(("uri", "label", "probability", "rank"), ("true_class", "standard_score")),
         ("uri", "rank"),
     ),
     "failures": Query(

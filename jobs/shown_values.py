@@ -28,6 +28,8 @@ def show_value(value: Any) -> str:
             return value.strftime("%Y-%m-%d %H:%M:%S")
         case {"label": label, "probability": probability}:
             return f"{show_value(label)} {probability:.2f}"
+        case {"label": label, "score": score}:
+            return f"{show_value(label)} {score:.1f}"
         case {"reason": reason, "images": images}:
             return f"{reason} {images:,}"
         case {"x0_px": x0, "y0_px": y0, "x1_px": x1, "y1_px": y1, "description": description}:

@@ -11,6 +11,9 @@ from laketag.schemas.failures import FAILURES
 LABELLED = "labelled"
 """The outcome of an image that has a label; the other outcomes are the failure reasons."""
 
+NONE_OF_THESE = "none of these"
+"""What queries show instead of the label of an image that has abstained."""
+
 
 class Labels(dy.Schema):
     """Exactly one row for every image in the plan: its label, or its failure."""
@@ -47,6 +50,31 @@ class Labels(dy.Schema):
         nullable=True,
         description="the view (pixels of the upright image, x1 and y1 exclusive) and the description that spoke most for it",
     )
+    calibrated_probability = dy.Float32(
+        nullable=True,
+        min=0,
+        max=1,
+        description="probability of the label with the calibration's factor; null: none was fitted",
+    )
+    tag_scores = dy.List(
+        dy.Float32(),
+        nullable=True,
+        description="for each of the tags its class's standard score, which judges the class alone; null: not calibrated",
+    )
+    accepted = dy.List(
+        dy.Struct({"label": dy.String(), "score": dy.Float32()}),
+        nullable=True,
+        description="all classes over their thresholds with their standard scores, best first; null: not calibrated",
+    )
+    abstained = dy.Bool(
+        nullable=True,
+        description="whether no class is over its threshold: none of these; null: not calibrated",
+    )
+    conformal_set = dy.List(
+        dy.String(),
+        nullable=True,
+        description="classes among which the true one is with the chance that the calibration promises, best first",
+    )
     width_px = dy.Int32(nullable=True, min=1, description="width of the upright image in pixels")
     height_px = dy.Int32(nullable=True, min=1, description="height of the upright image in pixels")
     failure = dy.Enum(FAILURES, nullable=True, description="why there is no label")
@@ -75,6 +103,11 @@ class Labels(dy.Schema):
         """A label comes with its probability, score, margin, tags, evidence and the image's size."""
         parts = (cls.probability, cls.score, cls.margin, cls.tags, cls.evidence, cls.width_px, cls.height_px)
         return cls.label.col.is_null() | pl.all_horizontal(part.col.is_not_null() for part in parts)
+
+    @dy.rule()
+    def abstained_means_none_accepted(cls) -> pl.Expr:
+        """A calibrated row has abstained if no class was accepted."""
+        return cls.abstained.col.eq_missing(cls.accepted.col.list.len() == 0)
 
     @dy.rule()
     def first_tag_is_label(cls) -> pl.Expr:

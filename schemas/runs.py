@@ -51,6 +51,10 @@ class Runs(dy.Schema):
         nullable=True,
         description="the SHA-256 of each of the files in hex; null: of laketag 0.1.0",
     )
+    calibration = dy.String(
+        nullable=True,
+        description="D, the hash of the calibration that decided what is accepted; null: none did",
+    )
     settings = dy.String(description="settings that shaped the result, as JSON")
     models = dy.String(description="names and sha256 of the weights, as JSON")
     started_at = dy.Datetime(time_unit="us", time_zone="UTC", description="when the plan was frozen, UTC")

@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 
 from laketag.pipeline.classifier.class_texts import ClassTexts
 from laketag.pipeline.classifier.matching import Scores
-from laketag.pipeline.classifier.methods import ImageLabel, Matcher
+from laketag.pipeline.classifier.methods import ImageLabel, Matcher, share_rule
 from laketag.pipeline.classifier.micro_batch import MicroBatch, is_out_of_memory
 from laketag.pipeline.classifier.story import Story, View
 from laketag.pipeline.classifier.views import Encoders, Images, ViewMaker, Views
@@ -31,7 +31,8 @@ class Classifier:
     ) -> None:
         backbone = encoders.backbone
         texts.check(backbone.embed_dim)
-        self._class_names = texts.class_names
+        self.class_names = texts.class_names
+        self.share_rule = share_rule(method, backbone.logit_scale)
         self._matcher = Matcher(texts, method, backbone.logit_scale, backbone.device)
         workers = ThreadPoolExecutor(threads, thread_name_prefix="cut") if threads > 1 else None
         self._at_once = MicroBatch(views_per_pass)
@@ -122,7 +123,7 @@ class Classifier:
             boxes_xyxy_px,
             strict=False,
         )
-        names = self._class_names
+        names = self.class_names
         labels = []
         for of_class, probabilities, view, text, boxes in rows:
             order = np.argsort(-of_class, kind="stable")
@@ -135,6 +136,8 @@ class Classifier:
                     margin=float(best - second),
                     evidence_box_xyxy_px=(x0, y0, x1, y1),
                     evidence_description=self._matcher.texts[text],
+                    scores=of_class,
+                    probabilities=probabilities,
                 )
             )
         return labels

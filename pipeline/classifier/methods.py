@@ -6,12 +6,14 @@ if it uses other views, one more branch in ``laketag.pipeline.classifier.views``
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from laketag.pipeline.calibration.shares import ShareRule
 from laketag.pipeline.classifier.class_texts import ClassTexts, padded_positions
 from laketag.pipeline.classifier.matching import Scores, match_plainly, match_softly
 from laketag.pipeline.config import MethodSettings
@@ -29,6 +31,8 @@ class ImageLabel:
     margin: float  # score of the label minus that of the second class; 0 if there is only one class
     evidence_box_xyxy_px: tuple[int, int, int, int]  # x1, y1 exclusive, in pixels of the array given
     evidence_description: str
+    scores: Float[np.ndarray, "classes"] | None = field(default=None, compare=False, repr=False)
+    probabilities: Float[np.ndarray, "classes"] | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_finite(self) -> bool:
@@ -45,6 +49,14 @@ class ImageLabel:
     def probability(self) -> float:
         """The first tag's."""
         return self.tags[0][1]
+
+
+def share_rule(method: MethodSettings, logit_scale: float) -> ShareRule:
+    """How the method's scores become probabilities (laketag.pipeline.classifier.probabilities), as a value."""
+    views = method.crops * (method.raw_crops + method.feature_crops) if method.name == "abs" else 1
+    if method.name == "abs" and method.soft_matching:
+        return ShareRule("score", max(1.0, method.matching_temperature * logit_scale), max(1, views))
+    return ShareRule("cosine", logit_scale, 1)
 
 
 class Matcher:

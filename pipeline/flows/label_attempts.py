@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from laketag.pipeline.calibration.calibration import Calibration
 from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
 from laketag.pipeline.cluster.execution import open_blocks, retries_allowed
 from laketag.pipeline.cluster.ray_runtime import ray_runtime
@@ -46,6 +47,7 @@ class Labelling:
     screen: Screen
     stop: WorkStop = field(default_factory=WorkStop)
     witnesses: Witnesses = field(default_factory=Witnesses)
+    calibration: Calibration | None = None
 
 
 MakeChain = Callable[[Labelling, pl.DataFrame, Resources, DeathWatch], "Dataset"]

@@ -25,6 +25,7 @@ from laketag.pipeline.flows.plan_run import (
     look_up_classifier,
     plan_run,
 )
+from laketag.pipeline.lake.calibrations import read_calibration
 from laketag.pipeline.lake.lease import LeaseTimes, hold_lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Cut, Published, publish
@@ -74,6 +75,9 @@ def label_images(
                 screen=screen,
                 stop=request.stop,
                 witnesses=find_witnesses(lake, run, finished, unlabelled),
+                calibration=None
+                if run.calibration is None
+                else read_calibration(lake, collection, fingerprint, run.calibration),
             )
             return finish_run(labelling, unlabelled, progress)
 
@@ -121,6 +125,7 @@ def label_chain(
         "device": resources.device,
         "threads": resources.threads_per_actor,
         "watch": watch,
+        "calibration": labelling.calibration,
     }
     actors = ActorPoolStrategy(
         min_size=resources.actors, max_size=resources.max_actors, initial_size=resources.initial_actors

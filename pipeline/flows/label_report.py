@@ -200,4 +200,5 @@ def _run_json(published: Published) -> dict[str, Any]:
         "failures": ledger.failures,
         "images_per_s": published.images_per_s,
         "labels": published.folder,
+        "calibration": run.calibration,
     }

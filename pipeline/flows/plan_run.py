@@ -17,6 +17,7 @@ from laketag.pipeline.cluster.work_stop import WorkStop
 from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.classifier_name import name_as_in_lake
 from laketag.pipeline.images.failure_dependencies import failure_dependencies
+from laketag.pipeline.lake.calibrations import newest_calibration
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.forgotten import read_forgotten
 from laketag.pipeline.lake.hashed_ids import version_key
@@ -194,6 +195,7 @@ def plan_run(lake: Lake, work: Work, classifier: ChosenClassifier, settings: Set
         rows_per_file=settings.run.rows_per_file,
         settings=json.dumps(kept_settings(settings, classifier)),
         models=json.dumps(classifier.models),
+        calibration=newest_calibration(lake, collection, classifier.fingerprint),
         started_at=max(datetime.now(UTC), work.finished_last or datetime.min.replace(tzinfo=UTC)).isoformat(),
     )
     freeze_plan(lake, run, work.rows)

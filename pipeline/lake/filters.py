@@ -16,7 +16,7 @@ from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.runs import scan_labels
 from laketag.pipeline.lake.tables import scan_table
 from laketag.pipeline.store.errors import store_errors
-from laketag.schemas import FAILURES, Descriptions, Failure
+from laketag.schemas import FAILURES, NONE_OF_THESE, Descriptions, Failure
 
 ALL_OF = 12
 """Most values that a message names all of; of more it names the nearest."""
@@ -58,11 +58,18 @@ class ImageFilter(RowFilter, total=False):
     also_removed: bool | None  # also images that the newest index does not have any more
 
 
-class ClassFilter(ImageFilter, total=False):
-    """Which classes a query returns, besides ImageFilter."""
+class SqlFilter(ImageFilter, total=False):
+    """Which rows the tables of a SELECT have."""
+
+    also_abstained: bool | None  # show the best class of an image that has abstained, not NONE_OF_THESE
+
+
+class ClassFilter(SqlFilter, total=False):
+    """Which classes a query returns, besides SqlFilter."""
 
     label: str | None
     min_probability: float | None
+    accepted: bool | None  # only classes that are over their threshold
 
 
 class FailureFilter(ImageFilter, total=False):
@@ -149,7 +156,8 @@ def _spellings(label: str) -> tuple[str, str]:
 def _known_values(lake: Lake, runs: pl.DataFrame, name: str) -> set[str]:
     """The values of the filter that the runs have."""
     if name == "label":
-        return _known_classes(lake, runs)
+        none = {NONE_OF_THESE} if runs["calibration"].count() else set()
+        return _known_classes(lake, runs) | none
     if name == "failure":
         return set(runs["failures"].explode().struct.field("reason").drop_nulls())
     return set(runs[name])

@@ -22,6 +22,7 @@ WRITERS = timedelta(hours=1)
 ORPHANS = "label files that no run names"
 SNAPSHOT = re.compile(r"collection=([^/]+)/snapshot=([^/]+)/")
 VERSION = re.compile(r"set=([^/]+)/version=([^/]+)/")
+CALIBRATION = re.compile(r"collection=([^/]+)/classifier=([^/]+)/[^/]+-([0-9a-f]{16})\.parquet")
 LABELS = re.compile(r"collection=[^/]+/classifier=[^/]+/run=([^/]+)/[^/]+\.parquet")
 SUFFIX = len(run_suffix("", ""))
 
@@ -67,6 +68,8 @@ def find_garbage(lake: Lake, retention: Retention) -> Garbage:
     _find_snapshots(search, {(run["collection"], run["snapshot"]) for run in planning})
     described = [*kept.iter_rows(named=True), *frozen]
     _find_versions(search, {(run["description_set"], run["description_version"]) for run in described})
+    named = {(run["collection"], run["classifier"], run.get("calibration")) for run in described}
+    _find_calibrations(search, named)
     _find_leftovers(search)
     return garbage
 
@@ -166,6 +169,19 @@ def _find_versions(search: Search, needed: Names) -> None:
         if since and (set_name, version) not in needed and search.retention.is_over(since):
             folder = f"{search.lake.description_versions(set_name)}/version={version}"
             search.garbage.add("old descriptions", inside, folder)
+
+
+def _find_calibrations(search: Search, needed: set[tuple[str, str, str | None]]) -> None:
+    """Adds calibrations that no run names, but for the newest of each classifier that has runs; age counts from the next one."""
+    replaced: dict[tuple[str, str], datetime] = {}
+    labelling = {name[:2] for name in needed}
+    for name, file in sorted(search.files["calibrations"].items(), reverse=True):
+        if match := CALIBRATION.fullmatch(name):
+            key = (match[1], match[2])
+            since = replaced.get(key, None if key in labelling else _time(file, search.retention))
+            replaced[key] = _time(file, search.retention)
+            if (*key, match[3]) not in needed and since and search.retention.is_over(since):
+                search.garbage.add("old calibrations", [file])
 
 
 def _find_leftovers(search: Search) -> None:

@@ -43,7 +43,7 @@ def image_files(lake: Lake, table: Table) -> Iterator[ImageFile]:
         case "staging":
             for run_id in list_folders(lake.path("staging"), lake.storage):
                 yield from staged_files(lake, run_id)
-        case "descriptions" | "runs" | "nights" | "forgotten":  # name no image
+        case "descriptions" | "runs" | "nights" | "calibrations" | "forgotten":  # name no image
             pass
         case _:
             assert_never(table)

@@ -18,6 +18,7 @@ LAYOUT: dict[Table, str] = {
     "runs": r"[^/]+\.parquet",
     "nights": r"[^/]+\.parquet",
     "evaluations": r"[^/]+/(results/collection=[^/]+/part-[0-9a-f]+\.parquet|texts/[^/]+\.parquet|summary\.parquet|report/[^/]+)",
+    "calibrations": r"collection=[^/]+/classifier=[^/]+/[^/]+-[0-9a-f]{16}\.parquet",
     "forgotten": r"[^/]+\.parquet",
 }
 """The files of each table that readers scan; in staging anything may be."""

@@ -8,6 +8,7 @@ runs           ``runs/R.parquet``, ``runs/fold-NNNNNN.parquet``
 nights         ``nights/N.parquet``
 decisions      ``decisions/collection=C/set=S/*.parquet``
 evaluations    ``evaluations/E/…``: what laketag evaluate has found, see laketag.pipeline.lake.evaluations
+calibrations   ``calibrations/collection=C/classifier=F/TIME-D.parquet``
 staging        ``staging/R/…``: the plan and unpublished parts of an unfinished run; ``staging/texts-TOWER/``: embedded texts
 forgotten      ``forgotten/forgotten.parquet``
 =============  =====================================================
@@ -25,7 +26,16 @@ from laketag.pipeline.store.locations import expand_home
 from laketag.pipeline.store.roots import checked_root
 
 Table = Literal[
-    "index", "descriptions", "labels", "decisions", "runs", "nights", "evaluations", "staging", "forgotten"
+    "index",
+    "descriptions",
+    "labels",
+    "decisions",
+    "runs",
+    "nights",
+    "evaluations",
+    "calibrations",
+    "staging",
+    "forgotten",
 ]
 """Every folder directly under the root; mypy refuses a path that begins with anything else."""
 TABLES: tuple[Table, ...] = get_args(Table)
@@ -65,6 +75,10 @@ class Lake:
     def decisions(self, collection: str, set_name: str) -> str:
         """The folder of the decisions about a collection's images and the classes of a description set."""
         return self.path("decisions", f"collection={collection}", f"set={set_name}")
+
+    def calibrations(self, collection: str, fingerprint: str) -> str:
+        """The folder of the calibrations of a collection's classifier."""
+        return self.path("calibrations", f"collection={collection}", f"classifier={fingerprint}")
 
     def run(self, run_id: str) -> str:
         """The file of a finished run; until it exists, the run is not finished."""

@@ -10,6 +10,9 @@ An image whose current row (laketag.pipeline.lake.current_rows) is a label or a 
 the newest index has the image in the version of the row (``current``) or in another (``stale``, until it is labelled again). Rows
 of images that it does not have (``removed``) come with ``also_removed=True``.
 
+An image that has abstained, because a calibration accepted no class for it, is in ``labels`` with the label NONE_OF_THESE and
+without probability; ``also_abstained=True`` shows its best class, and ``accepted=True`` only labels over their threshold.
+
 Every function takes its filters (laketag.pipeline.lake.filters) as keywords, and ``storage`` if the AWS variables do not
 name the store. Columns that only programs compare, such as ids, come last. InputError if the lake holds no finished run;
 UnknownValueWarning if a filter names what the lake does not have.
@@ -42,20 +45,22 @@ from laketag.pipeline.lake.filters import (
 from laketag.pipeline.lake.nights import read_nights
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.runs import read_runs
+from laketag.schemas import NONE_OF_THESE
 
 EXAMPLES = 3
 """URIs of each class in the summary, the most probable first."""
 OF_THE_RUN = ("collection", "description_set")
 IDS = ("image_id", "etag", "run_id", "classifier")
 LABEL_COLUMNS = (
-    *("uri", "label", "probability", "tags", "source", "predicted", "true_class", "status", "margin", "score", "evidence"),
-    *("width_px", "height_px"),
+    *("uri", "label", "probability", "tags", "accepted", "abstained", "calibrated_probability", "source", "predicted"),
+    *("true_class", "status", "margin", "score", "tag_scores", "conformal_set", "evidence", "width_px", "height_px"),
     *(*OF_THE_RUN, "labelled_at", "attempts", *IDS),
 )  # fmt: skip
 TAG_COLUMNS = (
-    *("uri", "label", "probability", "rank", "source", "predicted", "true_class", "status"),
+    *("uri", "label", "probability", "rank", "standard_score", "source", "predicted", "true_class", "status"),
     *(*OF_THE_RUN, "image_id", "run_id", "classifier"),
 )  # fmt: skip
+SAME_TAG = ("label", *OF_THE_RUN, "image_id", "run_id")
 FAILURE_COLUMNS = (
     *("uri", "failure", "failure_detail", "true_class", "status"),
     *(*OF_THE_RUN, "labelled_at", "attempts", "earlier_attempts", "failure_depended_on", *IDS),
@@ -66,6 +71,7 @@ RUN_COLUMNS = (
     *("index_rows", "already_done", "settings", "models", "files", "file_rows", "file_sha256"),
     *(
         "laketag_version",
+        "calibration",
         "snapshot",
         "snapshot_removed",
         "description_version",
@@ -86,6 +92,9 @@ DECISION_COLUMNS = (
     *("uri", "verdict", "label", "status", "decided_by", "decided_at", "tool"),
     *("collection", "description_set", "recorded_at", "decision_id", "image_id", "etag"),
 )
+
+HAS_LABEL = ~pl.col("abstained").fill_null(value=False) | (pl.col("source") == DECISION)
+"""Whether an image has not abstained, or a person has decided its label."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,21 +145,36 @@ def unsure(root: Root, *, storage: Storage = None, **which: Unpack[ClassFilter])
     second = pl.col("tags").list.get(1, null_on_oob=True).struct.field("probability")
     lead = (pl.col("probability") - second.fill_null(0)).alias("lead")
     names = ("uri", "label", "probability", "lead")
-    return rows.with_columns(lead).select(*names, pl.exclude(names)).sort("lead", "uri", *OF_THE_RUN)
+    found = rows.with_columns(lead).select(*names, pl.exclude(names))
+    return found.sort("lead", "uri", *OF_THE_RUN, nulls_last=True)
 
 
 def tags(root: Root, *, storage: Storage = None, **which: Unpack[ClassFilter]) -> pl.LazyFrame:
     """One row for each image and each of its tags: TAG_COLUMNS; rank 1 is the label of the image.
 
-    A decided image has the decided class as its only tag, or none.
+    A decided image has the decided class as its only tag, or none. An image that has abstained has rows only with
+    ``also_abstained``. With ``accepted`` there is a row for each accepted class, the best first; one that is not among the tags has
+    no probability.
     """
     rows = _labelled(*_open(root, storage, which, ClassFilter), which).drop("label", "probability")
-    tag = pl.col("tags").struct
-    exploded = rows.with_columns(
-        rank=pl.int_ranges(1, pl.col("tags").list.len() + 1, dtype=pl.Int32)
-    ).explode("tags", "rank", empty_as_null=False)
-    named = exploded.with_columns(tag.field("label"), tag.field("probability"))
-    return select_class(named.select(TAG_COLUMNS), which)
+    if not which.get("also_abstained"):
+        rows = rows.filter(HAS_LABEL)
+    is_decided = pl.col("source") == DECISION
+    tag, count = pl.col("tags").struct, pl.col("tags").list.len()
+    alone = pl.when(~is_decided).then("tag_scores").fill_null(pl.lit([], pl.List(pl.Float32)))
+    padded = pl.concat_list(alone, pl.col("tags").list.eval(pl.lit(None, pl.Float32)))
+    ranked = rows.with_columns(
+        rank=pl.int_ranges(1, count + 1, dtype=pl.Int32), standard_score=padded.list.head(count)
+    )
+    exploded = ranked.explode("tags", "rank", "standard_score", empty_as_null=False)
+    named = exploded.with_columns(tag.field("label"), tag.field("probability")).select(TAG_COLUMNS)
+    if which.get("accepted"):
+        own = rows.filter(~is_decided, pl.col("accepted").list.len() > 0).drop("score")
+        own = own.explode("accepted").unnest("accepted").rename({"score": "standard_score"})
+        known = named.select(*SAME_TAG, "probability", "rank")
+        over = own.join(known, on=SAME_TAG, how="left", maintain_order="left").select(TAG_COLUMNS)
+        named = pl.concat([over, named.filter(is_decided)])
+    return select_class(named, which)
 
 
 def failures(root: Root, *, storage: Storage = None, **which: Unpack[FailureFilter]) -> pl.LazyFrame:
@@ -233,7 +257,16 @@ def _open(
 
 
 def _labels(lake: Lake, finished: pl.DataFrame, which: ClassFilter) -> pl.LazyFrame:
-    return select_class(_labelled(lake, finished, which), which)
+    rows = _labelled(lake, finished, which)
+    if which.get("accepted"):
+        names = pl.col("accepted").list.eval(pl.element().struct.field("label"))
+        is_decided = (pl.col("source") == DECISION) & pl.col("label").is_not_null()
+        rows = rows.filter(is_decided | names.list.contains(pl.col("label")))
+    elif not which.get("also_abstained"):
+        label = pl.when(HAS_LABEL).then("label").otherwise(pl.lit(NONE_OF_THESE)).alias("label")
+        stated = ("probability", "calibrated_probability")
+        rows = rows.with_columns(label, *(pl.when(HAS_LABEL).then(name).alias(name) for name in stated))
+    return select_class(rows, which)
 
 
 def _labelled(lake: Lake, finished: pl.DataFrame, which: ImageFilter) -> pl.LazyFrame:

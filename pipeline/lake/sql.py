@@ -8,7 +8,7 @@ import polars as pl
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import InputError
-from laketag.pipeline.lake.filters import ImageFilter, NightFilter, RowFilter
+from laketag.pipeline.lake.filters import ImageFilter, NightFilter, RowFilter, SqlFilter
 from laketag.pipeline.lake.queries import TABLES, open_runs
 from laketag.pipeline.lake.query_errors import explain_sql, query_errors, read_tokens
 
@@ -16,7 +16,7 @@ UNKNOWN_NAME = re.compile(r"unable to find column|no column named|relation '.*' 
 
 
 def sql(
-    root: str, query: str, *, storage: StorageSettings | None = None, **which: Unpack[ImageFilter]
+    root: str, query: str, *, storage: StorageSettings | None = None, **which: Unpack[SqlFilter]
 ) -> pl.LazyFrame:
     """The result of a SELECT over the tables of laketag.pipeline.lake.queries, lazily.
 
@@ -27,6 +27,7 @@ def sql(
     def open_tables(names: Collection[str]) -> dict[str, pl.LazyFrame]:
         of_nights = NightFilter.__annotations__
         known = {"runs": RowFilter.__annotations__, "nights": of_nights, "decisions": of_nights}
+        known["failures"] = ImageFilter.__annotations__
         filters: dict[str, dict[str, Any]] = {
             name: {key: value for key, value in which.items() if key in known.get(name, which)}
             for name in names

@@ -28,7 +28,7 @@ PAUSED = "paused.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run as its plan froze it. All fields but the last two become columns of schemas.Runs under the same names."""
+    """A run as its plan froze it. All fields but rows_per_file become columns of schemas.Runs under the same names."""
 
     run_id: str
     collection: str
@@ -46,6 +46,8 @@ class Run:
     rows_per_file: int
     left: int = 0
     """Images that had no label either and that the plan left for later runs (``--limit``)."""
+    calibration: str | None = None
+    """D, the hash of the calibration that decides what is accepted, if there is one."""
 
 
 def freeze_plan(lake: Lake, run: Run, pending: pl.DataFrame) -> None:

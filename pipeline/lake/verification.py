@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from laketag.pipeline.errors import InputError
+from laketag.pipeline.lake.calibrations import check_calibrations, known_hashes
 from laketag.pipeline.lake.decisions import find_decided
 from laketag.pipeline.lake.description_versions import list_versions, read_descriptions_table
 from laketag.pipeline.lake.evaluations import read_summaries
@@ -45,6 +46,7 @@ def verify(lake: Lake) -> Verified:
         ("nights", read_nights),
         ("forgotten", read_forgotten),
         ("evaluations", read_summaries),
+        ("calibrations", check_calibrations),
     ):
         try:
             read(lake)
@@ -62,6 +64,7 @@ def verify(lake: Lake) -> Verified:
         check_ids(lake, index, found)
         check_labels(lake, table, table.rows, index, found)
         _check_descriptions(lake, listed["descriptions"], table.rows, found)
+        _check_calibrations(lake, table.rows, found)
         if found.faults:  # runs that were left out meanwhile have none
             known = {f"run {run_id}" for run_id in read_run_table(lake).rows["run_id"]}
             found.faults = [
@@ -82,7 +85,18 @@ def verify_runs(lake: Lake, table: RunTable, run_ids: Sequence[str]) -> Verified
     check_index(lake, [], runs, found)
     check_labels(lake, table, runs, None, found)
     _check_descriptions(lake, [], runs, found)
+    _check_calibrations(lake, runs, found)
     return found
+
+
+def _check_calibrations(lake: Lake, runs: pl.DataFrame, found: Verified) -> None:
+    """The calibration that a run names is there."""
+    calibrated = runs.filter(pl.col("calibration").is_not_null())
+    known = known_hashes(lake) if calibrated.height else set()
+    names = calibrated.select("run_id", "collection", "classifier", "calibration")
+    for run_id, *name in names.iter_rows():
+        if tuple(name) not in known:
+            found.blame(f"run {run_id}", f"its calibration {name[-1]} is missing")
 
 
 def _check_descriptions(lake: Lake, files: list[str], runs: pl.DataFrame, found: Verified) -> None:

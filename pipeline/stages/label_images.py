@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from laketag.pipeline.errors import LaketagError
+from laketag.pipeline.calibration.calibration import Calibration
+from laketag.pipeline.errors import InputError, LaketagError
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.stages.death_watch import DeathWatch, Stage, with_failure, work_through
@@ -42,13 +43,16 @@ class LabelImages:
         device: str,
         threads: int,
         watch: DeathWatch | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         """``pickled_spec`` is a ClassifierSpec, pickled because the driver cannot unpickle it without torch."""
-        self._run_id, self._watch = run_id, watch
+        self._run_id, self._watch, self._calibration = run_id, watch, calibration
         self._classifier: Classifier | LaketagError
         try:
             with noted_load(watch.notes) if watch else nullcontext():
-                self._classifier = _load(lake, pickled_spec, device, threads)
+                self._classifier = load_classifier(lake, pickled_spec, device, threads)
+            if calibration is not None:
+                check_classes(self._classifier, calibration)
         except LaketagError as error:
             self._classifier = error  # raised by the call: Ray keeps only the text of a constructor's error
         except Exception as error:  # noqa: BLE001  # torch and the packages of models raise any
@@ -66,7 +70,7 @@ class LabelImages:
     def _label(self, batch: pa.Table) -> Iterator[pa.Table]:
         assert not isinstance(self._classifier, LaketagError)
         stamp = {"run_id": self._run_id, "labelled_at": datetime.now(UTC)}
-        rows = [row | stamp for row in label_rows(batch, self._classifier)]
+        rows = [row | stamp for row in label_rows(batch, self._classifier, self._calibration)]
         schema = label_arrow_schema().append(batch.schema.field("fetched_bytes"))
         yield pa.Table.from_pylist(rows, schema)
 
@@ -74,7 +78,8 @@ class LabelImages:
         return pa.concat_tables(self._label(with_failure(batch, failure)))
 
 
-def _load(lake: Lake, pickled_spec: bytes, device: str, threads: int) -> "Classifier":
+def load_classifier(lake: Lake, pickled_spec: bytes, device: str, threads: int) -> "Classifier":
+    """The classifier of the spec with the texts of its description set, on the device."""
     from laketag.pipeline.stages.class_texts import load_class_texts
 
     spec: ClassifierSpec = pickle.loads(pickled_spec)
@@ -82,7 +87,17 @@ def _load(lake: Lake, pickled_spec: bytes, device: str, threads: int) -> "Classi
     return spec.load(texts, device=device, threads=threads)
 
 
-def label_rows(batch: pa.Table, classifier: "Classifier") -> list[dict[str, Any]]:
+def check_classes(classifier: "Classifier", calibration: Calibration) -> None:
+    """An InputError if the calibration has other classes, or in another order."""
+    if classifier.class_names != calibration.class_names:
+        raise InputError(
+            f"calibration {calibration.content_hash} is of other classes than the description set; calibrate again"
+        )
+
+
+def label_rows(
+    batch: pa.Table, classifier: "Classifier", calibration: Calibration | None = None
+) -> list[dict[str, Any]]:
     """The batch without its pixels; a row without a failure also has the columns that describe its label.
 
     An image whose score is not a finite number fails as ``not_finite``.
@@ -92,13 +107,26 @@ def label_rows(batch: pa.Table, classifier: "Classifier") -> list[dict[str, Any]
     if decoded:
         images = [rgb_u8(batch, number) for number in decoded]
         labels = classifier.label(images, [rows[number]["image_id"] for number in decoded])
+        sound = []
         for number, label in zip(decoded, labels, strict=True):
             if label.is_finite:
                 rows[number] |= _label_columns(label, rows[number])
+                sound.append((rows[number], label))
             else:
                 detail = "the model's result is not a finite number, but NaN or infinite"
                 rows[number] |= {"failure": "not_finite", "failure_detail": detail}
+        if calibration is not None and sound:
+            _decide(sound, calibration)
     return rows
+
+
+def _decide(sound: list[tuple[dict[str, Any], "ImageLabel"]], calibration: Calibration) -> None:
+    """The rows have the columns that the calibration gives their labels."""
+    scores = np.stack([label.scores for _, label in sound])
+    probabilities = np.stack([label.probabilities for _, label in sound])
+    tags = [[name for name, _ in label.tags] for _, label in sound]
+    for (row, _), decided in zip(sound, calibration.decide(scores, probabilities, tags), strict=True):
+        row.update(decided)
 
 
 def rgb_u8(batch: pa.Table, row: int) -> npt.NDArray[np.uint8]:
