@@ -77,7 +77,7 @@ class Classifier:
         (scores,) = self._matcher.match(views.embeddings)
         (label,) = self._read_labels(scores, views.boxes_xyxy_px)
         texts, cosines = self._matcher.find_nearest(views.embeddings[0])
-        names, matcher = self._class_names, self._matcher
+        names, matcher = self.class_names, self._matcher
         nearest = [
             View(
                 box_xyxy_px=(int(x0), int(y0), int(x1), int(y1)),

@@ -22,6 +22,11 @@ SUMS_AT_ONCE = 1 << 24
 """Most sums of a view over a class, or similarities of a mean view, in memory at once: 64 MiB for each float32 tensor."""
 
 
+def nothing() -> Float[np.ndarray, "0"]:
+    """Numbers of no class."""
+    return np.zeros(0)
+
+
 @dataclass(frozen=True)
 class ImageLabel:
     """The classifier's result for one image."""
@@ -31,8 +36,8 @@ class ImageLabel:
     margin: float  # score of the label minus that of the second class; 0 if there is only one class
     evidence_box_xyxy_px: tuple[int, int, int, int]  # x1, y1 exclusive, in pixels of the array given
     evidence_description: str
-    scores: Float[np.ndarray, "classes"] | None = field(default=None, compare=False, repr=False)
-    probabilities: Float[np.ndarray, "classes"] | None = field(default=None, compare=False, repr=False)
+    scores: Float[np.ndarray, "classes"] = field(default_factory=nothing, compare=False, repr=False)
+    probabilities: Float[np.ndarray, "classes"] = field(default_factory=nothing, compare=False, repr=False)
 
     @property
     def is_finite(self) -> bool:

@@ -153,8 +153,8 @@ def tags(root: Root, *, storage: Storage = None, **which: Unpack[ClassFilter]) -
     """One row for each image and each of its tags: TAG_COLUMNS; rank 1 is the label of the image.
 
     A decided image has the decided class as its only tag, or none. An image that has abstained has rows only with
-    ``also_abstained``. With ``accepted`` there is a row for each accepted class, the best first; one that is not among the tags has
-    no probability.
+    ``also_abstained``. With ``accepted`` there is a row for each accepted class, the best first, also for those that are not
+    among the tags and have no probability.
     """
     rows = _labelled(*_open(root, storage, which, ClassFilter), which).drop("label", "probability")
     if not which.get("also_abstained"):

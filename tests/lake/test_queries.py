@@ -15,6 +15,8 @@ from laketag.pipeline.lake.decided_rows import FROM_DECISIONS
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.sql import sql
 from laketag.schemas import Labels, Runs
+from tests.lake.calibrated import calibrated_row
+from tests.lake.decision_rows import decide
 from tests.lake.label_rows import EPOCH, label_row
 from tests.lake.run_rows import write_run
 from tests.stores.store import Store
@@ -131,7 +133,8 @@ def test_rows_are_filtered_by_class_probability_reason_and_time(lake):
 
 def test_an_unknown_filter_is_a_mistake_and_not_ignored(lake):
     with pytest.raises(
-        TypeError, match="no filter colection; choose from also_removed, classifier, collection"
+        TypeError,
+        match="no filter colection; choose from accepted, also_abstained, also_removed, classifier, collection",
     ):
         queries.labels(lake.root, colection="photos")
     with pytest.raises(TypeError, match="no filter label"):
@@ -191,3 +194,59 @@ def test_the_least_sure_labels_come_first_by_their_lead_over_the_second_class(la
     unsure = queries.unsure(lake.root).collect()
     assert unsure["image_id"].to_list() == ["b", "c", "d", "a"]
     assert unsure["lead"].round(6).to_list() == pytest.approx([0, 0.2, 0.4, 0.8])
+
+
+def test_an_image_that_abstained_is_none_of_these_and_accepted_is_what_is_over_its_threshold(lake):
+    rows = [
+        calibrated_row("a", {"cat": 2.5, "dog": 2.0}),
+        calibrated_row("b", {}),
+        calibrated_row("c", {"dog": 2.0}),
+        label_row("d"),
+    ]
+    write_run(lake, 1, rows, calibration="d" * 16)
+
+    def shown(**which: object) -> list[tuple[object, ...]]:
+        return queries.labels(lake.root, **which).select("image_id", "label", "probability").collect().rows()
+
+    assert shown() == [
+        ("a", "cat", 0.75),
+        ("b", "none of these", None),
+        ("c", "cat", 0.75),
+        ("d", "cat", 0.75),
+    ]
+    assert shown(also_abstained=True)[1] == ("b", "cat", 0.75)
+    assert shown(accepted=True) == [("a", "cat", 0.75)]
+    assert shown(label="none of these") == [("b", "none of these", None)]
+    assert [image for image, *_ in shown(label="cat")] == ["a", "c", "d"]
+    assert queries.unsure(lake.root).collect()["image_id"].to_list()[-1] == "b"
+    counts = queries.summary(lake.root).select("label", "images").collect()
+    assert counts.rows() == [("cat", 3), ("none of these", 1)]
+
+    def tagged(**which: object) -> list[tuple[object, ...]]:
+        columns = ("image_id", "label", "rank", "standard_score", "probability")
+        return queries.tags(lake.root, **which).select(columns).collect().rows()
+
+    assert tagged(label="cat") == [
+        ("a", "cat", 1, 2.5, 0.75),
+        ("c", "cat", 1, 2.5, 0.75),
+        ("d", "cat", 1, None, 0.75),
+    ]
+    assert len(tagged(also_abstained=True)) == 8
+    assert tagged(accepted=True) == [
+        ("a", "cat", 1, 2.5, 0.75),
+        ("a", "dog", None, 2.0, None),
+        ("c", "dog", None, 2.0, None),
+    ]
+    assert queries.runs(lake.root).collect()["calibration"].to_list() == ["d" * 16]
+
+
+def test_a_decision_counts_whatever_a_calibration_has_accepted(lake):
+    write_run(lake, 1, [calibrated_row("a", {}), calibrated_row("b", {"cat": 2.5})], calibration="d" * 16)
+    decide(lake, "a", "dog")
+    decide(lake, "b", "dog")
+    for which in ({}, {"accepted": True}):
+        assert queries.labels(lake.root, **which).collect()["label"].to_list() == ["dog", "dog"]
+        found = (
+            queries.tags(lake.root, **which).select("image_id", "label", "standard_score").collect().rows()
+        )
+        assert found == [("a", "dog", None), ("b", "dog", None)]
