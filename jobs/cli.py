@@ -24,6 +24,7 @@ COMMANDS = {
     "label": "Label the images of a collection that have no label yet, or have changed.",
     "nightly": "Do everything for all collections of a file; a second call on an unchanged lake does nothing.",
     "evaluate": "Compare methods on the images whose true class the index states.",
+    "calibrate": "Fit what decides which labels are accepted, to images with or without a known class.",
     "query": "Query the label tables: runs, labels, those in doubt, tags, failures, a summary, decisions, or SQL.",
     "review": "Let people look at doubtful labels, and keep what they decide.",
     "collections": "List the collections of a lake: their images, newest index and run, and the command for the next step.",
@@ -39,7 +40,7 @@ COMMANDS = {
 }
 """The help of each command, in the order in which people need them: listing it imports none of them."""
 
-HOLDING = {"label", "describe", "evaluate", "nightly", "demo", "forget", "compact", "clean"}
+HOLDING = {"label", "describe", "evaluate", "calibrate", "nightly", "demo", "forget", "compact", "clean"}
 """Commands that hold a lease or run Ray."""
 RELEASE_S = 8.0
 """How long these may take to let go of them after a signal."""

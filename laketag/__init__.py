@@ -7,7 +7,7 @@
     laketag.label("lake", "photos", "things")
     laketag.labels("lake", collection="photos").collect()
 
-``index``, ``describe``, ``label``, ``evaluate``, ``nightly``, ``collections``, ``sets``, ``forget``, ``compact``,
+``index``, ``describe``, ``label``, ``evaluate``, ``calibrate``, ``nightly``, ``collections``, ``sets``, ``forget``, ``compact``,
 ``clean`` and ``verify`` do what the commands of these names do and take their arguments; they return what the commands
 print. They are quiet unless they get a ``rich.console.Console`` as ``console``. ``runs``, ``nights``, ``labels``,
 ``unsure``, ``tags``, ``failures``, ``summary``, ``decisions`` and ``sql`` return Polars LazyFrames over the finished runs of
@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 __all__ = [
+    "calibrate",
     "clean",
     "collections",
     "compact",
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 COMMANDS = (
+    "calibrate",
     "clean",
     "collections",
     "compact",
@@ -55,6 +57,7 @@ COMMANDS = (
 )
 
 if TYPE_CHECKING:
+    from laketag.jobs.calibrate import calibrate
     from laketag.jobs.clean import clean
     from laketag.jobs.collections import collections
     from laketag.jobs.compact import compact

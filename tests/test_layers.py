@@ -54,6 +54,8 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.classifier.crop_encoder": "tests/classifier/test_classifier.py compares its crops with a plain loop",
     "laketag.pipeline.classifier.evaluation_spec": "tests/end_to_end/test_evaluate.py loads in actors what it describes",
     "laketag.pipeline.classifier.choose_evaluation": "tests/end_to_end/test_evaluate.py evaluates what it chooses",
+    "laketag.pipeline.flows.calibrate_labels": "tests/end_to_end/test_calibrate.py calibrates and labels by it",
+    "laketag.pipeline.flows.score_images": "tests/end_to_end/test_calibrate.py scores a sample with it",
     "laketag.pipeline.flows.evaluate_images": "tests/end_to_end/test_evaluate.py runs it whole, twice and with more trials",
     "laketag.pipeline.flows.evaluate_request": "a value without logic; tests/jobs/test_evaluate.py fills it",
     "laketag.pipeline.flows.evaluated_texts": "tests/end_to_end/test_evaluate.py has texts of all kinds",
