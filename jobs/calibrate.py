@@ -156,8 +156,7 @@ def show_calibration(report: "CalibrateReport", screen: Screen) -> None:
     if (fit := report.reliability) is not None:
         screen.say(
             f"probability: factor {calibration.factor:.3f} on the exponent; on the same {fit.images:,} images expected "
-            f"calibration error {fit.ece_before:.3f} → {fit.ece_after:.3f}, negative log-likelihood {fit.nll_before:.3f} → "
-            f"{fit.nll_after:.3f}"
+            f"calibration error {fit.ece_before:.3f} → {fit.ece_after:.3f}, loss {fit.loss_before:.3f} → {fit.loss_after:.3f}"
         )
     if calibration.least_share is not None:
         screen.say(f"conformal sets: classes with a probability from {calibration.least_share:.3g} on")

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from laketag.pipeline.calibration.calibration import CalibratedClass, Calibration
 from laketag.pipeline.calibration.conformal import fewest_images, least_share
-from laketag.pipeline.calibration.shares import ShareRule, fit_factor, negative_log_likelihood, sharpen
+from laketag.pipeline.calibration.shares import ShareRule, fit_factor, label_loss, sharpen
 from laketag.pipeline.calibration.standard_scores import (
     FEWEST_CLASSES,
     ClassStatistics,
@@ -57,8 +57,8 @@ class Reliability:
     accuracy: float
     ece_before: float
     ece_after: float
-    nll_before: float
-    nll_after: float
+    loss_before: float  # see label_loss
+    loss_after: float
 
 
 def fit_calibration(
@@ -168,8 +168,8 @@ def measure_reliability(
         accuracy=float(is_right.mean()),
         ece_before=calibration_error(is_right, probabilities[rows, label]),
         ece_after=calibration_error(is_right, after[rows, label]),
-        nll_before=negative_log_likelihood(probabilities, true_class),
-        nll_after=negative_log_likelihood(after, true_class),
+        loss_before=label_loss(probabilities, true_class),
+        loss_after=label_loss(after, true_class),
     )
 
 

@@ -61,7 +61,7 @@ def test_what_is_accepted_on_new_images_is_right_as_often_as_promised_also_with_
     assert calibration_error(is_right[inside], stated[inside]) < 0.04
     assert calibration_error(is_right[inside], before[inside]) > 0.05
     assert reliability is not None
-    assert reliability.nll_after < reliability.nll_before
+    assert reliability.loss_after < reliability.loss_before
     assert reliability.images == 1600
     assert reliability.ece_after < reliability.ece_before
 

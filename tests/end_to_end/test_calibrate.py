@@ -48,7 +48,7 @@ def test_a_calibration_decides_later_runs_and_makes_no_image_pending(tmp_path: P
     assert report["images"] == report["with_class"] + report["outside"]
     assert report["outside"] > 0
     assert report["is_new"]
-    assert report["reliability"]["nll_after"] <= report["reliability"]["nll_before"]
+    assert report["reliability"]["loss_after"] <= report["reliability"]["loss_before"]
     assert laketag.labels(lake).collect().equals(before), "a calibration changes no row"
 
     # the rest, and then two pictures of something outside, are decided by it
