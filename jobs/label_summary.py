@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from laketag.jobs.console import counts_table
+from laketag.jobs.run_speed_lines import describe_actors, describe_speed
 from laketag.pipeline.errors import BusyError, ExitCode, exit_code_of
 from laketag.pipeline.screen import Screen
 
@@ -118,7 +119,7 @@ def show_preview(report: "LabelReport", preview: "Preview", screen: Screen) -> N
 
 
 def show_ledger(published: "Published", screen: Screen) -> None:
-    """Print a run's balanced ledger and where its rows are stored."""
+    """Print a run's balanced ledger, how fast it was and where its rows are stored."""
     ledger, run = published.ledger, published.run
     screen.say(f"run {run.run_id}", "bold")
     rows = [
@@ -130,6 +131,10 @@ def show_ledger(published: "Published", screen: Screen) -> None:
         *((f"    {reason}", images, "yellow") for reason, images in ledger.failures.items()),
     ]
     screen.console.print(_table(rows))
+    for line in describe_speed(published.speed):
+        screen.say(line)
+    for line in describe_actors(published.speed):
+        screen.detail(line)
     screen.say(f"labels: {published.folder}", whole=published.folder)
     if run.calibration:
         screen.say(

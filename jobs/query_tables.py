@@ -26,7 +26,7 @@ QUERIES = {
         RowFilter,
         Columns(
             ("collection", "description_set", "labelled", "failures", "run_id"),
-            ("planned", "images_per_s", "finished_at", "method"),
+            ("planned", "images_per_s", "finished_at", "method", "held_back_by", "seconds", "bytes_read"),
         ),
     ),
     "nights": Query(

@@ -32,6 +32,12 @@ def show_value(value: Any) -> str:
             return f"{show_value(label)} {score:.1f}"
         case {"reason": reason, "images": images}:
             return f"{reason} {images:,}"
+        case {"stage": name, "images_per_s": rate, "busy_fraction": busy} | {
+            "actor": name,
+            "images_per_s": rate,
+            "busy_fraction": busy,
+        }:
+            return f"{show_value(name)} {show_value(rate)}/s busy {busy:.0%}"
         case {"x0_px": x0, "y0_px": y0, "x1_px": x1, "y1_px": y1, "description": description}:
             return f"{show_value(description)} [{x0},{y0} to {x1},{y1}]"
         case pl.Series() | list():

@@ -17,6 +17,7 @@ from laketag.schemas.labels import LABELLED, NONE_OF_THESE, Labels, label_arrow_
 from laketag.schemas.nights import Nights
 from laketag.schemas.plan import Plan
 from laketag.schemas.runs import Runs
+from laketag.schemas.staged_labels import StagedLabels
 
 __all__ = [
     "DROP_REASONS",
@@ -42,7 +43,11 @@ __all__ = [
     "PermanentFailure",
     "Plan",
     "Runs",
+<<<<<<< HEAD
     "Tool",
     "Verdict",
+=======
+    "StagedLabels",
+>>>>>>> f39029f (A finished run stores and prints how fast it was, what held it back, and what a million images take; sums over staged rows survive killed drivers)
     "label_arrow_schema",
 ]

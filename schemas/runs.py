@@ -3,6 +3,9 @@
 import dataframely as dy
 import polars as pl
 
+BRAKES = ("start", "fetch", "decode", "label", "publish", "waiting")
+"""What may hold a run back."""
+
 
 class Runs(dy.Schema):
     """One row for each finished run; a label file counts only if a run names it."""
@@ -61,7 +64,73 @@ class Runs(dy.Schema):
     finished_at = dy.Datetime(time_unit="us", time_zone="UTC", description="when the run was committed, UTC")
     images_per_s = dy.Float64(
         min=0,
-        description="images done in a second, of the last process that worked on it, without loading the models; 0: unknown",
+        description="images done in a second, from the first one that came to a loaded model to the last; 0: unknown; of "
+        "earlier versions: of the last process that worked on the run",
+    )
+    starts = dy.Int32(
+        min=1,
+        nullable=True,
+        description="processes that drove the run, each after the one before had ended; null in "
+        "all of these columns: of an earlier version",
+    )
+    seconds = dy.Float64(
+        min=0,
+        nullable=True,
+        description="of all starts, from the call to the publication, or to the last image of one that was killed",
+    )
+    start_s = dy.Float64(
+        min=0,
+        nullable=True,
+        description="of these, until the first image of each start came to a loaded model",
+    )
+    bytes_read = dy.Int64(min=0, nullable=True, description="encoded bytes of images read from the store")
+    device_busy_fraction = dy.Float64(
+        min=0, max=1, nullable=True, description="of the label actors' time, how much their models worked"
+    )
+    flow_to_bare_ratio = dy.Float64(
+        min=0,
+        max=1,
+        nullable=True,
+        description="images_per_s over that of the slowest stage in the seconds in which it worked",
+    )
+    held_back_by = dy.Enum(
+        BRAKES,
+        nullable=True,
+        description="the busiest stage; start or publish if that took most of the time; waiting if no stage was half busy",
+    )
+    seconds_per_million = dy.Float64(
+        min=0, nullable=True, description="seconds that a million images take at images_per_s"
+    )
+    cost_per_million = dy.Float64(
+        min=0, nullable=True, description="what these cost at run.price_per_hour, in its currency"
+    )
+    stages = dy.List(
+        dy.Struct(
+            {
+                "stage": dy.String(),
+                "images": dy.Int64(min=0),
+                "busy_s": dy.Float64(min=0),
+                "at_once": dy.Float64(min=0, nullable=True),
+                "images_per_s": dy.Float64(min=0, nullable=True),
+                "busy_fraction": dy.Float64(min=0, max=1),
+            }
+        ),
+        nullable=True,
+        description="each stage: images, seconds of all its tasks or actors, how many worked at once, what all of them do in a "
+        "second when nothing holds them back, and how much of the time they worked",
+    )
+    actors = dy.List(
+        dy.Struct(
+            {
+                "actor": dy.String(nullable=True),
+                "images": dy.Int64(min=0),
+                "busy_s": dy.Float64(min=0),
+                "images_per_s": dy.Float64(min=0, nullable=True),
+                "busy_fraction": dy.Float64(min=0, max=1),
+            }
+        ),
+        nullable=True,
+        description="each label actor (node and process): images, seconds and rate of its model, and how much it worked",
     )
     writer = dy.String(min_length=1, description="id of the process that committed the run")
     laketag_version = dy.String(min_length=1, description="version of laketag")

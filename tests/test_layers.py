@@ -62,6 +62,7 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.flows.evaluation_report": "tests/end_to_end/test_evaluate.py reads the report and its files",
     "laketag.pipeline.flows.decoded_images": "tests/end_to_end/test_lake.py labels what it decodes",
     "laketag.schemas.calibrations": "a contract; tests/lake/test_calibrations.py writes by it",
+    "laketag.schemas.staged_labels": "a contract; tests/stages/test_write_labels.py writes by it",
     "laketag.schemas.evaluations": "a contract; tests/lake/test_evaluations.py writes by it",
     "laketag.pipeline.classifier.deciding": "tests/classifier/test_fingerprint.py changes everything that it returns",
     "laketag.pipeline.classifier.label_settings": "tests/classifier/test_fingerprint.py changes each setting",

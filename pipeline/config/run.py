@@ -43,7 +43,7 @@ class RunSettings(Section):
     failed_images_before_stop: int = Field(200, ge=1)
     """minimum number of images that failed for one reason before a run is stopped"""
     price_per_hour: float | None = Field(None, ge=0)
-    """what a run's machines cost in an hour, in any currency; estimates then name the cost too"""
+    """what a run's machines cost in an hour, in any currency; estimates and finished runs then name the cost too"""
     missing_nodes_s: float = Field(120.0, gt=0)
     """continue with fewer label actors when nodes have been missing for this long; not with autoscaling"""
     stall_s: float = Field(1800.0, gt=0)

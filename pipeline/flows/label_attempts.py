@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -48,6 +49,8 @@ class Labelling:
     stop: WorkStop = field(default_factory=WorkStop)
     witnesses: Witnesses = field(default_factory=Witnesses)
     calibration: Calibration | None = None
+    began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When the call began with the run."""
 
 
 MakeChain = Callable[[Labelling, pl.DataFrame, Resources, DeathWatch], "Dataset"]
@@ -55,8 +58,8 @@ MakeChain = Callable[[Labelling, pl.DataFrame, Resources, DeathWatch], "Dataset"
 
 def label_unlabelled(
     labelling: Labelling, unlabelled: pl.DataFrame, progress: Progress, make_chain: MakeChain
-) -> float:
-    """Every planned image without a label (the rows) is staged with a label or a failure; returns images/s.
+) -> None:
+    """Every planned image without a label (the rows) is staged with a label or a failure.
 
     If Ray loses workers or nodes for good, the chain begins again with what is left. Images of which a process died are
     labelled last, one by one, with nothing else at work. Once the stop is due, images are left.
@@ -64,7 +67,7 @@ def label_unlabelled(
     lake, run, screen = labelling.lake, labelling.run, labelling.screen
     progress.begin(run.planned - unlabelled.height)
     if unlabelled.is_empty():
-        return 0.0
+        return
     say_ray_starts(screen)
     with ray_runtime() as runtime, RunMetrics(run.collection, run.planned) as metrics:
         screen.detail(f"{runtime}; Ray's own log: {runtime.log_file}")
@@ -87,7 +90,6 @@ def label_unlabelled(
         recovery = Recovery(runtime, labelling.settings.run, screen, labelling.stop)
         with suppress(WorkStoppedError):
             recovery.run(unlabelled, attempt, find_rest)
-        rate = progress.mean_images_per_s or 0.0
         if suspects.find_given_up() and not labelling.stop.is_due:
             rows = suspects.begin_alone(find_unlabelled(lake, run))
             screen.say(
@@ -98,7 +100,6 @@ def label_unlabelled(
             if not labelling.stop.is_due:  # else the last try may have been ended by us
                 suspects.write_poison(rows)
         suspects.clear()
-        return rate
 
 
 def run_chain(

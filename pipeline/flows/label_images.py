@@ -1,6 +1,7 @@
 """A labelling run: plan → read → fetch → decode → label → write → publish."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ from laketag.pipeline.lake.calibrations import read_calibration
 from laketag.pipeline.lake.lease import LeaseTimes, hold_lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Cut, Published, publish
+from laketag.pipeline.lake.run_speed import Spent
+from laketag.pipeline.lake.run_work import Start
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.staging import Run, find_failures, remove_leftovers, run_suffix
 from laketag.pipeline.progress.progress import Progress
@@ -54,6 +57,7 @@ def label_images(
     the request is due, what is done is published and the rest is left. ``on_run`` gets the progress of each run that is
     worked on, which shows how far it came, also after an error.
     """
+    began_at = datetime.now(UTC)
     named_address()  # refuses an impossible RAY_ADDRESS before anything is looked up or downloaded
     finished = read_runs(lake)
     if report := report_if_done(lake, request, settings, finished, screen):
@@ -64,6 +68,7 @@ def label_images(
     with hold_lease(lake, collection + run_suffix(collection, fingerprint), screen.say, times) as lease:
 
         def finish(run: Run, unlabelled: pl.DataFrame) -> list[Published]:
+            nonlocal began_at
             progress = Progress(run.planned, screen.console, run.run_id)
             on_run(progress)
             labelling = Labelling(
@@ -78,8 +83,11 @@ def label_images(
                 calibration=None
                 if run.calibration is None
                 else read_calibration(lake, collection, fingerprint, run.calibration),
+                began_at=began_at,
             )
-            return finish_run(labelling, unlabelled, progress)
+            done = finish_run(labelling, unlabelled, progress)
+            began_at = datetime.now(UTC)  # with the next run
+            return done
 
         published: list[Published] = []
         resumed = 0
@@ -130,7 +138,8 @@ def label_chain(
     actors = ActorPoolStrategy(
         min_size=resources.actors, max_size=resources.max_actors, initial_size=resources.initial_actors
     )
-    write = partial(write_labels, lake=lake, run_id=run.run_id, fetch=settings.fetch, decode=settings.decode)
+    start = Start(labelling.began_at, resources.fetch_slots, resources.decode_slots)
+    write = partial(write_labels, lake=lake, run_id=run.run_id, settings=settings, start=start)
     chain: Dataset = (
         # read → fetch → decode: as many rows out as in, with one bounded RGB image (about 1 MB) or a failure
         decoded_images(reading, unlabelled, resources)
@@ -168,10 +177,11 @@ def finish_run(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progres
     """
     failed_before = find_failures(labelling.lake, labelling.run.run_id)
     # read → fetch → decode → label → write: see label_chain
-    images_per_s = label_unlabelled(labelling, unlabelled, progress, label_chain)
+    label_unlabelled(labelling, unlabelled, progress, label_chain)
     # publish: one row for each planned image, out of the staged parts; one conditional write commits the run
     labelling.screen.wait("publishing")
     cut = Cut(failed_before) if labelling.stop.is_due else None
-    published = publish(labelling.lake, labelling.run, labelling.lease, images_per_s, cut=cut)
+    spent = Spent(labelling.began_at, labelling.settings.run.price_per_hour)
+    published = publish(labelling.lake, labelling.run, labelling.lease, spent, cut=cut)
     progress.published = published is not None
     return [published] if published else []

@@ -146,7 +146,7 @@ def make_report(
     of_collection = select_runs_of(finished, work.request.collection)
     of_set = of_collection.filter(pl.col("description_set") == work.request.description_set)
     others = of_set.filter(pl.col("classifier") != work.classifier)
-    rates = [one.images_per_s for one in published if one.images_per_s]
+    rates = [one.speed.images_per_s for one in published if one.speed.images_per_s]
     price = settings.run.price_per_hour
     return LabelReport(
         request=work.request,
@@ -198,7 +198,7 @@ def _run_json(published: Published) -> dict[str, Any]:
         "left": run.left,
         "labelled": ledger.labelled,
         "failures": ledger.failures,
-        "images_per_s": published.images_per_s,
+        **asdict(published.speed),
         "labels": published.folder,
         "calibration": run.calibration,
     }

@@ -15,11 +15,12 @@ import dataframely as dy
 import polars as pl
 
 from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.run_work import merge_work, sum_work
 from laketag.pipeline.lake.staging import list_parts, list_plan
 from laketag.pipeline.lake.tables import scan_table
 from laketag.pipeline.store.errors import store_errors
 from laketag.pipeline.store.outages import through_outages
-from laketag.schemas import Labels, Plan
+from laketag.schemas import Labels, Plan, StagedLabels
 
 ROWS_IN_MEMORY = 250_000
 """About how many label rows are held at a time; a kB each."""
@@ -72,6 +73,16 @@ class IdRange:
     """The staged rows (schemas.Labels), one for each try, also of images that are not planned."""
 
 
+@dataclass(frozen=True)
+class SplitRun:
+    """What a run has staged."""
+
+    ranges: list[IdRange]
+    """In order; each possible id belongs to one of them."""
+    work: pl.DataFrame
+    """What all its rows have cost (laketag.pipeline.lake.run_work.sum_work)."""
+
+
 @contextmanager
 def split_staged(
     lake: Lake,
@@ -79,10 +90,10 @@ def split_staged(
     planned: int,
     keep: Select = lambda rows: rows,
     rows_in_memory: int = ROWS_IN_MEMORY,
-) -> Iterator[list[IdRange]]:
-    """What a run with about ``planned`` images has staged now, of which ``keep`` selects rows, as ranges in order.
+) -> Iterator[SplitRun]:
+    """What a run with about ``planned`` images has staged now; ``keep`` selects the rows of the ranges.
 
-    Each possible id belongs to one range. The parts are listed once: what is staged later is in no range.
+    The parts are listed once: what is staged later is in no range.
     """
     plan, parts = list_plan(lake, run_id), list_parts(lake, run_id)
     count = min(MOST_RANGES, math.ceil(planned / rows_in_memory))
@@ -103,11 +114,14 @@ def split_staged(
             for number, rows in _split(keys, bounds):
                 ranges[number].plan.add(rows)
         parts_at_once = max(1, rows_in_memory * len(parts) // max(1, planned))
+        work = [sum_work(StagedLabels.create_empty())]
         for start in range(0, len(parts), parts_at_once):
-            staged = _read(lake, parts[start : start + parts_at_once], Labels, keep)
-            for number, rows in _split(staged, bounds):
+            staged = _read(lake, parts[start : start + parts_at_once], StagedLabels, lambda rows: rows)
+            work.append(sum_work(staged))
+            kept = keep(staged.lazy().drop("work")).collect()
+            for number, rows in _split(kept, bounds):
                 ranges[number].rows.add(rows)
-        yield ranges
+        yield SplitRun(ranges, merge_work(pl.concat(work)))
 
 
 def _find_bounds(lake: Lake, plan: Sequence[str], planned: int, count: int) -> pl.Series:

@@ -13,7 +13,11 @@ from laketag.pipeline.lake.staging import read_frozen
 from laketag.pipeline.lake.tables import scan_table
 from laketag.pipeline.store.folders import list_files, list_folders
 from laketag.pipeline.store.outages import through_outages
+<<<<<<< HEAD
 from laketag.schemas import Decisions, EvaluationResults, ImageIndex, Labels, Plan
+=======
+from laketag.schemas import EvaluationResults, ImageIndex, Labels, Plan, StagedLabels
+>>>>>>> f39029f (A finished run stores and prints how fast it was, what held it back, and what a million images take; sums over staged rows survive killed drivers)
 
 NAMES = ("image_id", "uri")
 """The columns that name an image, in every such table."""
@@ -53,7 +57,7 @@ def staged_files(lake: Lake, run_id: str) -> Iterator[ImageFile]:
     """Those of one staged run; none of a plan that was never frozen, as nothing tells its collection."""
     frozen = read_frozen(lake, run_id)
     if frozen is not None:
-        for folder, schema in (("plan", Plan), ("parts", Labels)):
+        for folder, schema in (("plan", Plan), ("parts", StagedLabels)):
             for url in list_files(f"{lake.staging(run_id)}/{folder}", lake.storage):
                 yield ImageFile(url, schema, frozen["collection"])
 

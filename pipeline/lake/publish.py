@@ -16,6 +16,7 @@ from laketag.pipeline.lake.lease import Lease
 from laketag.pipeline.lake.ledger import Ledger, balance
 from laketag.pipeline.lake.outcomes import cut_into_files
 from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.run_speed import RunSpeed, Spent, measure_run
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.staging import Run
 from laketag.pipeline.lake.tables import create_table, encode_table
@@ -35,8 +36,7 @@ class Published:
     run: Run
     ledger: Ledger
     folder: str
-    images_per_s: float
-    """Images done in a second; 0 if only the publication was left to do."""
+    speed: RunSpeed
     row: pl.DataFrame
     """The run's row (schemas.Runs)."""
 
@@ -50,7 +50,7 @@ class Cut:
 
 
 def publish(
-    lake: Lake, run: Run, lease: Lease, images_per_s: float, *, cut: Cut | None = None
+    lake: Lake, run: Run, lease: Lease, spent: Spent | None = None, *, cut: Cut | None = None
 ) -> Published | None:
     """The run's rows are in the label table, sorted by image_id, and the run is committed.
 
@@ -66,8 +66,9 @@ def publish(
         if written is None:
             lease.check()  # nothing may be staged because the run is published
             return None
-        run, ledger, files = written
-        row = _make_row(run, ledger, files) | {"images_per_s": images_per_s, "writer": lease.writer}
+        speed = measure_run(written.work, spent or Spent())
+        run, ledger, files = written.run, written.ledger, written.files
+        row = _make_row(run, ledger, files) | dataclasses.asdict(speed) | {"writer": lease.writer}
         rows = pl.DataFrame([row], schema=Runs.create_empty().schema)
         named = [f"{lake.root}/{file.path}" for file in files]
         others = sorted(
@@ -81,25 +82,36 @@ def publish(
         raise
     _remove(lake, others)
     remove_folder(lake.staging(run.run_id), lake.storage)
-    return Published(run, ledger, folder, images_per_s, rows)
+    return Published(run, ledger, folder, speed, rows)
 
 
-def _write(lake: Lake, run: Run, lease: Lease, cut: Cut | None) -> tuple[Run, Ledger, list[LabelFile]] | None:
-    """The run's label files are written; returns the run as it is published, or None if nothing of it is done."""
+@dataclass(frozen=True)
+class _Written:
+    """A run as it is published, its label files, and what its rows have cost."""
+
+    run: Run
+    ledger: Ledger
+    files: list[LabelFile]
+    work: pl.DataFrame
+
+
+def _write(lake: Lake, run: Run, lease: Lease, cut: Cut | None) -> _Written | None:
+    """The run's label files are written; None if nothing of it is done."""
     lease.check()
 
     def keep(rows: pl.LazyFrame) -> pl.LazyFrame:
         return rows.join(cut.failed_before.lazy(), on=cut.failed_before.columns, how="anti") if cut else rows
 
     try:
-        with split_staged(lake, run.run_id, run.planned, keep) as ranges:
-            ledger = balance(lake, run, ranges, may_leave=cut is not None)
+        with split_staged(lake, run.run_id, run.planned, keep) as staged:
+            ledger = balance(lake, run, staged.ranges, may_leave=cut is not None)
             published = dataclasses.replace(
                 run, planned=run.planned - ledger.undone, left=run.left + ledger.undone
             )
             if cut and not published.planned:
                 return None
-            return published, ledger, _write_files(lake, published, ranges, lease)
+            files = _write_files(lake, published, staged.ranges, lease)
+            return _Written(published, ledger, files, staged.work)
     except (StorageError, LedgerError):
         lease.check()  # a process that took the run over has published it and removed its staged parts
         raise

@@ -67,8 +67,19 @@ FAILURE_COLUMNS = (
 )
 RUN_COLUMNS = (
     *(*OF_THE_RUN, "method", "planned", "left", "labelled", "failures", "forgotten"),
-    *("images_per_s", "started_at", "finished_at"),
-    *("index_rows", "already_done", "settings", "models", "files", "file_rows", "file_sha256"),
+    *("images_per_s", "held_back_by", "flow_to_bare_ratio", "device_busy_fraction", "bytes_read"),
+    *("seconds", "start_s", "starts", "seconds_per_million", "cost_per_million", "started_at", "finished_at"),
+    *(
+        "stages",
+        "actors",
+        "index_rows",
+        "already_done",
+        "settings",
+        "models",
+        "files",
+        "file_rows",
+        "file_sha256",
+    ),
     *(
         "laketag_version",
         "calibration",

@@ -19,7 +19,7 @@ from laketag.pipeline.store.atomic_write import write_bytes
 from laketag.pipeline.store.files import read_json
 from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
 from laketag.pipeline.store.outages import through_outages
-from laketag.schemas import Labels, Plan
+from laketag.schemas import Labels, Plan, StagedLabels
 
 PLAN_ROWS_PER_FILE = 100_000
 PAUSED = "paused.json"
@@ -146,11 +146,12 @@ def find_failures(lake: Lake, run_id: str) -> pl.DataFrame:
 
 
 def write_part(lake: Lake, run_id: str, rows: pl.DataFrame) -> None:
-    """The rows (schemas.Labels) are staged as one part, whose name is a hash of its images and their outcomes.
+    """The rows (schemas.StagedLabels; ``work`` may be left out) are one staged part, named by a hash of images and outcomes.
 
     So a task that Ray repeats writes the same file again. Label rows are checked against their contract here and nowhere
     else: a bad row that was staged could never be published, and publishing only picks and sorts rows that were checked.
     """
     content = rows.select("image_id", "label", "failure").sort("image_id").write_csv()
     name = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
-    write_table(rows, f"{lake.staging(run_id)}/parts/{name}.parquet", Labels, lake.storage)
+    staged = rows if "work" in rows.columns else rows.with_columns(work=None)
+    write_table(staged, f"{lake.staging(run_id)}/parts/{name}.parquet", StagedLabels, lake.storage)

@@ -11,6 +11,7 @@ from laketag.pipeline.images.decode import Decoded
 from laketag.pipeline.images.decode import decode as decode_image
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.stages.death_watch import DeathWatch, Stage, with_failure, work_through
+from laketag.pipeline.stages.stage_times import timed
 
 SIZES = ("bounded_width_px", "bounded_height_px", "width_px", "height_px")
 
@@ -21,7 +22,7 @@ PART_ROWS = 8
 def decode_in_parts(
     batch: pa.Table, *, decode: DecodeSettings, watch: DeathWatch | None = None
 ) -> Iterator[pa.Table]:
-    """As decode_images, in parts one after the other."""
+    """As decode_images, in parts one after the other; rows also have ``decode_s`` (laketag.pipeline.stages.stage_times)."""
 
     def work(rows: pa.Table) -> Iterator[pa.Table]:
         for start in range(0, max(1, rows.num_rows), PART_ROWS):
@@ -35,7 +36,8 @@ def decode_in_parts(
         Image.new("RGB", (64, 64)).save(sink, "PNG")
         decode_image(sink.getvalue(), decode)
 
-    yield from work_through(batch, Stage("decoded", work, give_up, control), watch)
+    stage = Stage("decoded", work, give_up, control)
+    yield from timed(work_through(batch, stage, watch), "decode_s")
 
 
 def decode_images(batch: pa.Table, *, decode: DecodeSettings) -> pa.Table:

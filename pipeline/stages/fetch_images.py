@@ -12,6 +12,7 @@ from laketag.pipeline.images.fetch_results import Fetched
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.images.witnesses import Witnesses, note_witnesses
 from laketag.pipeline.stages.death_watch import DeathWatch, Stage, work_through
+from laketag.pipeline.stages.stage_times import timed
 
 GUESSED_BYTES = 2**20
 """The assumed size of an image whose size is not in the index."""
@@ -28,14 +29,15 @@ def fetch_in_parts(
     """As fetch_images, in parts one after the other, so that memory is bounded by bytes and not by the number of images.
 
     Parts are cut by the sizes in the index, and again where images turn out to be larger. ``witnesses`` tell a
-    fault of an image from one of the store.
+    fault of an image from one of the store. Rows also have ``fetch_s`` (laketag.pipeline.stages.stage_times).
     """
     note_witnesses(witnesses, fetch.allowed_roots)
 
     def work(rows: pa.Table) -> Iterator[pa.Table]:
         return _fetch_parts(rows, fetch, storage)
 
-    yield from work_through(batch, Stage("fetched", work, _give_up, lambda: None), watch)
+    stage = Stage("fetched", work, _give_up, lambda: None)
+    yield from timed(work_through(batch, stage, watch), "fetch_s")
 
 
 def fetch_images(batch: pa.Table, *, fetch: FetchSettings, storage: StorageSettings) -> pa.Table:

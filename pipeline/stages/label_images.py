@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.stages.death_watch import DeathWatch, Stage, with_failure, work_through
 from laketag.pipeline.stages.loading import cannot_load, noted_load
+from laketag.pipeline.stages.stage_times import WORK_COLUMNS, name_actor
 from laketag.schemas import label_arrow_schema
 
 if TYPE_CHECKING:  # the driver imports this stage, and does without torch
@@ -31,7 +33,8 @@ CONTROL_RGB_U8 = np.full((64, 64, 3), 128, np.uint8)
 class LabelImages:
     """Actor: decoded images in, one row of schemas.Labels out for each, in the same order.
 
-    Each row also carries ``fetched_bytes`` on to the receipt. An image that has failed keeps its failure.
+    Each row also carries on what the stages before have noted (laketag.pipeline.stages.stage_times), with the seconds of the
+    classifier and this process. An image that has failed keeps its failure.
     """
 
     def __init__(
@@ -69,10 +72,9 @@ class LabelImages:
 
     def _label(self, batch: pa.Table) -> Iterator[pa.Table]:
         assert not isinstance(self._classifier, LaketagError)
-        stamp = {"run_id": self._run_id, "labelled_at": datetime.now(UTC)}
+        stamp = {"run_id": self._run_id, "labelled_at": datetime.now(UTC), "actor": name_actor()}
         rows = [row | stamp for row in label_rows(batch, self._classifier, self._calibration)]
-        schema = label_arrow_schema().append(batch.schema.field("fetched_bytes"))
-        yield pa.Table.from_pylist(rows, schema)
+        yield pa.Table.from_pylist(rows, pa.schema([*label_arrow_schema(), *WORK_COLUMNS.items()]))
 
     def _give_up(self, batch: pa.Table, failure: ImageFailure) -> pa.Table:
         return pa.concat_tables(self._label(with_failure(batch, failure)))
@@ -100,15 +102,18 @@ def label_rows(
 ) -> list[dict[str, Any]]:
     """The batch without its pixels; a row without a failure also has the columns that describe its label.
 
-    An image whose score is not a finite number fails as ``not_finite``.
+    An image whose score is not a finite number fails as ``not_finite``. ``label_s`` is its share of the classifier's seconds.
     """
     rows: list[dict[str, Any]] = batch.drop_columns(["rgb_u8"]).to_pylist()
     decoded = [number for number, row in enumerate(rows) if row["failure"] is None]
     if decoded:
         images = [rgb_u8(batch, number) for number in decoded]
+        began_s = time.perf_counter()
         labels = classifier.label(images, [rows[number]["image_id"] for number in decoded])
+        share_s = (time.perf_counter() - began_s) / len(decoded)
         sound = []
         for number, label in zip(decoded, labels, strict=True):
+            rows[number]["label_s"] = share_s
             if label.is_finite:
                 rows[number] |= _label_columns(label, rows[number])
                 sound.append((rows[number], label))

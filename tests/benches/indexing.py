@@ -132,7 +132,7 @@ def pretend_to_label(lake: Lake, planned: Run) -> None:
     )
     write_part(lake, planned.run_id, labels)
     with hold_lease(lake, "bench") as lease:
-        publish(lake, planned, lease, images_per_s=1.0)
+        publish(lake, planned, lease)
 
 
 def upload(folder: Path, url: str) -> None:

@@ -88,7 +88,7 @@ def publish_all(root: str, rows: int) -> None:
     lake = lake_at(root)
     began, cpu_began_s = time.perf_counter(), time.process_time()
     with hold_lease(lake, "bench") as lease:
-        assert publish(lake, planned(rows), lease, images_per_s=1.0)
+        assert publish(lake, planned(rows), lease)
     seconds, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began_s
     print(f"{seconds:.1f} {cpu_s:.1f} {peak_bytes() / 1e9:.2f}")
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from laketag.pipeline.lake import queries
 from tests.end_to_end.command_line import Following, must_run, one_line, start_laketag, wait_until
 from tests.end_to_end.held import BEGUN, FREE, Held, hold_back
-from tests.end_to_end.lakes import MANY, assert_same, label, staged_parts, staged_rows, table
+from tests.end_to_end.lakes import MANY, assert_same, label, many_images, staged_parts, staged_rows, table
 from tests.label_actors import hold_at_work
 from tests.process_tree import Started, below
 from tests.stores.store import Store
@@ -60,6 +61,10 @@ def test_a_killed_driver_leaves_a_run_that_the_same_command_finishes(
     ours = table(moto, held.lake)
     assert_same(undisturbed, ours)
     assert ours.filter(pl.col("labelled_at") < again)["image_id"].to_list() == sorted(kept["image_id"])
+    (row,) = queries.runs(held.lake, storage=moto.storage).collect().to_dicts()
+    assert (row["starts"], sum(actor["images"] for actor in row["actors"])) == (2, MANY)
+    assert row["bytes_read"] == sum(map(len, many_images().values()))  # of both processes, each image once
+    assert row["seconds"] > row["start_s"] > 0
 
 
 def test_killed_workers_cost_nothing_but_time(

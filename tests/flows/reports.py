@@ -8,6 +8,7 @@ from laketag.pipeline.flows.label_report import LabelReport
 from laketag.pipeline.flows.plan_run import LabelRequest
 from laketag.pipeline.lake.ledger import Ledger
 from laketag.pipeline.lake.publish import Published
+from laketag.pipeline.lake.run_speed import RunSpeed
 from laketag.schemas import Runs
 from tests.lake.run_rows import RUN
 
@@ -18,7 +19,7 @@ def published(outcomes: Mapping[str, int], left: int = 0) -> Published:
     failures = {reason: images for reason, images in outcomes.items() if reason != "labelled"}
     ledger = Ledger(labelled=outcomes.get("labelled", 0), failures=failures)
     run = replace(RUN, index_rows=planned + left + 2, already_done=2, planned=planned, left=left)
-    return Published(run, ledger, "lake/labels/run", 2.0, Runs.create_empty())
+    return Published(run, ledger, "lake/labels/run", RunSpeed(images_per_s=2.0), Runs.create_empty())
 
 
 def report(*runs: Published, fail_on_failures: bool = False, **changes: Any) -> LabelReport:

@@ -42,7 +42,7 @@ def lake(tmp_path: Path) -> Lake:
     rows = [label_row(name, run_id=run.run_id) for name in work.rows["image_id"]]
     write_part(lake, run.run_id, label_frame(rows).with_columns(work.rows["etag"]))
     with hold_lease(lake, "x") as lease:
-        publish(lake, run, lease, images_per_s=2.0)
+        publish(lake, run, lease)
     return lake
 
 

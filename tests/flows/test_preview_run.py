@@ -89,7 +89,7 @@ def test_old_labels_stay_current_until_the_new_run_is_published(
     assert (report.preview.unfinished, report.preview.planned) == ({run.run_id: 0}, 0)
     assert current() == old == {report.labelled_last}
     with hold_lease(lake, "x") as lease:
-        publish(lake, run, lease, images_per_s=3.5)
+        publish(lake, run, lease)
     assert current() == {classifier.fingerprint}
     assert (report := preview(lake)).preview is not None
     assert (report.preview.images, report.preview.unfinished) == (0, {})

@@ -33,6 +33,11 @@ def test_no_text_is_wider_than_its_place(text, width, in_the_middle):
         (datetime(2026, 1, 2, 3, 4, 5, 6, UTC), "2026-01-02 03:04:05"),
         ([{"label": "cat", "probability": 0.75}, {"label": "dog", "probability": 0.2}], "cat 0.75, dog 0.20"),
         ([{"reason": "timeout", "images": 1200}], "timeout 1,200"),
+        (
+            [{"stage": "label", "images": 9, "images_per_s": 13.1, "busy_fraction": 0.94}],
+            "label 13.100/s busy 94%",
+        ),
+        ([{"actor": "n/7", "images_per_s": None, "busy_fraction": 0.0}], "n/7 –/s busy 0%"),
         ([], "–"),
         ({"x0_px": 1, "y0_px": 2, "x1_px": 3, "y1_px": 4, "description": "a cat"}, "a cat [1,2 to 3,4]"),
         ("two\nlines", "two lines"),

@@ -52,7 +52,7 @@ def label_night(
     run = freeze_night(lake, images, classifier)
     stage_night(lake, run, failed)
     with hold_lease(lake, "x") as lease:
-        published = publish(lake, run, lease, images_per_s=1.0)
+        published = publish(lake, run, lease)
     assert published is not None
     return published
 

@@ -65,7 +65,7 @@ def test_a_row_replaces_the_failure_of_a_run_that_finished_tomorrow(lake) -> Non
     )
     write_part(lake, run.run_id, label_frame([label_row("a", run_id=run.run_id)]))
     with hold_lease(lake, "x") as lease:
-        publish(lake, run, lease, images_per_s=1.0)
+        publish(lake, run, lease)
     assert read_runs(lake)["run_id"].to_list()[-1] == run.run_id
     assert scan_newest(lake, read_runs(lake)).collect()["label"].null_count() == 0
     assert find_work(lake, request, RUN.classifier, Settings(), OtherRuns(read_runs(lake))).rows.is_empty()
@@ -74,6 +74,6 @@ def test_a_row_replaces_the_failure_of_a_run_that_finished_tomorrow(lake) -> Non
 def test_a_run_that_was_planned_by_a_clock_ahead_finishes_after_it_was_planned(lake) -> None:
     planned = replace(RUN, started_at=(datetime.now(UTC) + timedelta(days=1)).isoformat())
     with hold_lease(lake, "x") as lease:
-        publish(lake, planned, lease, images_per_s=1.0)
+        publish(lake, planned, lease)
     row = read_runs(lake).row(0, named=True)
     assert row["finished_at"] > row["started_at"]

@@ -98,8 +98,8 @@ def check_forgotten(lake: Lake) -> None:
     lost = sum(int(read_footer(url, lake.storage).get(FORGOTTEN_ROWS, 0)) for url in snapshot.files)
     assert scan_snapshot(lake, snapshot).collect().height + lost == 6
     (run,) = find_unfinished(lake, RUN.collection, RUN.classifier, runs["run_id"])
-    with split_staged(lake, run.run_id, run.planned) as ranges:
-        assert balance(lake, run, ranges).labelled == 2
+    with split_staged(lake, run.run_id, run.planned) as split:
+        assert balance(lake, run, split.ranges).labelled == 2
     assert not [
         url
         for url in list_files(lake.path("staging"), lake.storage, ".json")

@@ -35,7 +35,8 @@ def test_each_planned_image_and_staged_row_is_in_one_of_ranges_that_do_not_overl
     tried = [*sorted(planned), *sorted(others, reverse=True)]  # some of them twice, some of them not planned
     for image_id in tried:
         write_part(lake, run.run_id, label_frame([label_row(image_id)]))
-    with split_staged(lake, run.run_id, run.planned, rows_in_memory=rows) as ranges:
+    with split_staged(lake, run.run_id, run.planned, rows_in_memory=rows) as split:
+        ranges = split.ranges
         remove_folder(lake.staging(run.run_id), lake.storage)  # all of it was read
         plan = pl.concat(images.plan.read() for images in ranges)
         found = pl.concat(images.rows.read() for images in ranges)

@@ -21,7 +21,7 @@ def test_a_published_run_says_rows_and_checksum_of_each_of_its_files(lake: Lake)
     run = freeze_run(lake, "abc", rows_per_file=2)
     write_part(lake, run.run_id, label_frame([label_row(image_id) for image_id in "abc"]))
     with hold_lease(lake, "x") as lease:
-        publish(lake, run, lease, images_per_s=1.0)
+        publish(lake, run, lease)
     (row,) = read_runs(lake).iter_rows(named=True)
     files = files_of(row)
     assert [file.rows for file in files] == [2, 1]

@@ -15,8 +15,8 @@ def balance_rows(
     """The ledger of a run over the planned images that has staged these rows."""
     run = freeze_run(lake, planned)
     write_part(lake, run.run_id, label_frame(rows))
-    with split_staged(lake, run.run_id, run.planned) as ranges:
-        return balance(lake, run, ranges, may_leave=may_leave)
+    with split_staged(lake, run.run_id, run.planned) as split:
+        return balance(lake, run, split.ranges, may_leave=may_leave)
 
 
 def test_failures_are_counted_by_reason(lake) -> None:

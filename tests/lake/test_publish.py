@@ -37,21 +37,21 @@ def stage(lake: Lake, ids: str) -> Run:
 
 def finish(lake: Lake, run: Run) -> Published:
     with hold_lease(lake, "x") as lease:
-        published = publish(lake, run, lease, images_per_s=1.0)
+        published = publish(lake, run, lease)
     assert published
     return published
 
 
 def finish_disturbed(lake: Lake, run: Run, check: int, happens: Callable[[], object]) -> Published:
     with hold_lease(lake, "x") as lease:
-        published = publish(lake, run, Disturbed(lease, check, happens), images_per_s=1.0)
+        published = publish(lake, run, Disturbed(lease, check, happens))
     assert published
     return published
 
 
 def finish_cut(lake: Lake, run: Run, failed_before: pl.DataFrame = NOTHING) -> Published | None:
     with hold_lease(lake, "x") as lease:
-        return publish(lake, run, lease, images_per_s=1.0, cut=Cut(failed_before))
+        return publish(lake, run, lease, cut=Cut(failed_before))
 
 
 def published_ids(lake: Lake) -> list[str]:
@@ -124,7 +124,7 @@ def test_a_cut_publication_that_was_killed_leaves_no_file_beside_those_of_the_wh
         raise KeyboardInterrupt
 
     with hold_lease(lake, "x") as lease, pytest.raises(KeyboardInterrupt):
-        publish(lake, run, Disturbed(lease, 4, die), images_per_s=1.0, cut=Cut(NOTHING))
+        publish(lake, run, Disturbed(lease, 4, die), cut=Cut(NOTHING))
     assert published_ids(lake) == ["b", "c"]
     (unfinished,) = find_unfinished(lake, RUN.collection, RUN.classifier, [])
     assert unfinished == run  # the frozen plan is as before
@@ -160,7 +160,7 @@ def test_a_cut_publication_that_stood_still_does_not_touch_the_whole_run_of_anot
         finish(lake, run)
 
     with hold_lease(lake, "x") as lease, pytest.raises(BusyError):
-        publish(lake, run, Disturbed(lease, check, another_takes_over), images_per_s=1.0, cut=Cut(NOTHING))
+        publish(lake, run, Disturbed(lease, check, another_takes_over), cut=Cut(NOTHING))
     assert read_runs(lake)["labelled"].to_list() == [4]
     assert published_ids(lake) == ["a", "b", "c", "d"]
 
@@ -209,7 +209,7 @@ def test_a_process_that_lost_its_lease_before_publishing_reports_that(lake) -> N
         Path(lease.url).write_bytes(Path(lease.url).read_bytes().replace(lease.writer.encode(), b"another"))
         remove_folder(lake.staging(run.run_id), lake.storage)
         with pytest.raises(BusyError, match="taken over by another process"):
-            publish(lake, run, lease, images_per_s=1.0)
+            publish(lake, run, lease)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -211,7 +211,7 @@ def test_wherever_a_run_is_killed_the_lake_adds_up(nights: Lake) -> None:
     for number in range(100):
         try:
             with hold_lease(nights, str(number)) as lease, before_each_change(kill_at(number)):
-                publish(nights, run, lease, images_per_s=1.0)
+                publish(nights, run, lease)
         except Killed:
             assert faults(nights) == [], number
         except BusyError:  # it was killed after it had committed the run
@@ -261,7 +261,7 @@ def test_what_runs_found_done_adds_up_beside_unfinished_ones_and_after_failures(
     for run in (beside, waiting):
         stage_night(lake, run)
         with hold_lease(lake, run.run_id) as lease:
-            publish(lake, run, lease, images_per_s=1.0)
+            publish(lake, run, lease)
     label_night(lake, {"a": "1", "b": "1", "c": "1", "d": "1"})  # the version of a comes back
     assert read_runs(lake).select("already_done", "planned", "left").rows() == [
         (0, 3, 0),

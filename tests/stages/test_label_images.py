@@ -23,6 +23,7 @@ from laketag.pipeline.errors import ModelError, StorageError
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.stages.decode_images import decode_images
 from laketag.pipeline.stages.label_images import LabelImages, label_rows
+from laketag.pipeline.stages.stage_times import WORK_COLUMNS
 from laketag.schemas import Labels, label_arrow_schema
 from tests.lake.pets import write_pets
 from tests.lake.run_rows import RUN
@@ -58,6 +59,8 @@ def decoded(*images: tuple[str, str | None], short_side_px: int = 10) -> pa.Tabl
             "failure_detail": pa.array([None if colour else "late" for _, colour in images], pa.string()),
             "attempts": pa.array([2] * len(images), pa.int32()),
             "fetched_bytes": pa.array([7] * len(images), pa.int64()),
+            "fetch_s": pa.array([0.5] * len(images), pa.float32()),
+            "decode_s": pa.array([0.25] * len(images), pa.float32()),
         }
     )
     return decode_images(batch, decode=DecodeSettings(short_side_px=short_side_px))
@@ -128,7 +131,7 @@ class Spec:
         return RedOrBlue()
 
 
-def test_the_actor_writes_rows_of_the_contract_and_the_bytes_that_were_read(tmp_path: Path) -> None:
+def test_the_actor_writes_rows_of_the_contract_and_what_they_have_cost(tmp_path: Path) -> None:
     lake = open_lake(str(tmp_path), StorageSettings())
     spec = Spec(write_pets(lake, "a" * 16))
     actor = LabelImages(
@@ -136,9 +139,12 @@ def test_the_actor_writes_rows_of_the_contract_and_the_bytes_that_were_read(tmp_
     )
     batch = decoded(("a", "red"), ("b", None))
     table = actor(batch)
-    assert table.schema.names == [*label_arrow_schema().names, "fetched_bytes"]
-    assert table["fetched_bytes"].to_pylist() == [7, 7]
-    rows = Labels.validate(pl.DataFrame(table).drop("fetched_bytes"), cast=True)
+    assert table.schema.names == [*label_arrow_schema().names, *WORK_COLUMNS]
+    assert (table["fetched_bytes"].to_pylist(), table["decode_s"].to_pylist()) == ([7, 7], [0.25, 0.25])
+    seconds = table["label_s"].to_pylist()
+    assert seconds[0] > 0
+    assert seconds[1] is None  # no model has seen it
+    rows = Labels.validate(pl.DataFrame(table).select(Labels.column_names()), cast=True)
     assert rows.select("image_id", "label", "failure", "attempts", "run_id").rows() == [
         ("a", "red", None, 2, RUN.run_id),
         ("b", None, "timeout", 2, RUN.run_id),

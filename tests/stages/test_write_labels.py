@@ -1,15 +1,22 @@
+from datetime import UTC, datetime
+
 import polars as pl
 import pyarrow as pa
 import pytest
 from dataframely.exc import ValidationError
 
-from laketag.pipeline.config import DecodeSettings, FetchSettings, StorageSettings
+from laketag.pipeline.config import DecodeSettings, FetchSettings, Settings, StorageSettings
 from laketag.pipeline.images.failure_dependencies import readable_extensions
 from laketag.pipeline.lake.paths import Lake, open_lake
+from laketag.pipeline.lake.run_work import Start, sum_work
 from laketag.pipeline.lake.staging import list_parts, scan_parts
+from laketag.pipeline.lake.tables import read_table
+from laketag.pipeline.stages.stage_times import WORK_COLUMNS
 from laketag.pipeline.stages.write_labels import write_labels
-from laketag.schemas import FAILURES, label_arrow_schema
+from laketag.schemas import FAILURES, StagedLabels, label_arrow_schema
 from tests.lake.label_rows import label_row
+
+START = Start(datetime(2026, 1, 1, tzinfo=UTC), fetch_slots=2, decode_slots=3)
 
 
 @pytest.fixture
@@ -19,13 +26,15 @@ def lake(tmp_path) -> Lake:
 
 def batch(*rows: dict[str, object]) -> pa.Table:
     """Rows as they come from the label stage."""
-    schema = label_arrow_schema().append(pa.field("fetched_bytes", pa.int64()))
-    return pa.Table.from_pylist([row | {"fetched_bytes": 10} for row in rows], schema)
+    work = {"fetched_bytes": 10, "fetch_s": 0.5, "decode_s": 0.25, "label_s": 1.0, "actor": "node/1"}
+    schema = pa.schema([*label_arrow_schema(), *WORK_COLUMNS.items()])
+    return pa.Table.from_pylist([row | work for row in rows], schema)
 
 
 def write(rows: pa.Table, lake: Lake) -> pa.Table:
     fetch = FetchSettings(max_bytes=100, allowed_roots=("/b", "/a"))
-    return write_labels(rows, lake=lake, run_id="r", fetch=fetch, decode=DecodeSettings(max_pixels=200))
+    settings = Settings(fetch=fetch, decode=DecodeSettings(max_pixels=200))
+    return write_labels(rows, lake=lake, run_id="r", settings=settings, start=START)
 
 
 def test_failures_are_staged_with_what_they_depended_on(lake) -> None:
@@ -44,6 +53,15 @@ def test_rows_are_staged_and_the_receipt_counts_neighbours_of_one_outcome(lake) 
     assert receipt.select(counts).rows() == [("labelled", 2, 20, 0), ("timeout", 1, 10, 3)]
     assert receipt["uri"].to_list() == ["/images/a.png", "/images/c.png"]
     assert scan_parts(lake, "r").sort("image_id").collect()["image_id"].to_list() == ["a", "b", "c"]
+
+
+def test_rows_are_staged_with_what_they_have_cost_once_even_if_the_task_is_repeated(lake) -> None:
+    for _ in range(2):
+        write(batch(label_row("a"), label_row("b", failure="timeout")), lake)
+    (work,) = sum_work(read_table(list_parts(lake, "r"), StagedLabels, lake.storage)).to_dicts()
+    assert (work["start_at"], work["actor"], work["images"]) == (START.began_at, "node/1", 2)
+    assert (work["fetched_bytes"], work["fetch_s"], work["decode_s"], work["label_s"]) == (20, 1.0, 0.5, 2.0)
+    assert work["began_at"] < work["ended_at"]
 
 
 def test_poison_is_counted_and_not_staged(lake) -> None:
