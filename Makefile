@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NOT_HEAVY := not ceph and not cluster and not chaos
 
-.PHONY: help venv demo test check chaos format lint types bench lock clean
+.PHONY: help venv demo test check chaos format lint types bench bench-large lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -41,8 +41,11 @@ format: $(STAMP)  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMP)  ## measure speed and memory (minutes)
+bench: $(STAMP)  ## measure speed and memory, and write the table into docs/performance.md (minutes; may be stopped and goes on)
 	$(BIN)/python -m tests.benches
+
+bench-large: $(STAMP)  ## the same for what takes hours
+	$(BIN)/python -m tests.benches --large
 
 lock: $(STAMP)  ## pin the versions of all dependencies again
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-header --quiet -o requirements.lock

@@ -43,11 +43,8 @@ __all__ = [
     "PermanentFailure",
     "Plan",
     "Runs",
-<<<<<<< HEAD
+    "StagedLabels",
     "Tool",
     "Verdict",
-=======
-    "StagedLabels",
->>>>>>> f39029f (A finished run stores and prints how fast it was, what held it back, and what a million images take; sums over staged rows survive killed drivers)
     "label_arrow_schema",
 ]

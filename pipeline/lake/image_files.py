@@ -13,11 +13,7 @@ from laketag.pipeline.lake.staging import read_frozen
 from laketag.pipeline.lake.tables import scan_table
 from laketag.pipeline.store.folders import list_files, list_folders
 from laketag.pipeline.store.outages import through_outages
-<<<<<<< HEAD
-from laketag.schemas import Decisions, EvaluationResults, ImageIndex, Labels, Plan
-=======
-from laketag.schemas import EvaluationResults, ImageIndex, Labels, Plan, StagedLabels
->>>>>>> f39029f (A finished run stores and prints how fast it was, what held it back, and what a million images take; sums over staged rows survive killed drivers)
+from laketag.schemas import Decisions, EvaluationResults, ImageIndex, Labels, Plan, StagedLabels
 
 NAMES = ("image_id", "uri")
 """The columns that name an image, in every such table."""

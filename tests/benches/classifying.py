@@ -1,4 +1,4 @@
-"""ABS in a plain loop against laketag in fp32 and bf16, and each way to save work on and off: ratios within one run.
+"""ABS in a plain loop against laketag in fp32 and bf16, and each way to save work on and off: ratios within one process.
 
 The plain loop is tests/classifier/naive_abs.py: one crop at a time, cut by Pillow, through whole blocks, in fp32. Random
 weights and two threads or more; FLOP are those of laketag's path, and their rate is compared with torch.mm's.
@@ -7,14 +7,13 @@ weights and two threads or more; FLOP are those of laketag's path, and their rat
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
 from laketag.pipeline.classifier.classifier import Classifier
@@ -30,84 +29,59 @@ from tests.benches.random_models import (
     random_pictures,
     random_texts,
 )
+from tests.benches.rows import Row, seconds_row
 from tests.classifier import naive_abs
 
-ARCHITECTURES = ("ViT-B-32", "ViT-B-16")
 CROPS, IMAGES, CLASSES, DESCRIPTIONS = 50, 2, 20, 5
 CPU = torch.device("cpu")
 MATRIX = 4096
 SENTENCE_WORDS = range(8, 28)
 MATCHED_IMAGES, MATCHED_CLASSES, MATCHED_DESCRIPTIONS, DIM = 64, 1000, 50, 512
+BATCHES = (1, 8, 32)
+THREADS = os.cpu_count() or 1
 
 
-def run() -> None:
-    """Measure and print two tables."""
-    torch.set_num_threads(os.cpu_count() or 1)
-    print(
-        f"torch {torch.__version__}, {torch.get_num_threads()} threads, {CROPS} crops of each kind, {IMAGES} images"
-    )
-    Console().print(compare_with_a_plain_loop())
-    Console().print(compare_savings())
+def compare_with_a_plain_loop(architecture: str) -> Iterator[Row]:
+    """Seconds an image of the plain loop and of laketag, in fp32 and bf16, and the share of the machine's own matrix rate.
 
-
-@torch.inference_mode()
-def compare_with_a_plain_loop() -> Table:
-    """Seconds an image of the plain loop and of laketag, with the share of the machine's own matrix rate."""
-    rates = {
-        "fp32": matrix_rate(torch.float32, CPU, MATRIX),
-        "bf16": matrix_rate(torch.bfloat16, CPU, MATRIX),
-    }
-    table = Table(
-        "model", "how", "s an image", "ratio", "GFLOP an image", "GFLOP/s", "of torch.mm", "same label"
-    )
+    Each image goes once through the plain loop, and twice through laketag: to warm up and count FLOP, and for the time.
+    """
+    torch.set_num_threads(THREADS)
+    encoders = random_encoders(architecture, "fp32", CPU)
+    texts = random_texts(CLASSES, DESCRIPTIONS, encoders.backbone.embed_dim)
     pictures, ids = random_pictures(IMAGES), [str(number) for number in range(IMAGES)]
-    for architecture in ARCHITECTURES:
-        encoders = random_encoders(architecture, "fp32", CPU)
-        texts = random_texts(CLASSES, DESCRIPTIONS, encoders.backbone.embed_dim)
-        labels: list[str] = []
+    with torch.inference_mode():
         models = plain_models(encoders)
-
-        def label_plainly() -> None:
-            for picture, image_id in zip(pictures, ids, strict=True):
-                found = naive_abs.label_image(
-                    picture,
-                    image_id,
-                    models,  # noqa: B023  # called within the loop
-                    texts.embeddings,  # noqa: B023
-                    texts.class_index.tolist(),  # noqa: B023
-                    CLASSES,
-                    MethodSettings(crops=CROPS),
-                )
-                labels.append(texts.class_names[found.label])  # noqa: B023
-
-        plain_s = measure_s(label_plainly, CPU, repeats=1) / IMAGES
-        expected = labels[-IMAGES:]
-        table.add_row(architecture, "plain loop, fp32", f"{plain_s:.2f}", "1.00", "", "", "", "")
-        for precision, rate in rates.items():
-            classifier = Classifier(
-                encoders if precision == "fp32" else random_encoders(architecture, precision, CPU),
-                texts,
-                MethodSettings(crops=CROPS),
-                views_per_pass=256,
-                threads=torch.get_num_threads(),
+        began = time.perf_counter()
+        plain = []
+        for picture, image_id in zip(pictures, ids, strict=True):
+            members = texts.class_index.tolist()
+            method = MethodSettings(crops=CROPS)
+            found = naive_abs.label_image(
+                picture, image_id, models, texts.embeddings, members, CLASSES, method
             )
-            flop = count_flop(lambda: classifier.label(pictures[:1], ids[:1]))  # noqa: B023
-            seconds = measure_s(lambda: classifier.label(pictures, ids), CPU, repeats=1) / IMAGES  # noqa: B023
-            found = [label.label for label in classifier.label(pictures, ids)]
-            same = sum(one == other for one, other in zip(found, expected, strict=True))
-            table.add_row(
-                architecture,
-                f"laketag, {precision}",
-                f"{seconds:.2f}",
-                f"{plain_s / seconds:.2f}",
-                f"{flop / 1e9:.0f}",
-                f"{flop / seconds / 1e9:.0f}",
-                f"{flop / seconds / rate:.0%}",
-                f"{same} of {IMAGES}",
-            )
-    for precision, rate in rates.items():
-        table.add_row("", f"torch.mm of {MATRIX}, {precision}", "", "", "", f"{rate / 1e9:.0f}", "100%", "")
-    return table
+            plain.append(texts.class_names[found.label])
+        plain_s = (time.perf_counter() - began) / IMAGES
+    print(f"# {architecture}, plain loop: {plain_s:.1f} s an image", flush=True)
+    for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        rate = matrix_rate(dtype, CPU, MATRIX)
+        if precision != "fp32":
+            encoders = random_encoders(architecture, precision, CPU)
+        classifier = Classifier(
+            encoders, texts, MethodSettings(crops=CROPS), views_per_pass=256, threads=THREADS
+        )
+        flop = count_flop(lambda: classifier.label(pictures, ids)) / IMAGES  # noqa: B023  # called at once
+        began = time.perf_counter()
+        labels = [label.label for label in classifier.label(pictures, ids)]
+        seconds = (time.perf_counter() - began) / IMAGES
+        same = sum(one == other for one, other in zip(labels, plain, strict=True))
+        yield seconds_row(
+            f"ABS, {architecture}, {CROPS} crops of each kind: plain loop in fp32 → laketag in {precision}, an image",
+            plain_s,
+            seconds,
+            f"{flop / 1e9:.0f} GFLOP an image, {flop / seconds / rate:.0%} of torch.mm's {rate / 1e9:.0f} GFLOP/s; "
+            f"same label: {same} of {IMAGES}",
+        )
 
 
 def plain_models(encoders: Encoders) -> naive_abs.NaiveModels:
@@ -127,29 +101,23 @@ def plain_models(encoders: Encoders) -> naive_abs.NaiveModels:
 
 
 @torch.inference_mode()
-def compare_savings() -> Table:
-    """Each way to save work: seconds without and with it, their ratio and the largest difference of the results."""
-    table = Table("what", "without, s", "with, s", "ratio", "largest difference")
-    encoders = random_encoders("ViT-B-32", "fp32", CPU)
-    table.add_row(*_compare_text_towers(encoders))
-    table.add_row(*_compare_matching())
-    table.add_row(*_compare_attention(encoders))
-    table.add_row(*_compare_batches(encoders))
-    table.add_row(f"soft matching, {MATCHED_IMAGES} images, MiB at most", *_matching_memory())
-    return table
-
-
-def _compare_text_towers(encoders: Encoders) -> tuple[str, ...]:
+def compare_text_towers() -> Iterator[Row]:
+    """Texts cut to their longest token, against all 77."""
+    encoders = _encoders()
     texts = sorted("word " * SENTENCE_WORDS[number % len(SENTENCE_WORDS)] for number in range(128))
     clip: Any = encoders.backbone._clip
     ids, _ = encoders.backbone.tokenize(texts)
     batches = [ids[start : start + 32] for start in range(0, len(ids), 32)]
-    return _row(
-        "text tower on 10 to 29 of 77 tokens",
-        lambda: torch.cat([clip.encode_text(batch) for batch in batches]),
+    yield _row(
+        "text tower of ViT-B/32 on 10 to 29 of 77 tokens",
+        lambda: torch.cat([F.normalize(clip.encode_text(batch), dim=-1) for batch in batches]),
         lambda: torch.cat([F.normalize(encode_tokens(clip, batch), dim=-1) for batch in batches]),
-        normalise=True,
     )
+
+
+def _encoders() -> Encoders:
+    torch.set_num_threads(THREADS)
+    return random_encoders("ViT-B-32", "fp32", CPU)
 
 
 def _matched(images: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -165,16 +133,19 @@ def match_at_once(views: torch.Tensor, texts: torch.Tensor, members: torch.Tenso
     return (similarity.softmax(dim=-1) * similarity).sum(dim=1)[:, members].sum(dim=-1)
 
 
-def _compare_matching() -> tuple[str, ...]:
+@torch.inference_mode()
+def compare_matching() -> Iterator[Row]:
+    """Groups of classes, against all similarities at once."""
+    torch.set_num_threads(THREADS)
     views, texts, members = _matched(8)
-    return _row(
+    yield _row(
         f"soft matching in groups, 8 images × {2 * CROPS} views × {len(texts):,} texts",
         lambda: match_at_once(views, texts, members),
         lambda: match_softly(views, texts, members, 0.03, 100.0).scores,
     )
 
 
-def _matching_memory() -> tuple[str, ...]:
+def compare_matching_memory() -> Iterator[Row]:
     """Of 64 images, without the texts and the models, in processes of their own."""
     peaks = [
         int(
@@ -186,7 +157,12 @@ def _matching_memory() -> tuple[str, ...]:
         )
         for how in ("at-once", "groups")
     ]
-    return f"{peaks[0]:,}", f"{peaks[1]:,}", f"{peaks[0] / max(1, peaks[1]):.1f}", ""
+    yield Row(
+        what=f"memory of soft matching, {MATCHED_IMAGES} images, all at once → in groups",
+        without=f"{peaks[0]:,} MiB",
+        with_=f"{peaks[1]:,} MiB",
+        ratio=f"{peaks[0] / max(1, peaks[1]):.1f}",
+    )
 
 
 @torch.inference_mode()
@@ -207,7 +183,9 @@ def _status_kib(name: str) -> int:
     return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])
 
 
-def _compare_attention(encoders: Encoders) -> tuple[str, ...]:
+def compare_attention() -> Iterator[Row]:
+    """The attention model, and the CLIP tower's own attention instead."""
+    encoders = _encoders()
     pictures, ids = random_pictures(8), [str(number) for number in range(8)]
     texts = random_texts(CLASSES, DESCRIPTIONS, encoders.backbone.embed_dim)
     method = MethodSettings(crops=4)
@@ -215,14 +193,16 @@ def _compare_attention(encoders: Encoders) -> tuple[str, ...]:
         Classifier(chosen, texts, method, views_per_pass=256)
         for chosen in (encoders, replace(encoders, attention=None))
     )
-    return _row(
+    yield _row(
         "attention of the CLIP tower instead of DINO's ViT-B/16, ViT-B/32, 4 crops",
         lambda: own.label(pictures, ids),
         lambda: backbones.label(pictures, ids),
     )
 
 
-def _compare_batches(encoders: Encoders) -> tuple[str, ...]:
+def compare_batches() -> Iterator[Row]:
+    """Crops of several images in one pass, against one image after the other."""
+    encoders = _encoders()
     pictures, ids = random_pictures(8), [str(number) for number in range(8)]
     texts = random_texts(CLASSES, DESCRIPTIONS, encoders.backbone.embed_dim)
     classifier = Classifier(encoders, texts, MethodSettings(crops=4), views_per_pass=256)
@@ -234,25 +214,59 @@ def _compare_batches(encoders: Encoders) -> tuple[str, ...]:
         ]
         return torch.tensor([label.score for label in found])
 
-    return _row(
+    yield _row(
         "crops of 8 images in one pass, ViT-B/32, 4 crops",
         one_by_one,
         lambda: torch.tensor([label.score for label in classifier.label(pictures, ids)]),
     )
 
 
-def _row(
-    what: str, without: Callable[[], object], with_: Callable[[], object], *, normalise: bool = False
-) -> tuple[str, ...]:
-    """A row of the table; the results are compared where they are tensors."""
+def compare_batch_memory() -> Iterator[Row]:
+    """Peak memory of labelling a batch beyond the loaded models, of the largest batch over a single image."""
+    peaks = {
+        batch: int(
+            subprocess.run(
+                [sys.executable, "-m", "tests.benches.classifying", f"batch-{batch}"],
+                stdout=subprocess.PIPE,
+                check=True,
+            ).stdout
+        )
+        for batch in BATCHES
+    }
+    yield Row(
+        what=f"memory beyond the models, ViT-B/32, 16 crops: batches of {BATCHES[0]} → {BATCHES[-1]} images",
+        without=f"{peaks[BATCHES[0]]:,} MiB",
+        with_=f"{peaks[BATCHES[-1]]:,} MiB",
+        ratio=f"{peaks[BATCHES[-1]] / max(1, peaks[BATCHES[0]]):.2f}",
+        note=", ".join(f"{batch}: {peak:,} MiB" for batch, peak in peaks.items()),
+    )
+
+
+def print_batch_memory(batch: int) -> None:
+    """Print by how many MiB labelling a batch raises the memory of this process at most."""
+    encoders = _encoders()
+    texts = random_texts(CLASSES, DESCRIPTIONS, encoders.backbone.embed_dim)
+    classifier = Classifier(encoders, texts, MethodSettings(crops=16), views_per_pass=256, threads=THREADS)
+    pictures, ids = random_pictures(batch), [str(number) for number in range(batch)]
+    before = _status_kib("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # sets the peak to what is held now
+    classifier.label(pictures, ids)
+    print((_status_kib("VmHWM") - before) // 1024)
+
+
+def _row(what: str, without: Callable[[], object], with_: Callable[[], object]) -> Row:
+    """The median seconds of both; the results are compared where they are tensors."""
     before_s, after_s = measure_s(without, CPU), measure_s(with_, CPU)
     expected, found = without(), with_()
     apart = ""
     if isinstance(found, torch.Tensor) and isinstance(expected, torch.Tensor):
-        expected = F.normalize(expected, dim=-1) if normalise else expected
-        apart = f"{(found - expected).abs().max():.1e}"
-    return what, f"{before_s:.2f}", f"{after_s:.2f}", f"{before_s / after_s:.2f}", apart
+        apart = f"largest difference {(found - expected).abs().max():.1e}"
+    return seconds_row(what, before_s, after_s, apart)
 
 
 if __name__ == "__main__":
-    print_matching_memory(sys.argv[1])
+    how = sys.argv[1]
+    if how.startswith("batch-"):
+        print_batch_memory(int(how.removeprefix("batch-")))
+    else:
+        print_matching_memory(how)

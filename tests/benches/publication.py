@@ -1,6 +1,6 @@
 """Seconds and peak memory of publishing a run out of parts of 128 rows, at growing numbers of rows, in a folder and on S3.
 
-Each publication is a process of its own. ``LAKETAG_BENCH_ROWS`` names other numbers of rows, separated by commas.
+Each publication is a process of its own.
 """
 
 import os
@@ -8,68 +8,106 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
-from rich.console import Console
-from rich.table import Table
 
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.publish import publish
+from laketag.pipeline.lake.run_work import Start
 from laketag.pipeline.lake.staging import Run, freeze_plan
 from laketag.pipeline.lake.tables import encode_table
 from laketag.pipeline.settings_file import read_settings
 from laketag.pipeline.store.atomic_write import write_bytes
-from laketag.schemas import Labels, Plan
+from laketag.schemas import Plan, StagedLabels
 from tests.benches.many_rows import completed, index_blocks, label_some, peak_bytes
+from tests.benches.rows import Row
+from tests.lake.label_rows import EPOCH
 from tests.lake.run_rows import RUN
 from tests.stores.store import new_bucket, s3_env
 
-ROWS = tuple(
-    int(rows) for rows in os.environ.get("LAKETAG_BENCH_ROWS", "50_000,200_000,1_000_000").split(",")
-)
 ROWS_PER_PART = 128
 WRITERS = 4
 
 
-def run() -> None:
-    """Publish runs of growing size, and print a table."""
+@dataclass(frozen=True)
+class Publication:
+    """What publishing a run has taken."""
+
+    rows: int
+    seconds: float
+    cpu_s: float
+    peak_gb: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rows:,} rows: {self.seconds:.1f} s, {self.cpu_s:.1f} s of CPU, peak {self.peak_gb:.2f} GB"
+        )
+
+
+def compare_sizes(*sizes: int) -> Iterator[Row]:
+    """CPU seconds of publishing more and more rows, in a folder: their ratio is that of the rows if it is linear."""
+    with tempfile.TemporaryDirectory(prefix="laketag-bench-") as name:
+        done: list[Publication] = []
+        for rows in sizes:
+            done.append(measure(f"{name}/{rows}", rows))
+            if len(done) > 1:
+                yield _compare(f"publication, folder: {done[-2].rows:,} → {rows:,} rows", done[-2], done[-1])
+
+
+def compare_stores(rows: int = 1_000_000) -> Iterator[Row]:
+    """Publishing the same rows in a folder and on an S3 server of this machine."""
     from tests.benches.indexing import serve_s3  # imports torch, which a process that publishes does without
 
-    table = Table("store", "rows", "parts", "seconds", "CPU seconds", "peak memory, GB")
-    with tempfile.TemporaryDirectory(prefix="laketag-bench-") as name:
-        for rows in ROWS:
-            measured = measure(f"{name}/{rows}", rows)
-            table.add_row("folder", f"{rows:,}", f"{-(-rows // ROWS_PER_PART):,}", *measured)
-            with serve_s3(Path(name)) as (store, endpoint):
-                os.environ.update(s3_env(endpoint))
-                measured = measure(new_bucket(store, endpoint).url("lake"), rows)
-            table.add_row(f"S3 ({store})", f"{rows:,}", f"{-(-rows // ROWS_PER_PART):,}", *measured)
-    Console().print(table)
+    with (
+        tempfile.TemporaryDirectory(prefix="laketag-bench-") as name,
+        serve_s3(Path(name)) as (server, endpoint),
+    ):
+        in_folder = measure(f"{name}/folder", rows)
+        os.environ.update(s3_env(endpoint))
+        on_s3 = measure(new_bucket(server, endpoint).url("lake"), rows)
+        yield _compare(f"publication of {rows:,} rows: folder → S3 ({server})", in_folder, on_s3)
 
 
-def measure(root: str, rows: int) -> list[str]:
-    """Seconds, CPU seconds and peak memory of publishing a run of this number of rows into a lake at the root."""
+def _compare(what: str, before: Publication, after: Publication) -> Row:
+    return Row(
+        what=what,
+        without=f"{before.seconds:.1f} s",
+        with_=f"{after.seconds:.1f} s",
+        ratio=f"{after.cpu_s / before.cpu_s:.2f} of CPU",
+        note=f"{before}; {after}",
+    )
+
+
+def measure(root: str, rows: int) -> Publication:
+    """What publishing a run of this number of rows takes, in a lake at the root and in a process of its own."""
     stage(root, rows)
-    command = [sys.executable, "-m", __spec__.name, root, str(rows)]
+    command = [sys.executable, "-m", "tests.benches.publication", root, str(rows)]
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
-    print(root.partition("://")[0] if "://" in root else "folder", f"{rows:,}", *said, flush=True)
-    return said
+    done = Publication(rows, *map(float, said))
+    print(f"# {done}", flush=True)
+    return done
 
 
 def stage(root: str, rows: int) -> None:
     """A run over this number of images is frozen in staging, and all its parts are there, in the order of the plan."""
     lake = lake_at(root)
     plan = pl.concat([completed(block, Plan) for block in index_blocks(rows)])
+    start, now = Start(EPOCH, fetch_slots=1, decode_slots=1), datetime.now(UTC)
     freeze_plan(lake, planned(rows), plan)
     folder = f"{lake.staging(RUN.run_id)}/parts"
 
     def write(number: int) -> None:
-        part = plan.slice(number * ROWS_PER_PART, ROWS_PER_PART)
-        write_bytes(f"{folder}/{number:08}.parquet", encode_table(label_some(part), Labels), lake.storage)
+        labels = label_some(plan.slice(number * ROWS_PER_PART, ROWS_PER_PART))
+        seconds = {f"{stage}_s": 0.01 * (1 + number % 7) for stage in ("fetch", "decode", "label")}
+        costs = {name: pl.lit(value) for name, value in seconds.items()} | {"fetched_bytes": pl.lit(40_000)}
+        noted = start.note(labels.with_columns(actor=pl.lit(f"node/{number % 4}"), **costs), now)
+        write_bytes(f"{folder}/{number:08}.parquet", encode_table(noted, StagedLabels), lake.storage)
 
     with ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(write, range(-(-rows // ROWS_PER_PART))))
