@@ -119,7 +119,7 @@ def test_a_lake_adds_up_after_images_were_forgotten_also_in_runs_that_finish_aft
     later = freeze_rest(lake, snapshot, "beef")
     stage_night(lake, later)
     with hold_lease(lake, "x") as lease:
-        publish(lake, resumed, lease, 1.0)
+        publish(lake, resumed, lease)
         publish(lake, later, lease, 1.0)
     assert named_images(lake) == {"index": {"b", "e"}, "labels": {"b", "e"}}
     assert verify(lake).faults == []
@@ -145,7 +145,7 @@ def test_a_run_that_is_committed_after_its_images_were_forgotten_names_no_missin
     assert named_images(lake) == {"index": {"b"}, "staging": {"b"}}
     (resumed,) = find_unfinished(lake, RUN.collection, RUN.classifier, [])
     with hold_lease(lake, "x") as lease:
-        publish(lake, resumed, lease, 1.0)
+        publish(lake, resumed, lease)
     assert named_images(lake) == {"index": {"b"}, "labels": {"b"}}
 
 
