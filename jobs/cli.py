@@ -40,7 +40,18 @@ COMMANDS = {
 }
 """The help of each command, in the order in which people need them: listing it imports none of them."""
 
-HOLDING = {"label", "describe", "evaluate", "calibrate", "nightly", "demo", "forget", "compact", "clean"}
+HOLDING = {
+    "label",
+    "describe",
+    "evaluate",
+    "calibrate",
+    "nightly",
+    "demo",
+    "forget",
+    "compact",
+    "clean",
+    "review",
+}
 """Commands that hold a lease or run Ray."""
 RELEASE_S = 8.0
 """How long these may take to let go of them after a signal."""

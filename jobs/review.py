@@ -42,6 +42,7 @@ OPTIONS = SHARED | {
     "file": argument(str, "CSV, an export of Label Studio, or a dataset of FiftyOne."),
     "reviewer": option(str, "--reviewer", metavar="NAME", help="Who has decided, where the file does not say; by default you."),
     "leave_out": flag("--leave-out", help="Record the other decisions if some cannot be recorded."),
+    "port": option(int, "--port", min=0, max=65535, help="The port on this machine; a free one by default."),
     "dry_run": flag("--dry-run", help="Check the file and count; write nothing."),
 }  # fmt: skip
 
@@ -136,6 +137,37 @@ def review_in(
     return report
 
 
+def review_serve(
+    root: str,
+    *,
+    collection: str | None = None,
+    description_set: str | None = None,
+    by: ReviewOrder | None = None,
+    limit: int | None = None,
+    reviewer: str | None = None,
+    port: int | None = None,
+    settings: Path | str | None = None,
+    override: Sequence[str] = (),
+    console: Console | None = None,
+) -> None:
+    """Show a page on this machine on which a person decides one image after another, with the keyboard.
+
+    Keys 1 to 5 choose a class, 0 none of them, u takes the last decision back, s leaves an image for later, / names any class.
+    Each decision is in the lake at once: whenever this ends, nothing is lost, and the next call goes on with the rest.
+    """
+    screen = open_screen(console)
+    request = ask(collection, description_set, by, limit)
+    chosen = read_settings(settings, override)
+
+    from laketag.pipeline.flows.serve_review import serve_review
+    from laketag.pipeline.lake.paths import open_lake
+    from laketag.pipeline.pages.local_server import open_server
+
+    server = open_server(port or 0)
+    lake = open_lake(root, chosen.storage)
+    serve_review(lake, request, chosen, (server, reviewer or name_reviewer(), screen))
+
+
 def ask(
     collection: str | None,
     description_set: str | None,
@@ -167,5 +199,5 @@ def name_reviewer() -> str:
         return "unknown"
 
 
-for _name, _function in (("out", review_out), ("in", review_in)):
+for _name, _function in (("out", review_out), ("in", review_in), ("serve", review_serve)):
     app.command(_name)(on_terminal(_function, OPTIONS))

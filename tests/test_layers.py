@@ -106,6 +106,8 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.store.cloud_filesystem": "tests/store/test_cloud_objects.py creates objects on Azurite with it",
     "laketag.pipeline.flows.review_in": "tests/jobs/test_review.py reads files of each tool, and files with each problem",
     "laketag.pipeline.flows.review_out": "tests/jobs/test_review.py writes files for each tool",
+    "laketag.pipeline.flows.review_page": "tests/flows/test_serve_review.py sends it requests, and presses keys in a browser",
+    "laketag.pipeline.flows.review_pictures": "tests/flows/test_serve_review.py looks at pictures, and at one that is gone",
     "laketag.pipeline.flows.review_request": "a value without logic; tests/flows/test_choose_for_review.py fills it",
     "laketag.pipeline.review": "tests/jobs/test_review.py writes and reads each format, and refuses what is none",
     "laketag.pipeline.lake.decision_status": "tests/lake/test_decided_rows.py lists decisions with each status",

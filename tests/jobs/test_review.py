@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -272,7 +273,7 @@ def test_the_command_line_writes_and_reads_and_prints_json(lake: Lake, tmp_path:
     ]
     printed = CliRunner().invoke(app, arguments)
     assert printed.output.startswith("2 images of collection photos, set animals, written to ")
-    path.write_text(path.read_text().replace(",other,,", ",other,dog,"))
+    path.write_text(re.sub(",(cat|dog),,", r",\1,dog,", path.read_text()))
     result = CliRunner().invoke(app, ["review", "in", str(path), "--root", lake.root, "--json"])
     assert json.loads(result.stdout)["new"] == 2
 
