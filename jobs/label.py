@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 
@@ -23,6 +23,12 @@ OPTIONS = SHARED | {
         metavar="REASON",
         help="Also retry images that failed for this reason, such as forbidden, and would not be retried; may be repeated.",
     ),
+    "budget": option(
+        Literal["full", "cascade", "adaptive"],
+        "--budget",
+        help="How much is computed: all crops of every image (full), none where the whole image is decisive (cascade), or "
+        "crops in rounds until the label is settled (adaptive). The same as -o method.budget=….",
+    ),
     "limit": option(
         int,
         "--limit",
@@ -39,6 +45,7 @@ def label(
     collection: str,
     description_set: str,
     *,
+    budget: Literal["full", "cascade", "adaptive"] | None = None,
     retry: Sequence[str] = (),
     limit: int | None = None,
     max_hours: float | None = None,
@@ -59,7 +66,10 @@ def label(
     screen = open_screen(console, verbose=verbose, as_json=as_json)
     runs: list[Progress] = []
     try:
-        chosen = read_settings(settings, override)  # before the imports below, which take a second
+        budgets = [] if budget is None else [f"method.budget={budget}"]
+        chosen = read_settings(
+            settings, [*override, *budgets]
+        )  # before the imports below, which take a second
 
         from laketag.pipeline.cluster.work_stop import WorkStop
         from laketag.pipeline.flows.label_images import label_images

@@ -10,6 +10,8 @@ from laketag.schemas.failures import FAILURES
 
 LABELLED = "labelled"
 """The outcome of an image that has a label; the other outcomes are the failure reasons."""
+TIERS = ("full", "cheap", "early")
+"""How far a budget went: all views of the method; the whole image alone (cascade); only the first crops (adaptive)."""
 
 NONE_OF_THESE = "none of these"
 """What queries show instead of the label of an image that has abstained."""
@@ -75,6 +77,13 @@ class Labels(dy.Schema):
         nullable=True,
         description="classes among which the true one is with the chance that the calibration promises, best first",
     )
+    tier = dy.String(
+        nullable=True,
+        regex=f"^({'|'.join(TIERS)})$",
+        description="full: all views of the method were used; cheap: the whole image was enough (cascade); early: the first "
+        "crops were enough (adaptive)",
+    )
+    crops = dy.Int32(nullable=True, min=0, description="number of crops that were encoded for the image")
     width_px = dy.Int32(nullable=True, min=1, description="width of the upright image in pixels")
     height_px = dy.Int32(nullable=True, min=1, description="height of the upright image in pixels")
     failure = dy.Enum(FAILURES, nullable=True, description="why there is no label")

@@ -36,6 +36,14 @@ def test_images_are_reached_as_the_lake_where_the_source_is_silent() -> None:
     ("overrides", "said"),
     [
         (["method.min_side_fraction=0.95"], "min_side_fraction 0.95 is over max_side_fraction 0.9"),
+        (
+            ["method.budget=cascade", "method.name=clip"],
+            "budget 'cascade' saves crops, and this method has none",
+        ),
+        (
+            ["method.budget=adaptive", "method.raw_crops=false", "method.feature_crops=false"],
+            "has none; set budget to full",
+        ),
         (["run.gpus_per_actor=1.5"], "neither a fraction of one GPU nor a whole number"),
         (["run.actors=4", "run.max_actors=2"], "max_actors 2 is under actors 4"),
         (["run.autoscaling=true"], "autoscaling = true needs max_actors"),

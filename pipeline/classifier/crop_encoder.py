@@ -21,12 +21,13 @@ class CropEncoder:
     def feature_crops(
         self,
         tokens: Float[Tensor, "images tokens width"],
-        cells: Int[np.ndarray, "images crops 4"],
+        cells: Int[np.ndarray, "chosen crops 4"],
         block: int,
-    ) -> Float[Tensor, "images crops dim"]:
-        """Embeddings of the cells of each image's tokens, which are those before the block."""
+        images: Int[np.ndarray, "chosen"] | None = None,
+    ) -> Float[Tensor, "chosen crops dim"]:
+        """Embeddings of the cells of the tokens of each image, or of the chosen images; tokens are those before the block."""
         flat = cells.reshape(-1, 4)
-        owner = torch.arange(len(cells), device=tokens.device).repeat_interleave(cells.shape[1])
+        owner = torch.from_numpy(_owners(cells, images)).to(tokens.device)
         passes = [
             self._backbone.tower.finish(crop_tokens(tokens, owner[part], flat[part]), block)
             for part in self._passes(len(flat))
@@ -34,11 +35,14 @@ class CropEncoder:
         return torch.cat(passes).view(*cells.shape[:2], -1)
 
     def raw_crops(
-        self, pixels: PixelSource, boxes: Int[np.ndarray, "images crops 4"]
-    ) -> Float[Tensor, "images crops dim"]:
-        """Embeddings of the boxes of each image."""
+        self,
+        pixels: PixelSource,
+        boxes: Int[np.ndarray, "chosen crops 4"],
+        images: Int[np.ndarray, "chosen"] | None = None,
+    ) -> Float[Tensor, "chosen crops dim"]:
+        """Embeddings of the boxes of each image, or of the chosen images, which are in their order."""
         flat = boxes.reshape(-1, 4)
-        owner = np.repeat(np.arange(len(boxes)), boxes.shape[1]).tolist()
+        owner = _owners(boxes, images).tolist()
         passes = [
             self._backbone.encode_image(pixels.views(owner[part], flat[part], self._backbone.preprocessing))
             for part in self._passes(len(flat))
@@ -48,3 +52,10 @@ class CropEncoder:
     def _passes(self, views: int) -> list[slice]:
         step = self._at_once.size
         return [slice(start, start + step) for start in range(0, views, step)]
+
+
+def _owners(
+    boxes: Int[np.ndarray, "chosen crops 4"], images: Int[np.ndarray, "chosen"] | None
+) -> Int[np.ndarray, "_"]:
+    """The place of each box's image."""
+    return np.repeat(np.arange(len(boxes)) if images is None else images, boxes.shape[1])

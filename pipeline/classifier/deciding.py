@@ -17,6 +17,14 @@ LABEL_REVISION = 2
 """Raise it when the same pixels give another label, or a column of the label table changes its meaning: every image of
 every lake is labelled again. A new column that may be null does not need it."""
 
+USED_BY_BUDGET = {
+    "full": (),  # lakes were labelled before there was another one
+    "cascade": ("budget", "cascade_lead"),
+    "adaptive": ("budget", "adaptive_confidence", "round_crops"),
+}
+"""Settings that a budget uses."""
+BUDGETS = tuple(name for names in USED_BY_BUDGET.values() for name in names)
+
 
 def deciding(
     backbone: BackboneSpec, attention: AttentionSpec | None, settings: Settings, descriptions: EmbeddedSet
@@ -50,7 +58,7 @@ def _used_settings(method: MethodSettings) -> dict[str, Any]:
     settings = method.model_dump(mode="json", include=CHANGING_LABELS["method"])
     if method.name == "clip":
         return {name: settings[name] for name in ("name", "tags")}
-    unused = set()
+    unused = set(BUDGETS) - set(USED_BY_BUDGET[method.budget])
     if not method.soft_matching:
         unused |= {"matching_temperature"}
     if not method.feature_crops:

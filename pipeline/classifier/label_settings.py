@@ -9,6 +9,7 @@ CHANGING_LABELS: Final[dict[str, set[str]]] = {
     "method": {
         "name", "raw_crops", "feature_crops", "soft_matching", "crops", "attended_patches", "min_side_fraction",
         "max_side_fraction", "sampling_temperature", "matching_temperature", "feature_block", "seed", "tags",
+        "budget", "cascade_lead", "adaptive_confidence", "round_crops",
     },
     # by the hash of the description set's content; with drop_empty off, a text without a letter is an error
     "descriptions": {

@@ -1,5 +1,6 @@
 """Scores and probabilities of all classes, and the evidence for the best one, from the embeddings of views and texts."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -38,9 +39,44 @@ def match_softly(
     The texts pass in groups of classes. Each view's sums are taken relative to the largest ``s`` so far, as in a softmax that
     is computed online, so that no more than ``SIMILARITIES_AT_ONCE`` of the ``s`` are in memory.
     """
-    images, count, _ = views.shape
     scaled = views / temperature
-    highest = views.new_full((images, count), -torch.inf)
+    parts, highest, total = _contribute_in_groups(scaled, texts, members)
+    scores = views.new_empty(len(views), len(members))
+    for classes, contributions in parts:
+        scores[:, classes] = contributions.sum(dim=1)
+    probabilities = share_by_score(scores, views.shape[1], max(1.0, temperature * logit_scale))
+    own = members[scores.argmax(dim=1)]
+    similarity = scaled @ texts[own.clamp(min=0)].mT
+    contributions = (similarity - highest[..., None]).exp() / total[..., None] * similarity
+    return Scores(scores, probabilities, *find_evidence(contributions, own))
+
+
+def contribute_softly(
+    views: Float[Tensor, "images views dim"],
+    texts: Float[Tensor, "texts dim"],
+    members: Int[Tensor, "classes most"],
+    temperature: float,
+) -> Float[Tensor, "images views classes"]:
+    """What each view adds to the scores of match_softly, ``Σ_d π s``. For two classes it differs by at most 1 / temperature."""
+    parts, _, _ = _contribute_in_groups(views / temperature, texts, members)
+    found = views.new_empty(*views.shape[:2], len(members))
+    for classes, contributions in parts:
+        found[:, :, classes] = contributions
+    return found
+
+
+Group = tuple[Int[Tensor, "group"], Float[Tensor, "images views group"]]
+"""Some classes, and what each view adds to their scores."""
+
+
+def _contribute_in_groups(
+    scaled: Float[Tensor, "images views dim"],
+    texts: Float[Tensor, "texts dim"],
+    members: Int[Tensor, "classes most"],
+) -> tuple[Iterator[Group], Float[Tensor, "images views"], Float[Tensor, "images views"]]:
+    """What each view, divided by the temperature, adds to the scores; its highest ``s``, and its sum of ``exp(s − highest)``."""
+    images, count, _ = scaled.shape
+    highest = scaled.new_full((images, count), -torch.inf)
     total = torch.zeros_like(highest)
     parts = []
     for classes, positions in group_classes(members, SIMILARITIES_AT_ONCE // max(1, images * count)):
@@ -50,15 +86,13 @@ def match_softly(
         total = total * (before - highest).exp() + mass.sum(dim=-1)
         contributions = mass.mul_(similarity).view(images, count, *positions.shape).sum(dim=-1)
         parts.append((classes, highest, contributions))
-    scores = views.new_empty(images, len(members))
-    for classes, reference, contributions in parts:
-        share = (reference - highest).exp() / total
-        scores[:, classes] = contributions.mul_(share[..., None]).sum(dim=1)
-    probabilities = share_by_score(scores, count, max(1.0, temperature * logit_scale))
-    own = members[scores.argmax(dim=1)]
-    similarity = scaled @ texts[own.clamp(min=0)].mT
-    contributions = (similarity - highest[..., None]).exp() / total[..., None] * similarity
-    return Scores(scores, probabilities, *find_evidence(contributions, own))
+
+    def shares() -> Iterator[Group]:
+        for classes, reference, contributions in parts:
+            share = (reference - highest).exp() / total
+            yield classes, contributions.mul_(share[..., None])
+
+    return shares(), highest, total
 
 
 def group_classes(
@@ -91,6 +125,16 @@ def match_plainly(
     own = members[scores.argmax(dim=1)]
     cosines = views @ texts[own.clamp(min=0)].mT
     return Scores(scores, share_by_cosine(scores, logit_scale), *find_evidence(cosines, own))
+
+
+def contribute_plainly(
+    views: Float[Tensor, "images views dim"],
+    texts: Float[Tensor, "texts dim"],
+    members: Int[Tensor, "classes most"],
+) -> Float[Tensor, "images views classes"]:
+    """The mean cosine of each view with the descriptions of each class; the scores of match_plainly are their means."""
+    sums = class_sums(views.flatten(0, 1) @ texts.T, members) / (members >= 0).sum(dim=1)
+    return sums.view(*views.shape[:2], -1)
 
 
 def class_sums(

@@ -7,6 +7,7 @@ if it uses other views, one more branch in ``laketag.pipeline.classifier.views``
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,7 +16,14 @@ from torch import Tensor
 
 from laketag.pipeline.calibration.shares import ShareRule
 from laketag.pipeline.classifier.class_texts import ClassTexts, padded_positions
-from laketag.pipeline.classifier.matching import Scores, match_plainly, match_softly
+from laketag.pipeline.classifier.matching import (
+    Scores,
+    class_sums,
+    contribute_plainly,
+    contribute_softly,
+    match_plainly,
+    match_softly,
+)
 from laketag.pipeline.config import MethodSettings
 
 SUMS_AT_ONCE = 1 << 24
@@ -36,6 +44,8 @@ class ImageLabel:
     margin: float  # score of the label minus that of the second class; 0 if there is only one class
     evidence_box_xyxy_px: tuple[int, int, int, int]  # x1, y1 exclusive, in pixels of the array given
     evidence_description: str
+    tier: str = "full"  # one of laketag.schemas.labels.TIERS
+    crops: int = 0  # that were encoded for it
     scores: Float[np.ndarray, "classes"] = field(default_factory=nothing, compare=False, repr=False)
     probabilities: Float[np.ndarray, "classes"] = field(default_factory=nothing, compare=False, repr=False)
 
@@ -98,9 +108,43 @@ class Matcher:
         cosines, texts = (views @ self._embeddings.T).max(dim=1)
         return texts, cosines
 
+    @property
+    def matches_softly(self) -> bool:
+        """Whether scores are sums over the views; else they are means."""
+        return self._method.name == "abs" and self._method.soft_matching
+
+    def images_at_once(self, views: int) -> int:
+        """For how many images, of this number of views, the contributions fit in memory."""
+        return max(1, SUMS_AT_ONCE // max(1, views * len(self._members)))
+
+    def contribute(self, views: Float[Tensor, "images views dim"]) -> Float[Tensor, "images views classes"]:
+        """What each view adds to the score of each class, up to a factor."""
+        if self.matches_softly:
+            return contribute_softly(
+                views, self._embeddings, self._members, self._method.matching_temperature
+            )
+        return contribute_plainly(views, self._embeddings, self._members)
+
+    def reach(self, leaders: Int[Tensor, "images"]) -> Float[Tensor, "images classes"]:
+        """How much one view can add at most to a class's lead over the leader, whatever is to be seen there.
+
+        Softly: ``Σ π s`` over the texts of two classes is at most the largest ``s``, 1 / temperature. Plainly: a cosine with the
+        difference of two means of texts is at most its length.
+        """
+        classes = len(self._members)
+        if self.matches_softly:
+            return self._embeddings.new_full((len(leaders), classes), 1 / self._method.matching_temperature)
+        return torch.cdist(self._means[leaders], self._means, compute_mode="donot_use_mm_for_euclid_dist")
+
+    @cached_property
+    def _means(self) -> Float[Tensor, "classes dim"]:
+        """The mean of each class's texts, which is shorter than 1."""
+        counts = (self._members >= 0).sum(dim=1)
+        return class_sums(self._embeddings.T.contiguous(), self._members).T / counts[:, None]
+
     def _match(self, views: Float[Tensor, "images views dim"]) -> Scores:
         """``clip`` and ABS without soft matching take mean cosines, ABS matches softly."""
         texts = self._embeddings, self._members
-        if self._method.name == "abs" and self._method.soft_matching:
+        if self.matches_softly:
             return match_softly(views, *texts, self._method.matching_temperature, self._logit_scale)
         return match_plainly(views, *texts, self._logit_scale)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from laketag.pipeline.classifier.attention import attended_patches, needs_attention
@@ -50,6 +50,31 @@ class Views:
     feature_crops: int = 0  # how many of the views are feature crops
 
 
+@dataclass(frozen=True)
+class LookedAt:
+    """Images whose crops are chosen and not encoded yet."""
+
+    pixels: PixelSource
+    tokens: Float[Tensor, "images tokens width"] | None  # before the crop block, where features are cropped
+    cells_xyxy: Int[np.ndarray, "images crops 4"] | None  # of the tower's grid, of the feature crops
+    boxes_xyxy_px: Int[np.ndarray, "images kinds crops 4"]
+    attention: Float[np.ndarray, "images patches"]
+    is_finite: Bool[np.ndarray, "images"]  # the attention to the image
+
+    def views(
+        self, embeddings: Float[Tensor, "chosen kinds crops dim"], chosen: Int[np.ndarray, "chosen"]
+    ) -> Views:
+        """The first crops of each kind of the chosen images, whose embeddings these are."""
+        crops = embeddings.shape[2]
+        boxes = self.boxes_xyxy_px[chosen, :, :crops]
+        return Views(
+            embeddings.flatten(1, 2),
+            boxes.reshape(len(boxes), -1, 4),
+            self.attention[chosen],
+            0 if self.cells_xyxy is None else crops,
+        )
+
+
 class ViewMaker:
     """Makes the views that a method needs."""
 
@@ -72,25 +97,48 @@ class ViewMaker:
 
         Where the attention to an image is not finite there is nothing to crop around: its embeddings are NaN.
         """
-        pixels = PixelSource(images, self._backbone.device, self._workers)
         if not needs_attention(self._method):
+            pixels = PixelSource(images, self._backbone.device, self._workers)
             embeddings = self._backbone.encode_image(pixels.whole(self._backbone.preprocessing))
             boxes = np.array([outward_box(self._visible(image), image) for image in images], dtype=np.int64)
             return Views(embeddings[:, None], boxes.reshape(-1, 1, 4))
+        looked = self.look(images, image_ids)
+        everything = np.arange(len(images))
+        return looked.views(self.encode(looked, everything, slice(0, self._method.crops)), everything)
+
+    def look(self, images: Images, image_ids: Sequence[str]) -> LookedAt:
+        """The attention to the images is known, and their crops are drawn; for methods with crops."""
+        pixels = PixelSource(images, self._backbone.device, self._workers)
         tokens, attention = self._attend(pixels)
         is_finite = np.isfinite(attention).all(axis=1)
         cells, boxes = self._draw(images, image_ids, np.where(is_finite[:, None], attention, np.float32(0)))
-        parts = []
+        kinds = [self._cell_boxes(images, cells)] if self._crops_features else []
+        kinds += [boxes] if self._crops_pixels else []
+        return LookedAt(
+            pixels,
+            tokens,
+            cells if self._crops_features else None,
+            np.stack(kinds, axis=1),
+            attention,
+            is_finite,
+        )
+
+    def encode(
+        self, looked: LookedAt, chosen: Int[np.ndarray, "chosen"], part: slice
+    ) -> Float[Tensor, "chosen kinds crops dim"]:
+        """Embeddings of this part of the crops of each kind, of the chosen images, which are in their order."""
+        kinds = []
         if self._crops_features:
-            assert tokens is not None
-            embeddings = self._encoder.feature_crops(tokens, cells, self._crop_block)
-            parts.append(Views(embeddings, self._cell_boxes(images, cells)))
+            assert looked.tokens is not None
+            assert looked.cells_xyxy is not None
+            cells = looked.cells_xyxy[chosen, part]
+            kinds.append(self._encoder.feature_crops(looked.tokens, cells, self._crop_block, chosen))
         if self._crops_pixels:
-            parts.append(Views(self._encoder.raw_crops(pixels, boxes), boxes))
-        embeddings = torch.cat([part.embeddings for part in parts], dim=1)
-        embeddings[torch.from_numpy(~is_finite)] = torch.nan
-        boxes_xyxy_px = np.concatenate([part.boxes_xyxy_px for part in parts], axis=1)
-        return Views(embeddings, boxes_xyxy_px, attention, cells.shape[1] if len(cells) else 0)
+            boxes = looked.boxes_xyxy_px[chosen, -1, part]
+            kinds.append(self._encoder.raw_crops(looked.pixels, boxes, chosen))
+        embeddings = torch.stack(kinds, dim=1)
+        embeddings[torch.from_numpy(~looked.is_finite[chosen])] = torch.nan
+        return embeddings
 
     def _attend(self, pixels: PixelSource) -> tuple[Tensor | None, Float[np.ndarray, "images patches"]]:
         """The whole images' tokens before the crop block, if they are needed, and the attention to each patch."""

@@ -74,6 +74,14 @@ class MethodSettings(Section):
     """seed of all random crops, together with the image's id"""
     tags: int = Field(5, ge=1, le=100)
     """number of most probable classes that a row keeps"""
+    budget: Literal["full", "cascade", "adaptive"] = "full"
+    """full: all crops of every image; cascade: none if the whole image is decisive; adaptive: no more than decide its label"""
+    cascade_lead: float = Field(0.9, ge=0, le=1)
+    """cascade: by how much the whole image's best class must lead in probability to be the label; 1: it never is"""
+    adaptive_confidence: float = Field(0.95, gt=0.5, le=1)
+    """adaptive: stop when the class that leads will lead after all crops with this confidence; 1: when it must"""
+    round_crops: int = Field(4, ge=1, le=1000)
+    """adaptive: number of crops of each kind that are added before it is decided again"""
 
     @model_validator(mode="after")
     def _check(self) -> "MethodSettings":
@@ -81,6 +89,10 @@ class MethodSettings(Section):
             raise ValueError(
                 f"min_side_fraction {self.min_side_fraction} is over max_side_fraction {self.max_side_fraction}; "
                 "lower the first or raise the second"
+            )
+        if self.budget != "full" and (self.name != "abs" or not (self.raw_crops or self.feature_crops)):
+            raise ValueError(
+                f"budget {self.budget!r} saves crops, and this method has none; set budget to full, or name to abs with crops"
             )
         return self
 

@@ -53,7 +53,8 @@ OF_THE_RUN = ("collection", "description_set")
 IDS = ("image_id", "etag", "run_id", "classifier")
 LABEL_COLUMNS = (
     *("uri", "label", "probability", "tags", "accepted", "abstained", "calibrated_probability", "source", "predicted"),
-    *("true_class", "status", "margin", "score", "tag_scores", "conformal_set", "evidence", "width_px", "height_px"),
+    *("true_class", "status", "margin", "score", "tag_scores", "conformal_set", "evidence"),
+    *("tier", "crops", "width_px", "height_px"),
     *(*OF_THE_RUN, "labelled_at", "attempts", *IDS),
 )  # fmt: skip
 TAG_COLUMNS = (

@@ -160,4 +160,6 @@ def _label_columns(label: "ImageLabel", row: dict[str, Any]) -> dict[str, Any]:
             "y1_px": min(row["height_px"], math.ceil(y1 * down)),
             "description": label.evidence_description,
         },
+        "tier": label.tier,
+        "crops": label.crops,
     }

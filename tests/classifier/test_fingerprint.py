@@ -76,6 +76,10 @@ OTHER: dict[str, object] = {
     "method.feature_block": 1,
     "method.seed": 1,
     "method.tags": 2,
+    "method.budget": "cascade",
+    "method.cascade_lead": 0.5,
+    "method.adaptive_confidence": 0.99,
+    "method.round_crops": 2,
     "descriptions.label_prompt": "the {}",
     "descriptions.drop_empty": False,
     "descriptions.drop_exact_duplicates": False,
@@ -137,6 +141,9 @@ OTHER: dict[str, object] = {
 """Each setting, and a value that is not its default."""
 NEEDS: dict[str, dict[str, object]] = {
     "descriptions.closer_margin": {"descriptions.drop_closer_to_another_class": True},
+    "method.cascade_lead": {"method.budget": "cascade"},
+    "method.adaptive_confidence": {"method.budget": "adaptive"},
+    "method.round_crops": {"method.budget": "adaptive"},
     "run.autoscaling": {"run.device": "cpu", "run.max_actors": 3},
 }
 """Settings that are used, or allowed, only with others."""
@@ -187,6 +194,9 @@ def test_what_can_change_a_label_beside_the_settings_changes_the_fingerprint() -
         ([CLIP], ["attention.preprocessing=timm"]),
         (["method.feature_crops=false"], ["method.feature_block=1"]),
         (["method.soft_matching=false"], ["method.matching_temperature=1"]),
+        ([], ["method.cascade_lead=0.5", "method.adaptive_confidence=0.99", "method.round_crops=2"]),
+        (["method.budget=cascade"], ["method.adaptive_confidence=0.99", "method.round_crops=2"]),
+        (["method.budget=adaptive"], ["method.cascade_lead=0.5"]),
         (['backbone.pretrained="local-dir:/m"'], ['backbone.pretrained="local-dir:s3://b/m"']),
     ],
 )
