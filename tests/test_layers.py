@@ -53,6 +53,7 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.classifier.robust_views": "tests/classifier/test_scoring.py compares each formula with plain loops",
     "laketag.pipeline.classifier.crop_encoder": "tests/classifier/test_classifier.py compares its crops with a plain loop",
     "laketag.pipeline.classifier.evaluation_spec": "tests/end_to_end/test_evaluate.py loads in actors what it describes",
+    "laketag.pipeline.classifier.budget_trials": "tests/classifier/test_evaluator.py compares it with what label writes",
     "laketag.pipeline.classifier.choose_evaluation": "tests/end_to_end/test_evaluate.py evaluates what it chooses",
     "laketag.pipeline.flows.calibrate_labels": "tests/end_to_end/test_calibrate.py calibrates and labels by it",
     "laketag.pipeline.flows.score_images": "tests/end_to_end/test_calibrate.py scores a sample with it",

@@ -13,6 +13,7 @@ from laketag.pipeline.classifier.shared_views import (
     SharedViews,
     parts_before,
     parts_of,
+    varying_parts,
 )
 
 CONTROL_RGB_U8 = np.full((64, 64, 3), 128, np.uint8)
@@ -26,6 +27,15 @@ class Cost:
     """Blocks of the image tower that are run, divided by its number of blocks."""
     tflop: float
     """Multiplications and additions of the towers and the attention model, counted by torch, in units of 10¹²."""
+    varying: float = 0.0
+    """Which part of the passes a budget may save."""
+    varying_tflop: float = 0.0
+    """The same for the operations."""
+
+    def of_part(self, fraction: float) -> "Cost":
+        """Of an image that needed this fraction of what varies."""
+        saved = 1 - fraction
+        return Cost(self.tower_passes - saved * self.varying, self.tflop - saved * self.varying_tflop)
 
 
 @torch.inference_mode()
@@ -58,12 +68,12 @@ def count_costs(models: EvaluatedModels, methods: tuple[Method, ...]) -> dict[st
             counted[part] = float(counter.get_total_flops() * crops.get(part[0], 1))
         return counted[part]
 
+    def sums(parts: set[Part]) -> tuple[float, float]:
+        passes = sum((_tower_passes(part, models) * crops.get(part[0], 1) for part in parts), 0.0)
+        return passes, sum(count(part) for part in parts) / 1e12
+
     return {
-        method.name: Cost(
-            sum(_tower_passes(part, models) * crops.get(part[0], 1) for part in parts_of(method, 0)),
-            sum(count(part) for part in parts_of(method, 0)) / 1e12,
-        )
-        for method in methods
+        method.name: Cost(*sums(parts_of(method, 0)), *sums(varying_parts(method, 0))) for method in methods
     }
 
 

@@ -65,7 +65,9 @@ def deciding_results(spec: EvaluationSpec) -> dict[str, Any]:
         },
         "attention": settings.attention.model_dump(mode="json"),
         "method": settings.method.model_dump(
-            mode="json", include=CHANGING_LABELS["method"] - {"name", "seed", "tags"}
+            mode="json",
+            include=CHANGING_LABELS["method"]
+            - {"name", "seed", "tags", "budget", "cascade_lead", "adaptive_confidence"},
         ),
         "evaluate": settings.evaluate.model_dump(mode="json"),
         "decode": settings.decode.model_dump(mode="json", include=CHANGING_LABELS["decode"]),

@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
+from laketag.pipeline.classifier.budget_trials import Spent, spend
 from laketag.pipeline.classifier.class_texts import ClassTexts
 from laketag.pipeline.classifier.costs import Cost, count_costs
 from laketag.pipeline.classifier.method_names import Method
@@ -46,6 +49,8 @@ class Outcome:
     """The place of the true class in that order, from 1."""
     seconds: float
     """For the views, as if no other trial shared them, and for matching."""
+    fraction: float = 1.0
+    """Which part of what a budget can save was needed."""
 
     @property
     def is_finite(self) -> bool:
@@ -110,19 +115,33 @@ class Evaluator:
         embeddings = views.of(method, trial.seed)
         begun = time.perf_counter()
         at_once = max(1, SIMILARITIES_AT_ONCE // max(1, embeddings.shape[1] * len(texts.embeddings)))
-        scores = torch.cat([score_views(method, chunk, texts) for chunk in torch.split(embeddings, at_once)])
-        shares = share_scores(method, scores, embeddings.shape[1], texts).cpu().numpy()
-        orders = np.argsort(-scores.cpu().numpy(), axis=1, kind="stable")
-        seconds = (views.seconds_of(method, trial.seed) + time.perf_counter() - begun) / len(orders)
+        spent = [self._score(method, chunk, texts) for chunk in torch.split(embeddings, at_once)]
+        scores, shares = (
+            torch.cat([getattr(one, name) for one in spent]).cpu().numpy() for name in ("scores", "shares")
+        )
+        fractions = np.concatenate([one.fraction for one in spent])
+        orders = np.argsort(-scores, axis=1, kind="stable")
+        seconds = views.seconds_of(method, trial.seed) + time.perf_counter() - begun
+        saved = (1 - fractions) * views.varying_seconds_of(method, trial.seed)
         return [
             Outcome(
                 top=tuple(int(index) for index in order[:TOP]),
                 probability=float(of_class[order[0]]),
                 true_rank=int(np.flatnonzero(order == true_class)[0]) + 1,
-                seconds=seconds,
+                seconds=float(taken),
+                fraction=float(fraction),
             )
-            for order, of_class, true_class in zip(orders, shares, true_classes, strict=True)
+            for order, of_class, true_class, taken, fraction in zip(
+                orders, shares, true_classes, (seconds - saved) / len(orders), fractions, strict=True
+            )
         ]
+
+    def _score(self, method: Method, views: Float[Tensor, "images views dim"], texts: MatchedTexts) -> Spent:
+        """Scores and probabilities of a chunk of images."""
+        if method.budget != "full":
+            return spend(method, views, texts, self._models.settings.method.round_crops)
+        scores = score_views(method, views, texts)
+        return Spent(scores, share_scores(method, scores, views.shape[1], texts), np.ones(len(views)))
 
 
 TOP = 5

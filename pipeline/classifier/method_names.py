@@ -1,7 +1,8 @@
 """The methods that can be compared: what each looks at, which texts it reads, and how it turns both into scores.
 
 ``abs``, ``abs-raw`` and the other variants of ABS take an attention source after a colon: ``abs:uniform``,
-``abs-raw:vit_small_patch16_224.dino``. Without one they use that of the settings.
+``abs-raw:vit_small_patch16_224.dino``. Without one they use that of the settings. ``abs-cascade`` and ``abs-adaptive``
+are ABS within a budget; they take a threshold after an @: ``abs-adaptive@0.9``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,6 +36,10 @@ class Method:
     source: str
     attention: str | None = None
     """Where crops are taken, for methods with crops of ABS: a timm ViT, ``backbone`` or one of CONTROLS."""
+    budget: Literal["full", "cascade", "adaptive"] = "full"
+    """As ``method.budget`` of the settings."""
+    threshold: float = 1.0
+    """Of the budget: as ``method.cascade_lead`` or ``method.adaptive_confidence``."""
 
     @property
     def varies(self) -> bool:
@@ -76,6 +81,11 @@ VARIANTS = (
         "abs-trim", "ABS, soft trim of descriptions", (), "descriptions", "trim", "CGBC, arXiv 2603.07911"
     ),
 )
+BUDGETS = (
+    replace(ABS, name="abs-cascade", title="ABS, cascade at lead", budget="cascade"),
+    replace(ABS, name="abs-adaptive", title="ABS, adaptive at confidence", budget="adaptive"),
+)
+"""They take their threshold after an @, and without one that of the settings."""
 SOURCE_TITLES = {
     UNIFORM: "centres anywhere (no attention)",
     RANDOM: "attention at random patches",
@@ -88,6 +98,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "parts": ("abs-both", "abs-raw", "abs-features", f"abs:{UNIFORM}", "abs-plain"),
     "attention": tuple(f"abs:{source}" for source in SOURCE_TITLES),
     "beyond": ("abs-entropy", "abs-mode", "abs-trim"),
+    "budgets": (
+        "abs",
+        *(f"abs-cascade@{lead}" for lead in (0.7, 0.8, 0.9, 0.95)),
+        *(f"abs-adaptive@{confidence}" for confidence in (0.8, 0.9, 0.95, 0.99, 1)),
+    ),
 }
 GROUPS["all"] = (
     *GROUPS["paper"],
@@ -122,7 +137,34 @@ def _find(name: str, settings: Settings) -> Method:
     for method in VARIANTS:
         if method.name == variant:
             return _with_settings(method, source, settings)
+    variant, _, threshold = variant.partition("@")
+    for method in BUDGETS:
+        if method.name == variant:
+            return _with_settings(_with_threshold(method, threshold, settings), source, settings)
     raise SettingsError(f"method {name!r} is unknown; choose some of {_known()}")
+
+
+def _with_threshold(budget: Method, text: str, settings: Settings) -> Method:
+    """The budget with this threshold, which its name states; without a text with that of the settings."""
+    defaults = {
+        "cascade": settings.method.cascade_lead,
+        "adaptive": settings.method.adaptive_confidence,
+    }
+    try:
+        threshold = float(text) if text else defaults[budget.budget]
+    except ValueError:
+        threshold = -1.0
+    least = 0.0 if budget.budget == "cascade" else 0.5
+    if not least <= threshold <= 1 or (budget.budget == "adaptive" and threshold == least):
+        raise SettingsError(
+            f"method {budget.name}@{text}: write a number {'from 0' if not least else 'over 0.5'} to 1 after the @"
+        )
+    return replace(
+        budget,
+        name=f"{budget.name}@{threshold:g}",
+        title=f"{budget.title} {threshold:g}",
+        threshold=threshold,
+    )
 
 
 def _with_settings(variant: Method, source: str, settings: Settings) -> Method:
@@ -132,6 +174,8 @@ def _with_settings(variant: Method, source: str, settings: Settings) -> Method:
     views: tuple[View, ...] = variant.views or tuple(switched)
     if variant.rule == "mode":
         views = ("whole", *views)  # where the search for the mode begins
+    if variant.budget == "cascade" and views:
+        views = ("whole", *views)  # what decides whether there are more
     if not views or views == ("whole",):
         raise SettingsError(
             f"method {variant.name!r} needs crops, and method.raw_crops and method.feature_crops are off; switch one on"
@@ -149,6 +193,6 @@ def _with_settings(variant: Method, source: str, settings: Settings) -> Method:
 
 
 def _known() -> str:
-    names: Sequence[str] = [method.name for method in (*BASELINES, *VARIANTS)]
+    names: Sequence[str] = [method.name for method in (*BASELINES, *VARIANTS, *BUDGETS)]
     sources = ", ".join(SOURCE_TITLES)
     return f"{', '.join(names)}, a variant of abs with an attention source (abs:SOURCE; {sources}), or {', '.join(GROUPS)}"

@@ -77,6 +77,10 @@ class SharedViews:
         """What the method's views take where no other method shares them."""
         return sum(self.seconds[part] for part in parts_of(method, seed))
 
+    def varying_seconds_of(self, method: Method, seed: int) -> float:
+        """Which part of that a budget may save."""
+        return sum((self.seconds[part] for part in varying_parts(method, seed)), 0.0)
+
     def make(self, part: Part) -> Any:
         """The part, made once."""
         if part not in self._made:
@@ -202,6 +206,18 @@ def parts_of(method: Method, seed: int) -> set[Part]:
         found.add(part)
         left += parts_before(part)
     return found
+
+
+def varying_parts(method: Method, seed: int) -> set[Part]:
+    """The parts that images go without as they stop: in a cascade all but the whole image, in rounds the crops."""
+    parts = parts_of(method, seed)
+    match method.budget:
+        case "cascade":
+            return parts - {("whole",)}
+        case "adaptive":
+            return {part for part in parts if part[0] in ("features", "raw")}
+        case "full":
+            return set()
 
 
 _MAKERS: dict[str, Callable[..., Any]] = {

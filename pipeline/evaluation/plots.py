@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from laketag.pipeline.evaluation.summary import bins_of, curve_of
+from laketag.pipeline.evaluation.tables import same_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,12 +24,15 @@ def can_plot() -> bool:
     return find_spec("matplotlib") is not None
 
 
-def draw_plots(results: pl.DataFrame, summary: pl.DataFrame) -> dict[str, bytes]:
-    """File name → SVG: accuracy against compute, risk against coverage, and the reliability of the probabilities."""
+def draw_plots(
+    results: pl.DataFrame, summary: pl.DataFrame, pairs: pl.DataFrame, against: str
+) -> dict[str, bytes]:
+    """File name → SVG: accuracy and labels equal to one method's against compute, risk against coverage, and reliability."""
     titles = dict(summary.filter(pl.col("top1").is_not_null()).select("method", "title").iter_rows())
     shown = list(titles)[:MOST_CURVES]
     return {
         "accuracy.svg": _accuracy(summary),
+        "agreement.svg": _agreement(summary, pairs, against),
         "risk-coverage.svg": _risk_coverage(results, titles, shown),
         "reliability.svg": _reliability(results, titles, shown),
     }
@@ -42,6 +46,22 @@ def _accuracy(summary: pl.DataFrame) -> bytes:
         axes.errorbar([x], [y], [[below], [above]], fmt="o", capsize=2, elinewidth=0.6)
         axes.annotate(row["method"], (x, y), xytext=(5, 3), textcoords="offset points", fontsize=7)
     axes.set_xscale("log")
+    return _svg(figure)
+
+
+def _agreement(summary: pl.DataFrame, pairs: pl.DataFrame, against: str) -> bytes:
+    figure, axes = _axes("passes of the image tower for one image", f"same label as {against}, in %")
+    for row in summary.filter(pl.col("top1").is_not_null()).iter_rows(named=True):
+        same = same_label(pairs, row["method"], against)
+        if same is not None:
+            axes.plot([row["tower_passes"]], [100 * same], "o", markersize=4)
+            axes.annotate(
+                row["method"],
+                (row["tower_passes"], 100 * same),
+                xytext=(5, 3),
+                textcoords="offset points",
+                fontsize=7,
+            )
     return _svg(figure)
 
 

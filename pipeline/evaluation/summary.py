@@ -83,9 +83,9 @@ def number_classes(names: pl.Series) -> np.ndarray:
 
 
 def compare_pairs(results: pl.DataFrame, methods: list[str]) -> pl.DataFrame:
-    """For each pair of methods: how much better the first is over all seeds, and McNemar's test.
+    """For each pair of methods: how much better the first is over all seeds, how often both say the same, and McNemar's test.
 
-    The test needs one answer for each image: that of the first seed.
+    The last two need one answer for each image: that of the first seed.
     """
     labelled = results.filter(pl.col("failure").is_null()).with_columns(is_right=IS_RIGHT)
     means = labelled.group_by("method", "image_id").agg(pl.col("is_right").mean())
@@ -95,7 +95,7 @@ def compare_pairs(results: pl.DataFrame, methods: list[str]) -> pl.DataFrame:
         sides = [means.filter(pl.col("method") == name).drop("method") for name in (one, other)]
         both = sides[0].join(sides[1], on="image_id")
         answers = [
-            first_seed.filter(pl.col("method") == name).select("image_id", "is_right")
+            first_seed.filter(pl.col("method") == name).select("image_id", "is_right", "label")
             for name in (one, other)
         ]
         pairs = answers[0].join(answers[1], on="image_id")
@@ -108,6 +108,7 @@ def compare_pairs(results: pl.DataFrame, methods: list[str]) -> pl.DataFrame:
                 "method": one,
                 "other": other,
                 "images": both.height,
+                "same_label": (pairs["label"] == pairs["label_right"]).mean(),
                 "difference": (both["is_right"] - both["is_right_right"]).mean(),
                 "only_method_right": alone[0],
                 "only_other_right": alone[1],
@@ -121,6 +122,7 @@ _PAIRS = {
     "method": pl.String,
     "other": pl.String,
     "images": pl.Int64,
+    "same_label": pl.Float64,
     "difference": pl.Float64,
     "only_method_right": pl.Int64,
     "only_other_right": pl.Int64,

@@ -23,6 +23,7 @@ def main_table(
                 "95 % interval": f"{_percent(row['top1_low'])} to {_percent(row['top1_high'])}",
                 "published": "" if figure is None else f"{figure:.2f}",
                 f"vs {against}": _compare(pairs, row["method"], against),
+                f"as {against} %": _percent(same_label(pairs, row["method"], against)),
                 "top-5 %": _percent(row["top5"]),
                 "recall %": _percent(row["macro_recall"]),
                 "ECE": _number(row["calibration_error"]),
@@ -68,6 +69,15 @@ def _compare(pairs: pl.DataFrame, method: str, against: str) -> str:
         return ""
     difference, p = _oriented(pairs, method, against)
     return f"{100 * difference:+.1f} (p {_p(p)})"
+
+
+def same_label(pairs: pl.DataFrame, method: str, other: str) -> float | None:
+    """For which fraction of the images both name the same class; 1 for a method and itself, None where no image has both."""
+    if method == other:
+        return 1.0
+    either = pl.col("method").is_in([method, other]) & pl.col("other").is_in([method, other])
+    found: list[float | None] = pairs.filter(either)["same_label"].to_list()
+    return found[0] if found else None
 
 
 def _oriented(pairs: pl.DataFrame, method: str, other: str) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from laketag.pipeline.calibration.fit import (
 from laketag.pipeline.calibration.thresholds import Promise
 from laketag.pipeline.cluster.ray_address import named_address
 from laketag.pipeline.config import Settings
-from laketag.pipeline.errors import InputError
+from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.flows.evaluated_texts import read_class_names
 from laketag.pipeline.flows.frozen_sample import FrozenSample, SampleRequest, freeze_sample
 from laketag.pipeline.flows.plan_run import LabelRequest, look_up_classifier
@@ -85,6 +85,11 @@ def calibrate_labels(
 ) -> CalibrateReport:
     """The calibration of the collection and the settings' classifier is stored; later runs of label are decided by it."""
     named_address()  # refuses an impossible RAY_ADDRESS before anything is looked up or downloaded
+    if settings.method.budget == "cascade":
+        raise SettingsError(
+            "method.budget = 'cascade' labels some images by cosines and others by sums, whose scores do not compare; "
+            "calibrate and label with budget full or adaptive"
+        )
     described = latest_embedded_set(lake, request.description_set)
     class_names = read_class_names(lake, described)
     # sample: images of the newest index, if possible those whose true class is known

@@ -97,7 +97,7 @@ def make_report(
         "backbone": f"{settings.backbone.name}/{settings.backbone.pretrained}",
         "attention": settings.attention.name,
     }
-    evaluation.write_report(summary, about, report_files(report, results, about))
+    evaluation.write_report(summary, about, report_files(report, results, (about, against)))
     return report
 
 
@@ -123,8 +123,14 @@ def find_notices(results: pl.DataFrame, published: Published) -> list[str]:
     return notices
 
 
-def report_files(report: EvaluationReport, results: pl.DataFrame, about: dict[str, str]) -> dict[str, bytes]:
-    """File name → content: Markdown, CSV, and plots where matplotlib is installed and something was labelled."""
+def report_files(
+    report: EvaluationReport, results: pl.DataFrame, stated: tuple[dict[str, str], str]
+) -> dict[str, bytes]:
+    """File name → content: Markdown, CSV, and plots where matplotlib is installed and something was labelled.
+
+    ``stated``: what the evaluation is about, and the method that others are compared with.
+    """
+    about, against = stated
     lines = [
         f"# Evaluation {report.evaluation}\n",
         " · ".join(f"{name}: {value}" for name, value in about.items()) + f" · {report.done:,} images\n",
@@ -140,5 +146,5 @@ def report_files(report: EvaluationReport, results: pl.DataFrame, about: dict[st
         "coverage.csv": coverages(results).write_csv().encode(),
     }
     if can_plot() and report.exit_code == ExitCode.DONE:
-        files |= draw_plots(results, report.summary)
+        files |= draw_plots(results, report.summary, report.pairs, against)
     return files

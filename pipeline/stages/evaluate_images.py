@@ -90,7 +90,7 @@ class EvaluateImages:
             detail = "the model's result is not a finite number, but NaN or infinite"
             return {"failure": "not_finite", "failure_detail": detail}
         assert not isinstance(self._evaluator, LaketagError)
-        cost = self._evaluator.costs[trial.method.name]
+        cost = self._evaluator.costs[trial.method.name].of_part(outcome.fraction)
         top = [self._class_names[index] for index in outcome.top]
         return {
             "label": top[0],

@@ -10,7 +10,7 @@ from laketag.pipeline.config import Settings
 from tests.classifier.scenes import models, random_image, random_texts
 
 SETTINGS = Settings.model_validate(
-    {"method": {"crops": 3, "attended_patches": 5}, "attention": {"name": "tiny"}}
+    {"method": {"crops": 3, "attended_patches": 5, "round_crops": 1}, "attention": {"name": "tiny"}}
 )
 SEEDS = (0, 1)
 IMAGES = [random_image(60 + 13 * number, 80 - 9 * number, number) for number in range(3)]

@@ -3,7 +3,8 @@
 import pytest
 
 from laketag.pipeline.classifier.costs import count_costs
-from tests.classifier.evaluated import all_methods, evaluated_models
+from laketag.pipeline.classifier.method_names import find_methods
+from tests.classifier.evaluated import SETTINGS, all_methods, evaluated_models
 from tests.models.tiny import tiny_config
 
 CROPS, BLOCKS = 3, 3
@@ -41,4 +42,12 @@ def test_operations_are_those_of_the_towers_and_passes_count_crops() -> None:
     assert costs["abs-raw"].tflop > CROPS * costs["clip"].tflop, "the attention model counts"
     assert costs["abs-features"].tflop < costs["abs-raw"].tflop < costs["abs"].tflop
     assert costs["abs-plain"] == costs["abs"] == costs["abs-entropy"]
+    saved = count_costs(evaluated_models(), find_methods(["abs-cascade", "abs-adaptive"], SETTINGS))
+    cascade, adaptive = saved.values()
+    nothing_more = cascade.of_part(0.0)
+    assert (nothing_more.tower_passes, nothing_more.tflop) == pytest.approx((1, costs["clip"].tflop))
+    assert cascade.of_part(1.0).tower_passes == pytest.approx(1 + costs["abs"].tower_passes)
+    assert adaptive.of_part(1.0).tflop == costs["abs"].tflop
+    crops = CROPS + CROPS / BLOCKS
+    assert costs["abs"].tower_passes - adaptive.of_part(1 / 3).tower_passes == pytest.approx(2 / 3 * crops)
     assert costs["abs-mode"].tflop == pytest.approx(costs["abs"].tflop + costs["clip"].tflop)

@@ -36,6 +36,9 @@ def bare(outcomes: list[Outcome]) -> list[tuple[tuple[int, ...], float, int]]:
         ("abs-raw", {"feature_crops": False}),
         ("abs-features", {"raw_crops": False}),
         ("abs-plain", {"soft_matching": False}),
+        ("abs-cascade@0.8", {"budget": "cascade", "cascade_lead": 0.8}),
+        ("abs-adaptive@0.999", {"budget": "adaptive", "adaptive_confidence": 0.999}),
+        ("abs-adaptive@1", {"budget": "adaptive", "adaptive_confidence": 1.0}),
     ],
 )
 @pytest.mark.parametrize("seed", [0, 1])
@@ -48,6 +51,7 @@ def test_trials_give_the_labels_that_label_writes(name: str, method: dict[str, o
     for label, (outcome,) in zip(labels, found, strict=True):
         assert tuple(CLASSES[index] for index in outcome.top) == tuple(tag for tag, _ in label.tags)
         assert outcome.probability == pytest.approx(label.probability, abs=1e-5)
+        assert outcome.fraction == (label.crops / 6 if "budget" in method else 1)
 
 
 def test_all_trials_together_say_what_each_says_alone_and_of_one_image_at_once() -> None:

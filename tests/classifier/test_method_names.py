@@ -43,6 +43,19 @@ def test_every_group_has_known_methods_and_every_variant_takes_an_attention_sour
     assert "DINO ViT-S" in method.title
 
 
+def test_a_budget_has_the_threshold_of_its_name_or_of_the_settings() -> None:
+    methods = find_methods(
+        ["abs-cascade", "abs-cascade@0.5", "abs-adaptive", "abs-adaptive@1:uniform"], RELEASE
+    )
+    assert [(one.name, one.budget, one.threshold, one.views) for one in methods] == [
+        ("abs-cascade@0.9", "cascade", 0.9, ("whole", "features", "raw")),
+        ("abs-cascade@0.5", "cascade", 0.5, ("whole", "features", "raw")),
+        ("abs-adaptive@0.95", "adaptive", 0.95, ("features", "raw")),
+        ("abs-adaptive@1:uniform", "adaptive", 1.0, ("features", "raw")),
+    ]
+    assert methods[3].attention == "uniform"
+
+
 def test_the_seed_matters_where_something_is_drawn() -> None:
     methods = {method.name: method for method in find_methods(["all"], RELEASE)}
     assert {name for name, method in methods.items() if not method.varies} == {
@@ -59,6 +72,10 @@ def test_the_seed_matters_where_something_is_drawn() -> None:
         (["clipp"], RELEASE, r"method 'clipp' is unknown; choose some of clip, .*, or paper, parts"),
         (["clip:uniform"], RELEASE, "method 'clip:uniform' is unknown"),
         ([], RELEASE, "no method is named"),
+        (["abs-cascade@1.1"], RELEASE, "method abs-cascade@1.1: write a number from 0 to 1 after the @"),
+        (["abs-adaptive@0.5"], RELEASE, "method abs-adaptive@0.5: write a number over 0.5 to 1 after"),
+        (["abs-adaptive@often"], RELEASE, "method abs-adaptive@often: write a number"),
+        (["abs-raw@0.9"], RELEASE, "method 'abs-raw@0.9' is unknown"),
         (
             ["abs"],
             Settings.model_validate({"method": {"feature_crops": False, "raw_crops": False}}),

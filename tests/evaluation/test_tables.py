@@ -19,6 +19,9 @@ def test_the_table_has_the_published_figure_beside_ours_and_compares_with_one_me
     difference = 100 * (SUMMARY["top1"][0] - SUMMARY["top1"][2])
     assert rows[0]["vs abs"] == f"{difference:+.1f} (p < 0.001)"
     assert rows[2]["vs abs"] == ""
+    first = RESULTS.filter(pl.col("seed") == 0, pl.col("failure").is_null())
+    labels = [first.filter(pl.col("method") == name)["label"] for name in ("wca", "abs")]
+    assert [row["as abs %"] for row in rows[1:]] == [f"{100 * (labels[0] == labels[1]).mean():.1f}", "100.0"]
 
 
 def test_the_same_difference_is_stated_from_both_sides() -> None:

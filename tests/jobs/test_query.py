@@ -80,7 +80,7 @@ def test_printed_rows_are_sorted_by_uri_and_written_rows_are_as_stored(lake, tmp
         "1",
         "2",
         "3",
-        "3 rows, 1 of 26 columns (--columns all)",
+        "3 rows, 1 of 28 columns (--columns all)",
     ]
     assert ask("labels", *options, "--format", "csv") == "uri\ns3://b/1\ns3://b/2\ns3://b/3\n"
     assert (
