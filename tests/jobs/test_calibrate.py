@@ -36,6 +36,7 @@ def lake(tmp_path: Path) -> str:
             SettingsError,
             "--min-score 2 is a threshold without a promised",
         ),
+        ({"override": ["method.budget=cascade"]}, SettingsError, "scores do not compare"),
         ({"description_set": "birds"}, InputError, "no description set 'birds'; it has pets"),
         ({"collection": "paintings"}, InputError, "no index of collection 'paintings'"),
         (
