@@ -1,7 +1,6 @@
 """Fixtures of these tests: an account of moto's for the aws command line."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -13,12 +12,12 @@ BUCKETS = ("my-photos", "my-lake")
 ROLES = ("laketag-worker", "laketag-head", "laketag-pod")
 
 
-@pytest.fixture
-def aws_env(moto_url: str, tmp_path: Path) -> Iterator[dict[str, str]]:
+@pytest.fixture(scope="module")
+def aws_env(moto_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment in which ``aws`` reaches an account with two buckets; what apply.sh makes there is removed again."""
     need_program("aws")
     env = {
-        "HOME": str(tmp_path),
+        "HOME": str(tmp_path_factory.mktemp("home")),
         "PATH": PATH,
         "AWS_ENDPOINT_URL": moto_url,
         "AWS_ACCESS_KEY_ID": "x",
