@@ -14,6 +14,8 @@ from tests.stores.store import credentials_env
 
 CPUS = 2
 """Logical ones: a label actor and what fetches and decodes for it, as on a machine of two cores."""
+KEEP_WORKERS = {"RAY_num_workers_soft_limit": "8"}
+"""Ray ends idle workers beyond the number of CPUs, and each test would start, and import, all of its own again."""
 
 
 class SharedRay:
@@ -27,7 +29,7 @@ class SharedRay:
         """This process is connected to it; its workers know the credentials of the stores' owner, and no endpoint."""
         if self._running is None:
             self._running = ExitStack()
-            with patch.dict(os.environ, credentials_env()):
+            with patch.dict(os.environ, credentials_env() | KEEP_WORKERS):
                 self._running.enter_context(ray_runtime(logical_cpus=CPUS))
                 self._token = os.environ["RAY_AUTH_TOKEN"]
 
@@ -57,9 +59,11 @@ def shared_ray() -> Iterator[SharedRay]:
 
 
 @pytest.fixture
-def joined_ray(shared_ray: SharedRay) -> None:
+def joined_ray(shared_ray: SharedRay) -> Iterator[None]:
     """Commands of this test that run in this process find a Ray that runs."""
     shared_ray.join()
+    yield
+    gc.collect()  # Ray Data leaves handles of its actors in reference cycles, and until they go, an actor holds its CPU
 
 
 @pytest.fixture

@@ -23,6 +23,9 @@ from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.models.choose_backbone import ChosenBackbone
 from laketag.pipeline.screen import Screen
 
+TEXTS = 100
+"""Of which a deadline lets only the first be embedded."""
+
 
 def test_blocks_hold_texts_of_about_equal_length_and_every_text_once() -> None:
     texts = [f"{'word ' * (number * 7 % 20)}{number}" for number in range(100)]
@@ -115,24 +118,24 @@ class Noting(Dying):
 
 @dataclass
 class StopAfterText(WorkStop):
-    """Due once fifty texts were embedded: Ray gives the driver all but the last few before it goes on."""
+    """Due once thirty texts were embedded: Ray gives the driver all but the last few before it goes on."""
 
     folder: Path = Path()
 
     @property
     def is_due(self) -> bool:
-        return len(list(self.folder.glob("embedded-*"))) >= 50
+        return len(list(self.folder.glob("embedded-*"))) >= 30
 
 
 @pytest.mark.usefixtures("joined_ray")
 def test_a_deadline_ends_the_embedding_and_the_next_call_embeds_only_the_rest(
     lake: Lake, deaths: Path
 ) -> None:
-    texts = [f"Text {number}" for number in range(200)]
+    texts = [f"Text {number}" for number in range(TEXTS)]
     with pytest.raises(WorkStoppedError):
         embed(lake, Noting(deaths), texts, batch_size=1, stop=StopAfterText(folder=deaths))
     begun = len(list(deaths.iterdir()))
-    assert 0 < begun < 200
+    assert 0 < begun < TEXTS
     rows, embedded = embed(lake, Noting(deaths), texts, batch_size=1)
     assert rows["text"].to_list() == texts
-    assert 200 - begun <= embedded < 200
+    assert TEXTS - begun <= embedded < TEXTS
