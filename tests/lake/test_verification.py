@@ -11,6 +11,7 @@ import pytest
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import BusyError
+from laketag.pipeline.lake.calibrations import write_calibration
 from laketag.pipeline.lake.compaction import compact
 from laketag.pipeline.lake.evaluations import Evaluation
 from laketag.pipeline.lake.forgotten import read_forgotten, write_forgotten
@@ -27,6 +28,7 @@ from laketag.pipeline.lake.tables import create_table, encode_table, write_table
 from laketag.pipeline.lake.verification import verify, verify_runs
 from laketag.pipeline.store.folders import list_folders, remove_folder
 from laketag.schemas import EvaluationResults, ImageIndex, Labels, Nights, Runs
+from tests.lake.calibrated import CALIBRATION
 from tests.lake.decision_rows import decide
 from tests.lake.disturbed import Killed, before_each_change, kill_at
 from tests.lake.full_lakes import freeze_night, freeze_rest, label_night, stage_night
@@ -286,6 +288,7 @@ def test_every_table_has_a_layout_and_every_writer_writes_into_one_of_them(night
     write_forgotten(nights, read_forgotten(nights))
     Evaluation(nights, "photos-1", "photos").write_results(EvaluationResults.create_empty())
     decide(nights, "a", "dog")
+    write_calibration(nights, CALIBRATION, {})
     freeze_night(nights, {"a": "9"})
     with hold_lease(nights, "upkeep") as lease:
         compact(nights, read_run_table(nights), lease)
