@@ -25,6 +25,7 @@ COMMANDS = {
     "nightly": "Do everything for all collections of a file; a second call on an unchanged lake does nothing.",
     "evaluate": "Compare methods on the images whose true class the index states.",
     "calibrate": "Fit what decides which labels are accepted, to images with or without a known class.",
+    "report": "Write a page that shows a run at a glance: classes, images in doubt, what changed, how labels came about.",
     "query": "Query the label tables: runs, labels, those in doubt, tags, failures, a summary, decisions, or SQL.",
     "review": "Let people look at doubtful labels, and keep what they decide.",
     "collections": "List the collections of a lake: their images, newest index and run, and the command for the next step.",
@@ -51,6 +52,7 @@ HOLDING = {
     "compact",
     "clean",
     "review",
+    "report",
 }
 """Commands that hold a lease or run Ray."""
 RELEASE_S = 8.0

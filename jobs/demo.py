@@ -59,6 +59,7 @@ def demo(folder: Path = Path("laketag-demo"), serve_s3: bool = False) -> None:
         label_pictures(source, root, folder, console)
         show_accuracy(root, levels, console)
         query_lake(root, console)
+        show_report(root, folder, console)
         if serve_s3 and sys.stdin.isatty() and sys.stdout.isatty():
             console.print("the S3 server stays up for your queries until you press Enter")
             sys.stdin.readline()
@@ -154,6 +155,17 @@ def query_lake(root: str, console: Console) -> None:
         f"laketag query labels --root {root} --output labels.csv",
     ):
         console.print(f"  {command}", style="cyan", soft_wrap=True)
+
+
+def show_report(root: str, folder: Path, console: Console) -> None:
+    """Write the report on the labels beside the lake, after the command that does so."""
+    from laketag.jobs.report import report
+
+    settings, page = folder / "settings.toml", folder / "report.html"
+    _print_command(
+        console, f"laketag report --root {root} --collection {COLLECTION} --settings {settings} --to {page}"
+    )
+    report(root, COLLECTION, settings=settings, to=str(page), console=console)
 
 
 def _print_command(console: Console, command: str) -> None:

@@ -11,6 +11,7 @@ from laketag.jobs.console import open_screen, write_json, write_out
 from laketag.jobs.label import checked_hours
 from laketag.jobs.label_summary import show_report, show_unfinished
 from laketag.jobs.options import SHARED, argument, flag, option, value
+from laketag.pipeline.config import Settings
 from laketag.pipeline.errors import LaketagError, SettingsError, describe_ending
 from laketag.pipeline.screen import Screen
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from laketag.pipeline.flows.night_report import CollectionNight, NightReport
     from laketag.pipeline.flows.preview_night import NightPreview
     from laketag.pipeline.flows.verify_lake import VerifyReport
+    from laketag.pipeline.lake.paths import Lake
 
 OPTIONS = SHARED | {
     "night": argument(
@@ -37,6 +39,12 @@ OPTIONS = SHARED | {
     ),
     "accept_gone": flag("--accept-gone", help="Write the indexes even if too many images are gone."),
     "dry_run": flag("--dry-run", help="Print what would be done and how long it takes; write nothing."),
+    "report": option(
+        str,
+        "--report",
+        metavar="FOLDER",
+        help="Also write a page for each collection that was labelled: FOLDER/COLLECTION-SET.html; see laketag report.",
+    ),
     "as_json": flag(
         "--json", help="Print one JSON object for each collection, and all else on standard error."
     ),
@@ -57,6 +65,7 @@ def nightly(
     max_hours: float | None = None,
     accept_gone: bool = False,
     dry_run: bool = False,
+    report: str | None = None,
     as_json: bool = False,
     verbose: bool = False,
     settings: Path | str | None = None,
@@ -96,9 +105,28 @@ def nightly(
         accept_gone=accept_gone,
         dry_run=dry_run,
     )
-    report = run_night(lake, request, screen, Shown(lake.root, screen, as_json))
-    show_end(report, screen)
-    return report
+    done = run_night(lake, request, screen, Shown(lake.root, screen, as_json))
+    if report is not None:
+        write_pages(lake, done, report, read.settings, screen)
+    show_end(done, screen)
+    return done
+
+
+def write_pages(lake: "Lake", done: "NightReport", folder: str, settings: Settings, screen: Screen) -> None:
+    """The folder, or the prefix of a store, has the page of each collection that was labelled; an error is printed."""
+    from laketag.jobs.report import write_page
+    from laketag.pipeline.flows.report_facts import ReportRequest
+    from laketag.pipeline.flows.report_run import report_run
+
+    for one in done.collections:
+        if one.labelled is None or not one.labelled.has_labels:
+            continue
+        request = ReportRequest(collection=one.collection, description_set=one.description_set)
+        url = f"{folder.rstrip('/')}/{one.collection}-{one.description_set}.html"
+        try:
+            write_page(report_run(lake, request, settings, screen), url, settings, screen)
+        except LaketagError as error:  # the labels are published, and laketag report writes the page later
+            screen.error(f"no report on collection {one.collection}: {error}")
 
 
 class Shown:

@@ -25,7 +25,9 @@ def figure(number: float | None) -> str:
     """A number with about three significant digits."""
     if number is None:
         return UNKNOWN
-    digits = 0 if abs(number) >= 100 else 1 if abs(number) >= 10 else 2 if abs(number) >= 1 else 3
+    digits = (
+        0 if abs(number) >= 100 or not number else 1 if abs(number) >= 10 else 2 if abs(number) >= 1 else 3
+    )
     return f"{number:,.{digits}f}"
 
 

@@ -24,6 +24,7 @@ from laketag.pipeline.pages.wording import (
         (figure(12.34), "12.3"),
         (figure(1.234), "1.23"),
         (figure(0.01234), "0.012"),
+        (figure(0.0), "0"),
         (size(999), "999 B"),
         (size(1_500_000), "1.50 MB"),
         (size(2e15), "2,000 TB"),
