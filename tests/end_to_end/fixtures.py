@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from tests.end_to_end.command_line import must_run
-from tests.end_to_end.lakes import VARIED, label_in_folder, many_images
+from tests.end_to_end.lakes import label_in_folder, many_images
 from tests.end_to_end.shared_ray import SharedRay
 from tests.models.tiny import save_local_dir
 from tests.stores.store import folder_store
@@ -78,15 +78,3 @@ def undisturbed(
     return label_in_folder(
         folder_store(tmp_path_factory.mktemp("many")), many_images(), described, small_blocks
     )
-
-
-@pytest.fixture(scope="session")
-def varied_table(
-    tmp_path_factory: pytest.TempPathFactory,
-    shared_ray: SharedRay,
-    described: Path,
-    tiny_settings: Path,
-) -> pl.DataFrame:
-    """The table of the varied images, labelled on one machine by one actor with 7 images a batch and 8 a block."""
-    shared_ray.join()
-    return label_in_folder(folder_store(tmp_path_factory.mktemp("varied")), VARIED, described, tiny_settings)

@@ -1,4 +1,4 @@
-"""From index to query through the command line, on each kind of store."""
+"""From index to query through the command line, on each S3 server; tests/end_to_end/test_nights.py does the same in a folder."""
 
 import json
 
@@ -28,35 +28,35 @@ def failures_by_name(store: Store) -> dict[str, object]:
 
 @pytest.mark.usefixtures("joined_ray")
 def test_a_lake_is_indexed_described_labelled_and_asked(
-    store, tiny_settings, descriptions, described
+    bucket, tiny_settings, descriptions, described
 ) -> None:
-    root, images = store.url("lake"), store.url("images")
+    root, images = bucket.url("lake"), bucket.url("images")
     put_all(
-        store, GOOD | {name: data for name, (data, _) in BROKEN.items()} | {"cats/notes.txt": b"no image"}
+        bucket, GOOD | {name: data for name, (data, _) in BROKEN.items()} | {"cats/notes.txt": b"no image"}
     )
-    put_all(store, {"gone/later.jpg": encoded(picture(30)), "gone/changed.jpg": encoded(picture(31))})
-    put_all(store, {"elsewhere/stray.jpg": encoded(picture(33))})
+    put_all(bucket, {"gone/later.jpg": encoded(picture(30)), "gone/changed.jpg": encoded(picture(31))})
+    put_all(bucket, {"elsewhere/stray.jpg": encoded(picture(33))})
 
     indexing = ("index", images, "--root", root, "-c", C, "--class-from-folder")
-    said = must_run(*indexing, env=store.env)
+    said = must_run(*indexing, env=bucket.env)
     assert f"{len(GOOD) + len(BROKEN) + 3}" in said
     assert "left out, .txt" in said
     chosen = ("--root", root, "-s", "s", "--settings", str(tiny_settings))
-    if store.name == "ceph":
-        must_run("describe", str(descriptions), *chosen, *store.options, env=store.env)
+    if bucket.name == "ceph":
+        must_run("describe", str(descriptions), *chosen, *bucket.options, env=bucket.env)
     else:
-        put_described(store, root, described)
+        put_described(bucket, root, described)
 
-    store.delete("images/gone/later.jpg")
-    store.put("images/gone/changed.jpg", encoded(picture(32)))
+    bucket.delete("images/gone/later.jpg")
+    bucket.put("images/gone/changed.jpg", encoded(picture(32)))
     allowed = json.dumps([f"{images}/{folder}" for folder in ("cats", "dogs", "birds", "gone")])
     labelling = ("label", *chosen, "-c", C, "-o", f"fetch.allowed_roots={allowed}")
-    said = must_run(*labelling, *store.options, env=store.env)
+    said = must_run(*labelling, *bucket.options, env=bucket.env)
     expected = {name: reason for name, (_, reason) in BROKEN.items()}
     expected |= {"gone/later.jpg": "not_found", "gone/changed.jpg": "changed"}
     expected |= {"elsewhere/stray.jpg": "outside_policy"}
-    assert failures_by_name(store) == expected
-    labelled = read_json(store, "labels")
+    assert failures_by_name(bucket) == expected
+    labelled = read_json(bucket, "labels")
     assert {str(row["uri"]).rpartition("images/")[2] for row in labelled} == set(GOOD)
     assert {row["label"] for row in labelled} <= {"cat", "dog", "bird"}
     for reason in set(expected.values()):
@@ -64,24 +64,24 @@ def test_a_lake_is_indexed_described_labelled_and_asked(
     assert "planned" in said
 
     # nothing new: nothing to do, except what may pass, and that is what the run says
-    store.put("images/gone/changed.jpg", encoded(picture(32)))
-    must_run(*indexing, env=store.env)
-    said = must_run(*labelling, *store.options, env=store.env)
+    bucket.put("images/gone/changed.jpg", encoded(picture(32)))
+    must_run(*indexing, env=bucket.env)
+    said = must_run(*labelling, *bucket.options, env=bucket.env)
     assert f"already done {len(GOOD) + len(BROKEN) + 1}" in " ".join(said.split())
     assert "labelled 1" in " ".join(said.split())
-    assert "nothing to do" in must_run(*labelling, *store.options, env=store.env)
+    assert "nothing to do" in must_run(*labelling, *bucket.options, env=bucket.env)
 
-    summary = read_json(store, "summary")
+    summary = read_json(bucket, "summary")
     assert sum(int(str(row["images"])) for row in summary) == len(GOOD) + 1
-    runs = read_json(store, "runs")
+    runs = read_json(bucket, "runs")
     assert [row["planned"] for row in runs] == [len(GOOD) + len(BROKEN) + 3, 1]
-    counted = read_json(store, "sql", "SELECT count(*) AS n FROM labels WHERE probability >= 0")
+    counted = read_json(bucket, "sql", "SELECT count(*) AS n FROM labels WHERE probability >= 0")
     assert counted == [{"n": len(GOOD) + 1}]
 
     # the files are plain Parquet: sorted, a handful, each column's meaning in the footer
-    files = list_files(f"{root}/labels", store.storage)
+    files = list_files(f"{root}/labels", bucket.storage)
     assert len(files) == 2
-    assert list_files(f"{root}/staging", store.storage, suffix="") == []
+    assert list_files(f"{root}/staging", bucket.storage, suffix="") == []
 
 
 @pytest.mark.ceph
