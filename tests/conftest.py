@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 
+import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -25,6 +26,22 @@ os.environ["POLARS_CLOUD_RETRY_INIT_BACKOFF_MS"] = "10"  # polars retries as oft
 os.environ["POLARS_CLOUD_RETRY_MAX_BACKOFF_MS"] = "50"
 
 pytest_plugins = ["tests.stores.fixtures", "tests.end_to_end.shared_ray", "tests.end_to_end.fixtures"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with the shared Ray run before all others, in one process of pytest-xdist: one Ray and one lake serve them all.
+
+    First are those that need to be without it, so that it is started once.
+    """
+
+    def order(item: pytest.Item) -> int:
+        fixtures: list[str] = getattr(item, "fixturenames", [])
+        return 2 - ("shared_ray" in fixtures) - ("without_ray" in fixtures)
+
+    items.sort(key=order)
+    for item in items:
+        if order(item) < 2:
+            item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 def pytest_collection() -> None:
