@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from tests.benches import (
+    budgets,
     classifying,
     decoding,
     feeding,
@@ -33,6 +34,7 @@ SMALL: dict[str, Rows] = {
     "attention": classifying.compare_attention,
     "batches": classifying.compare_batches,
     "batch-memory": classifying.compare_batch_memory,
+    "budgets": budgets.compare_budgets,
     "flow-folder": feeding.compare_in_folder,
     "flow-s3": feeding.compare_on_s3,
     "flow-null": feeding.measure_null_model,
