@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,21 +35,25 @@ class ChosenClassifier:
 def choose_classifier(settings: Settings, descriptions: EmbeddedSet) -> ChosenClassifier:
     """The classifier of the settings with these descriptions; its weights are on this machine afterwards.
 
-    Errors are those of find_classifier.
+    It is looked up anew only if something has changed since the last time. Errors are those of find_classifier.
     """
+    if recalled := recall_classifier(settings, descriptions):
+        return recalled
     if "open_clip" in sys.modules:  # a process of its own would save nothing
         found = summarise_classifier(settings, descriptions)
     else:
         found = choose_in_child(settings, descriptions)
-    answer = {name: value for name, value in vars(found).items() if name != "pickled_spec"}
+    answer = vars(found) | {"pickled_spec": b64encode(found.pickled_spec).decode()}
     remember(("classifier", settings, descriptions), answer, settings.storage)
     return found
 
 
 def recall_classifier(settings: Settings, descriptions: EmbeddedSet) -> ChosenClassifier | None:
-    """What choose_classifier found, without the spec, if nothing has changed since; None if that is not known."""
+    """What choose_classifier found, within milliseconds, if nothing has changed since; None if that is not known."""
     answer = recall(("classifier", settings, descriptions), settings.storage)
-    return None if answer is None else ChosenClassifier(**answer, pickled_spec=b"")
+    if answer is None:
+        return None
+    return ChosenClassifier(**answer | {"pickled_spec": b64decode(answer["pickled_spec"])})
 
 
 def choose_in_child(settings: Settings, descriptions: EmbeddedSet) -> ChosenClassifier:

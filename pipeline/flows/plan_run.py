@@ -123,7 +123,7 @@ def look_up_classifier(
 def recall_name(
     lake: Lake, request: LabelRequest, settings: Settings, finished: pl.DataFrame
 ) -> ChosenClassifier | None:
-    """As look_up_classifier, without the spec and within milliseconds; None if nothing on this machine remembers it."""
+    """As look_up_classifier, within milliseconds; None if nothing on this machine remembers it."""
     latest_snapshot(lake, request.collection)
     classifier = recall_classifier(settings, latest_embedded_set(lake, request.description_set))
     return classifier and name_as_in_lake(lake, request.collection, classifier, settings, finished)

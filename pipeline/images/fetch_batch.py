@@ -5,6 +5,7 @@ import functools
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 from typing import TypeVar
 
 from laketag.pipeline.errors import LaketagError
@@ -21,7 +22,6 @@ from laketag.pipeline.images.fetch_rows import (
     split_by_row_group,
     unpacked_bytes,
 )
-from laketag.pipeline.images.fetch_web import open_session, read_page
 from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.images.image_reading import ImageReading
 from laketag.pipeline.images.retrying import read_with_retries
@@ -41,6 +41,13 @@ TABLE_READS = 4
 T = TypeVar("T")
 
 
+def _fetch_web() -> ModuleType:
+    """The module that reads from web servers; its library takes a seventh of a second to import, and most lakes need none."""
+    from laketag.pipeline.images import fetch_web
+
+    return fetch_web
+
+
 class FetchBatch:
     """The reads of one batch, which share slots, threads and memory."""
 
@@ -54,7 +61,7 @@ class FetchBatch:
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._gate = ByteGate()
         self._table_slots = asyncio.Semaphore(min(TABLE_READS, settings.concurrency))
-        self._web = functools.cache(lambda: open_session(settings))
+        self._web = functools.cache(lambda: _fetch_web().open_session(settings))
 
     async def close(self) -> None:
         """Nothing is held any more, except by a thread that hangs on a disk."""
@@ -80,7 +87,7 @@ class FetchBatch:
         settings, storage = self._reading.settings, self._reading.storage
         if file.scheme in WEB:
             alone = ImageReading(settings, storage)
-            return await read_page(self._web(), file.url, Version(UNKNOWN), alone)
+            return await _fetch_web().read_page(self._web(), file.url, Version(UNKNOWN), alone)
         requests = Requests(min(settings.deadline_s, PROBE_S), tries=2)
 
         def read() -> object:
@@ -100,7 +107,7 @@ class FetchBatch:
             if location.is_local:
                 return self._in_thread(lambda: read_file(location.key, version, reading))
             if location.scheme in WEB:
-                return read_page(self._web(), location.url, version, reading)
+                return _fetch_web().read_page(self._web(), location.url, version, reading)
             if has_fast_reads(location):
                 return read_object(location, version, reading)
             # a thread of its own: it may hang, and is not waited for
