@@ -5,9 +5,9 @@ import functools
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from types import ModuleType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from laketag.pipeline.config import FetchSettings
 from laketag.pipeline.errors import LaketagError
 from laketag.pipeline.images.byte_limits import ByteGate, NoRoomError
 from laketag.pipeline.images.fetch_files import read_file
@@ -31,6 +31,9 @@ from laketag.pipeline.store.s3_clients import Requests
 from laketag.pipeline.store.schemes import has_buckets, has_fast_reads, open_bucket, open_reader
 from laketag.pipeline.store.versions import UNKNOWN, Version
 
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
 FILE_THREADS = 16
 """Local reads at once: with more, a disk only seeks more."""
 PROBE_S = 10.0
@@ -39,13 +42,6 @@ TABLE_READS = 4
 """Row groups of embedded images read at once, if they are small enough for byte_limits.DECODED_BYTES."""
 
 T = TypeVar("T")
-
-
-def _fetch_web() -> ModuleType:
-    """The module that reads from web servers; its library takes a seventh of a second to import, and most lakes need none."""
-    from laketag.pipeline.images import fetch_web
-
-    return fetch_web
 
 
 class FetchBatch:
@@ -61,7 +57,7 @@ class FetchBatch:
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._gate = ByteGate()
         self._table_slots = asyncio.Semaphore(min(TABLE_READS, settings.concurrency))
-        self._web = functools.cache(lambda: _fetch_web().open_session(settings))
+        self._web = functools.cache(lambda: _open_session(settings))
 
     async def close(self) -> None:
         """Nothing is held any more, except by a thread that hangs on a disk."""
@@ -87,7 +83,7 @@ class FetchBatch:
         settings, storage = self._reading.settings, self._reading.storage
         if file.scheme in WEB:
             alone = ImageReading(settings, storage)
-            return await _fetch_web().read_page(self._web(), file.url, Version(UNKNOWN), alone)
+            return await self._read_page(file.url, Version(UNKNOWN), alone)
         requests = Requests(min(settings.deadline_s, PROBE_S), tries=2)
 
         def read() -> object:
@@ -107,7 +103,7 @@ class FetchBatch:
             if location.is_local:
                 return self._in_thread(lambda: read_file(location.key, version, reading))
             if location.scheme in WEB:
-                return _fetch_web().read_page(self._web(), location.url, version, reading)
+                return self._read_page(location.url, version, reading)
             if has_fast_reads(location):
                 return read_object(location, version, reading)
             # a thread of its own: it may hang, and is not waited for
@@ -161,5 +157,17 @@ class FetchBatch:
         for row, image in tried_rows.items():
             self.results.keep(image, tried.attempts, indexes[row], column.file)
 
+    async def _read_page(self, url: str, version: Version, reading: ImageReading) -> memoryview | bytes:
+        from laketag.pipeline.images.fetch_web import read_page
+
+        return await read_page(self._web(), url, version, reading)
+
     def _in_thread(self, read: Callable[[], T]) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._threads, read)
+
+
+def _open_session(settings: FetchSettings) -> "ClientSession":
+    """A session, whose library takes a seventh of a second to import, which most lakes do without."""
+    from laketag.pipeline.images.fetch_web import open_session
+
+    return open_session(settings)
