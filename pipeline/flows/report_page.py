@@ -132,7 +132,7 @@ def _tiles(facts: ReportFacts, settings: Settings) -> list[dict[str, Any]]:
                 figure(estimate.seconds / 3600),
                 "hours for a million images",
                 "",
-                "run.price_per_hour gives the cost",
+                "no price is set",
             )
         )
     return [dict(zip(("value", "name", "kind", "note"), tile, strict=True)) for tile in found]
