@@ -9,13 +9,13 @@ import pytest
 
 import laketag
 from laketag.demo.lake import write_demo_images
-from tests.end_to_end.command_line import PROJECT, must_run
+from tests.end_to_end.command_line import PROJECT, must_run, overrides
 from tests.end_to_end.lakes import DEMO_DESCRIPTIONS, DEMO_SETTINGS
 from tests.end_to_end.shared_ray import SharedRay
 
 PICTURES = 48
-DEMO = ("--settings", str(DEMO_SETTINGS))
-"""Sixteen crops of each kind."""
+DEMO = ("--settings", str(DEMO_SETTINGS), *overrides("method.crops=4"))
+"""Few crops of each kind: tests/stages/test_evaluate_images.py compares what is made of them."""
 
 
 @pytest.fixture(scope="module")
