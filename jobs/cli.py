@@ -24,7 +24,7 @@ COMMANDS = {
     "label": "Label the images of a collection that have no label yet, or have changed.",
     "nightly": "Do everything for all collections of a file; a second call on an unchanged lake does nothing.",
     "evaluate": "Compare methods on the images whose true class the index states.",
-    "calibrate": "Fit what decides which labels are accepted, to images with or without a known class.",
+    "calibrate": "Fit a calibration to images of the collection; label is decided by the newest one from then on.",
     "report": "Write a page that shows a run at a glance: classes, images in doubt, what changed, how labels came about.",
     "query": "Query the label tables: runs, labels, those in doubt, tags, failures, a summary, decisions, or SQL.",
     "review": "Let people look at doubtful labels, and keep what they decide.",
