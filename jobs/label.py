@@ -1,5 +1,6 @@
 """``laketag label``: label what is new or changed in a collection."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -35,6 +36,12 @@ OPTIONS = SHARED | {
         metavar="N",
         help="Label a random sample of N pending images, and print how long the rest would take.",
     ),
+    "keep": option(
+        list[str],
+        "--keep",
+        metavar="WHAT",
+        help="Keep more than labels, in a table beside them: scores (of all classes). Also run.keep in the settings.",
+    ),
     "dry_run": flag("--dry-run", help="Print how many images would be labelled and why; write nothing."),
     "fail_on_failures": flag("--fail-on-failures", help="End with exit code 9 if any image failed."),
 }
@@ -48,6 +55,7 @@ def label(
     budget: Literal["full", "cascade", "adaptive"] | None = None,
     retry: Sequence[str] = (),
     limit: int | None = None,
+    keep: Sequence[str] = (),
     max_hours: float | None = None,
     dry_run: bool = False,
     as_json: bool = False,
@@ -66,9 +74,10 @@ def label(
     screen = open_screen(console, verbose=verbose, as_json=as_json)
     runs: list[Progress] = []
     try:
+        keeping = [f"run.keep={json.dumps(list(keep))}"] if keep else []
         budgets = [] if budget is None else [f"method.budget={budget}"]
         chosen = read_settings(
-            settings, [*override, *budgets]
+            settings, [*override, *budgets, *keeping]
         )  # before the imports below, which take a second
 
         from laketag.pipeline.cluster.work_stop import WorkStop

@@ -48,6 +48,7 @@ def show_verified(report: "VerifyReport", screen: "Screen") -> None:
     found = report.verified
     screen.say(
         f"runs {found.runs:,} · label files {found.label_files:,} · rows {found.rows:,} · snapshots {found.snapshots:,}"
+        + (f" · kept files {found.kept_files:,}" if found.kept_files else "")
     )
     if found.left_over:
         screen.say(

@@ -13,6 +13,7 @@ from laketag.schemas.failures import (
 )
 from laketag.schemas.forgotten import Forgotten
 from laketag.schemas.image_index import ImageIndex
+from laketag.schemas.kept import Scores
 from laketag.schemas.labels import LABELLED, NONE_OF_THESE, Labels, label_arrow_schema
 from laketag.schemas.nights import Nights
 from laketag.schemas.plan import Plan
@@ -43,6 +44,7 @@ __all__ = [
     "PermanentFailure",
     "Plan",
     "Runs",
+    "Scores",
     "StagedLabels",
     "Tool",
     "Verdict",

@@ -58,6 +58,16 @@ class Runs(dy.Schema):
         nullable=True,
         description="D, the hash of the calibration that decided what is accepted; null: none did",
     )
+    keep = dy.String(
+        nullable=True, description="what the run keeps beside its labels, such as scores; null: nothing"
+    )
+    kept_files = dy.List(
+        dy.String(), nullable=True, description="the files that hold it, relative to the lake's root"
+    )
+    kept_file_rows = dy.List(
+        dy.Int64(min=0), nullable=True, description="the rows in each of them, of all runs that share it"
+    )
+    kept_file_sha256 = dy.List(dy.String(), nullable=True, description="the SHA-256 of each of them in hex")
     settings = dy.String(description="settings that shaped the result, as JSON")
     models = dy.String(description="names and sha256 of the weights, as JSON")
     started_at = dy.Datetime(time_unit="us", time_zone="UTC", description="when the plan was frozen, UTC")

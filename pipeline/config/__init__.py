@@ -10,13 +10,13 @@ from laketag.pipeline.config.labelling import (
     MethodSettings,
     local_dir,
 )
-from laketag.pipeline.config.run import RunSettings
+from laketag.pipeline.config.run import Keep, RunSettings
 from laketag.pipeline.config.section import Section
 from laketag.pipeline.config.stores import SourceSettings, StorageSettings
 
 __all__ = [
     "LOCAL_DIR", "AttentionSettings", "BackboneSettings", "DecodeSettings", "DescriptionSettings", "EvaluateSettings",
-    "FetchSettings", "IndexSettings", "MethodSettings", "RunSettings", "Section", "Settings", "SourceSettings",
+    "FetchSettings", "IndexSettings", "Keep", "MethodSettings", "RunSettings", "Section", "Settings", "SourceSettings",
     "StorageSettings", "local_dir",
 ]  # fmt: skip
 
@@ -35,6 +35,14 @@ class Settings(Section):
     source: SourceSettings = SourceSettings()
     run: RunSettings = RunSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+
+    def keeping(self, keep: tuple[Keep, ...] | None) -> "Settings":
+        """The settings with this ``run.keep``; as they are if it is None."""
+        return (
+            self
+            if keep is None
+            else self.model_copy(update={"run": self.run.model_copy(update={"keep": keep})})
+        )
 
     @property
     def source_storage(self) -> StorageSettings:

@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from laketag.pipeline.config.section import Section
 
+Keep = Literal["scores"]
+
 
 class RunSettings(Section):
     """Resources and limits of a labelling run; none of them changes a label."""
@@ -38,6 +40,8 @@ class RunSettings(Section):
     """number of images per fetch and decode task; unset: up to 128 on a GPU and 16 on a CPU, fewer in small runs"""
     rows_per_file: int = Field(100_000, ge=1)
     """maximum number of rows per published Parquet file"""
+    keep: tuple[Keep, ...] = ()
+    """what a run keeps beside its labels, in tables of their own: scores (of all classes, 2 bytes each)"""
     max_failed_fraction: float = Field(0.5, gt=0, le=1)
     """stop the run when a larger fraction of its images fails for one reason; 1: never"""
     failed_images_before_stop: int = Field(200, ge=1)

@@ -8,8 +8,7 @@ from laketag.pipeline.lake.compaction import compact
 from laketag.pipeline.lake.decisions import find_decided
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.run_folds import named_files
-from laketag.pipeline.lake.runs import read_run_table
+from laketag.pipeline.lake.runs import label_files, read_run_table
 from laketag.pipeline.screen import Screen
 
 UPKEEP = "upkeep"
@@ -49,8 +48,8 @@ def compact_lake(lake: Lake, screen: Screen) -> CompactReport:
         runs=after.rows.height,
         run_files_before=len(before.files),
         run_files=len(after.files),
-        label_files_before=len(named_files(before.rows)),
-        label_files=len(named_files(after.rows)),
+        label_files_before=len(label_files(lake, before.rows)),
+        label_files=len(label_files(lake, after.rows)),
         decision_files_before=decision_files,
         decision_files=len(decided),
     )

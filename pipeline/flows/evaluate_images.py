@@ -24,10 +24,10 @@ from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.flows.decoded_images import TRIES, WHOLE_BLOCKS, Reading, decoded_images
 from laketag.pipeline.flows.evaluate_request import EvaluateRequest
-from laketag.pipeline.flows.evaluated_texts import check_backbone, prepare_texts, read_class_names
+from laketag.pipeline.flows.evaluated_texts import check_backbone, prepare_texts
 from laketag.pipeline.flows.evaluation_report import EvaluationReport, make_report
 from laketag.pipeline.flows.true_classes import KnownClasses, find_true_classes, read_known_classes
-from laketag.pipeline.lake.description_versions import latest_embedded_set
+from laketag.pipeline.lake.description_versions import latest_embedded_set, read_class_names
 from laketag.pipeline.lake.evaluations import Evaluation
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.progress.progress import Progress
@@ -65,7 +65,7 @@ def evaluate_images(
     named_address()  # refuses an impossible RAY_ADDRESS before anything is looked up or downloaded
     described = latest_embedded_set(lake, request.description_set)
     methods = choose_methods(request, settings, screen)
-    class_names = read_class_names(lake, described)
+    class_names = read_class_names(lake, described.name, described.version)
     # plan: the images of the newest index whose class the index states or a person has decided
     known = read_known_classes(lake, request.collection, request.description_set)
     truth = find_true_classes(

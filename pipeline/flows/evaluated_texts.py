@@ -9,7 +9,11 @@ from laketag.pipeline.descriptions.problems import name_some
 from laketag.pipeline.descriptions.same_classes import find_same_classes
 from laketag.pipeline.errors import InputError, ModelError
 from laketag.pipeline.flows.embed_texts import Embedding, embed_texts
-from laketag.pipeline.lake.description_versions import description_url, read_descriptions_table
+from laketag.pipeline.lake.description_versions import (
+    description_url,
+    read_class_names,
+    read_descriptions_table,
+)
 from laketag.pipeline.lake.evaluations import Evaluation
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.screen import Screen
@@ -23,12 +27,6 @@ EMBEDDED_COLUMNS = {
     "drop_reason": pl.String,
 }
 IS_PROMPT = pl.col("position") == LABEL_PROMPT_POSITION
-
-
-def read_class_names(lake: Lake, described: EmbeddedSet) -> tuple[str, ...]:
-    """The classes of the set, in its order."""
-    rows = read_descriptions_table(lake, described.name, described.version)
-    return tuple(rows.filter(IS_PROMPT)["class_name"])
 
 
 def prepare_texts(
@@ -73,7 +71,7 @@ def spell_classes(
     lake: Lake, other: EmbeddedSet, class_names: tuple[str, ...], set_name: str
 ) -> dict[str, str]:
     """The other set's names of the classes → ours; an InputError if it lacks one of them."""
-    theirs = read_class_names(lake, other)
+    theirs = read_class_names(lake, other.name, other.version)
     same = find_same_classes(class_names, theirs)
     if same.missing:
         raise InputError(

@@ -15,6 +15,7 @@ from laketag.pipeline.cluster.wait_notes import noting_waits, show_waits
 from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.decoded_images import TRIES, WHOLE_BLOCKS, Reading, decoded_images
 from laketag.pipeline.flows.earlier_results import find_witnesses
+from laketag.pipeline.flows.kept_costs import say_kept_costs
 from laketag.pipeline.flows.label_attempts import Labelling, label_unlabelled
 from laketag.pipeline.flows.label_report import LabelReport, make_report
 from laketag.pipeline.flows.nothing_to_do import name_others, report_if_done
@@ -27,6 +28,7 @@ from laketag.pipeline.flows.plan_run import (
     plan_run,
 )
 from laketag.pipeline.lake.calibrations import read_calibration
+from laketag.pipeline.lake.kept_tables import kept_tables
 from laketag.pipeline.lake.lease import LeaseTimes, hold_lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Cut, Published, publish
@@ -106,6 +108,8 @@ def label_images(
         work = find_work(lake, request, fingerprint, settings, others)
         left = work.pending
         if not (work.is_nothing or request.stop.is_due):
+            described = classifier.description_set, classifier.description_version
+            say_kept_costs(lake, described, settings, work.rows.height, screen)
             # once only: what fails for a transient reason is for the next call
             last = finish(plan_run(lake, work, classifier, settings), work.rows)
             left = sum(one.run.left for one in last) if last else left
@@ -134,16 +138,24 @@ def label_chain(
         "threads": resources.threads_per_actor,
         "watch": watch,
         "calibration": labelling.calibration,
+        "keep": kept_tables(run.keep),
     }
     actors = ActorPoolStrategy(
         min_size=resources.actors, max_size=resources.max_actors, initial_size=resources.initial_actors
     )
     start = Start(labelling.began_at, resources.fetch_slots, resources.decode_slots)
-    write = partial(write_labels, lake=lake, run_id=run.run_id, settings=settings, start=start)
+    write = partial(
+        write_labels,
+        lake=lake,
+        run_id=run.run_id,
+        settings=settings,
+        start=start,
+        keep=kept_tables(run.keep),
+    )
     chain: Dataset = (
         # read → fetch → decode: as many rows out as in, with one bounded RGB image (about 1 MB) or a failure
         decoded_images(reading, unlabelled, resources)
-        # label: as many rows out as in, 500 bytes each; an actor holds a GPU and the models, and crops never leave it
+        # label: as many rows out as in, 500 bytes each and what is kept; an actor holds a GPU and models, crops never leave it
         .map_batches(
             LabelImages,
             fn_constructor_kwargs=models,

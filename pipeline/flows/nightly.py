@@ -183,5 +183,7 @@ def _work(work: Work, screen: Screen, show: Show) -> None:
         wait_s=work.request.wait_s,
     )
     with night.timed("label"):
-        night.labelled = label_images(lake, labelling, settings, screen, night.progress.append)
+        night.labelled = label_images(
+            lake, labelling, settings.keeping(wanted.keep), screen, night.progress.append
+        )
     show(night.labelled)

@@ -193,6 +193,7 @@ def plan_run(lake: Lake, work: Work, classifier: ChosenClassifier, settings: Set
         planned=work.rows.height,
         left=work.left,
         rows_per_file=settings.run.rows_per_file,
+        keep=" ".join(settings.run.keep),
         settings=json.dumps(kept_settings(settings, classifier)),
         models=json.dumps(classifier.models),
         calibration=newest_calibration(lake, collection, classifier.fingerprint),

@@ -59,7 +59,7 @@ def preview_night(lake: Lake, wanted: NightCollection, settings: Settings, scree
             classifier = name_as_in_lake(lake, wanted.collection, classifier, settings, runs)
             pending = find_work(lake, request, classifier.fingerprint, settings, OtherRuns(runs)).pending
     elif index.snapshot.name and versions:
-        preview = preview_run(lake, request, settings, screen).preview
+        preview = preview_run(lake, request, settings.keeping(wanted.keep), screen).preview
         pending = preview.images if preview else 0
     images = min(index.images, pending + index.changes.new + index.changes.changed)
     measured = runs.filter(pl.col("images_per_s") > 0, pl.col("method") == settings.method.name)

@@ -8,6 +8,7 @@ import polars as pl
 
 from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
 from laketag.pipeline.config import Settings
+from laketag.pipeline.flows.kept_costs import say_kept_costs
 from laketag.pipeline.flows.label_report import LabelReport, Preview, make_report
 from laketag.pipeline.flows.plan_run import (
     REVISIONS,
@@ -50,6 +51,8 @@ def preview_run(lake: Lake, request: LabelRequest, settings: Settings, screen: S
     left = {run.run_id: unlabelled.height for run, unlabelled in unfinished}
     other_runs = OtherRuns(every, sum(left.values()), planned)
     work = find_work(lake, request, classifier.fingerprint, settings, other_runs)
+    described = classifier.description_set, classifier.description_version
+    say_kept_costs(lake, described, settings, work.rows.height, screen)
     reasons = count_reasons(lake, work.rows, own, others)
     # the last one is of this classifier, if any
     measured = pl.concat([of_method, own]).filter(pl.col("images_per_s") > 0)

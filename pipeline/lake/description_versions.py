@@ -15,7 +15,7 @@ from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.lake.tables import read_footer, read_table, write_table
 from laketag.pipeline.store.folders import list_files, list_folders
-from laketag.schemas import Descriptions
+from laketag.schemas import LABEL_PROMPT_POSITION, Descriptions
 
 FILE = "descriptions.parquet"
 TEXT_TOWER = "text_tower_sha256"
@@ -60,6 +60,12 @@ def write_descriptions(lake: Lake, embedded: EmbeddedSet, rows: pl.DataFrame, te
 def read_descriptions_table(lake: Lake, set_name: str, version: str) -> pl.DataFrame:
     """All rows of a version (schemas.Descriptions), also the dropped ones, in the order of the classes."""
     return read_table(description_url(lake, set_name, version), Descriptions, lake.storage)
+
+
+def read_class_names(lake: Lake, set_name: str, version: str) -> tuple[str, ...]:
+    """The classes of a version, in the order in which classifiers have them."""
+    rows = read_descriptions_table(lake, set_name, version)
+    return tuple(rows.filter(pl.col("position") == LABEL_PROMPT_POSITION)["class_name"])
 
 
 def latest_embedded_set(lake: Lake, set_name: str) -> EmbeddedSet:

@@ -10,7 +10,7 @@ import polars as pl
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake.garbage import DEAD_LEASES, Garbage, Retention
 from laketag.pipeline.lake.lease import find_leases
-from laketag.pipeline.lake.paths import TABLES, TIME_FORMAT, Lake, Table
+from laketag.pipeline.lake.paths import RUN_TABLES, TABLES, TIME_FORMAT, Lake, Table
 from laketag.pipeline.lake.run_folds import named_files
 from laketag.pipeline.lake.runs import current_runs, read_run_table
 from laketag.pipeline.lake.snapshots import complete_snapshot
@@ -19,11 +19,11 @@ from laketag.pipeline.store.folders import StoredFile, list_everything
 
 WRITERS = timedelta(hours=1)
 """A snapshot whose last part was written since is still being written; no lease tells."""
-ORPHANS = "label files that no run names"
+NO_RUN = "files that no run names"
 SNAPSHOT = re.compile(r"collection=([^/]+)/snapshot=([^/]+)/")
 VERSION = re.compile(r"set=([^/]+)/version=([^/]+)/")
 CALIBRATION = re.compile(r"collection=([^/]+)/classifier=([^/]+)/[^/]+-([0-9a-f]{16})\.parquet")
-LABELS = re.compile(r"collection=[^/]+/classifier=[^/]+/run=([^/]+)/[^/]+\.parquet")
+OF_RUN = re.compile(r"collection=[^/]+/classifier=[^/]+/run=([^/]+)/[^/]+\.parquet")
 SUFFIX = len(run_suffix("", ""))
 
 Names = set[tuple[str, str]]
@@ -56,8 +56,8 @@ def find_garbage(lake: Lake, retention: Retention) -> Garbage:
     staged = _find_staged(search)
     _find_runs(search, list(staged.values()))
     kept = search.runs.filter(~pl.col("run_id").is_in(garbage.run_ids))
-    _find_label_files(search, named_files(kept), staged)
-    if (orphans := garbage.files.get(ORPHANS)) and search.runs.is_empty():
+    _find_files_of_runs(search, named_files(kept), staged)
+    if (orphans := garbage.files.get(f"label {NO_RUN}")) and search.runs.is_empty():
         raise InputError(
             f"{lake.root}: has {len(orphans):,} label files that no unfinished run writes, such as {orphans[0].url}, and not one "
             f"run that names them; nothing was removed. If {lake.path('runs')} was lost, restore it; otherwise remove "
@@ -117,24 +117,25 @@ def _find_runs(search: Search, staged: list[dict[str, Any] | None]) -> None:
             search.garbage.run_ids.append(run_id)
 
 
-def _find_label_files(search: Search, named: set[str], staged: dict[str, dict[str, Any] | None]) -> None:
-    """Adds label files that no kept run names, once nobody reads or writes them any more."""
+def _find_files_of_runs(search: Search, named: set[str], staged: dict[str, dict[str, Any] | None]) -> None:
+    """Adds files of labels, and of what runs keep beside them, that no kept run names, once nobody reads or writes them."""
     left_out = named_files(search.runs) - named
     folders = {folder.rpartition("/")[2] for folder in search.garbage.folders}
     abandoned = folders - set(search.runs["run_id"])
-    for name, file in search.files["labels"].items():
-        path = f"labels/{name}"
-        if path in named or not (match := LABELS.fullmatch(name)) or match[1] in staged:
+    files = [(table, *named) for table in RUN_TABLES for named in search.files[table].items()]
+    for table, name, file in files:
+        path, kind = f"{table}/{name}", table.removesuffix("s")
+        if path in named or not (match := OF_RUN.fullmatch(name)) or match[1] in staged:
             continue
         since = search.garbage.table.replaced.get(path)
         if path in left_out:
-            search.garbage.add("label files of old classifiers", [file])
+            search.garbage.add(f"{kind} files of old classifiers", [file])
         elif match[1] in abandoned:
-            search.garbage.add("label files of unfinished runs", [file])
+            search.garbage.add(f"{kind} files of unfinished runs", [file])
         elif search.retention.is_unread(
             datetime.fromisoformat(since) if since else _time(file, search.retention)
         ):
-            search.garbage.add("label files that were replaced" if since else ORPHANS, [file])
+            search.garbage.add(f"{kind} files that were replaced" if since else f"{kind} {NO_RUN}", [file])
 
 
 def _find_snapshots(search: Search, needed: Names) -> None:

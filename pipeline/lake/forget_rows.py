@@ -16,9 +16,16 @@ import polars as pl
 
 from laketag.pipeline.lake.forgotten import ForgottenImages
 from laketag.pipeline.lake.image_files import NAMES, ImageFile, image_files, staged_files
-from laketag.pipeline.lake.label_files import LabelFile, file_columns, files_of, write_label_file
+from laketag.pipeline.lake.label_files import (
+    LabelFile,
+    file_columns,
+    files_of,
+    kept_columns,
+    kept_files_of,
+    write_run_file,
+)
 from laketag.pipeline.lake.lease import Lease
-from laketag.pipeline.lake.paths import Lake, Table
+from laketag.pipeline.lake.paths import RUN_TABLES, Lake, Table
 from laketag.pipeline.lake.run_folds import named_files, rewrite_runs
 from laketag.pipeline.lake.runs import read_run_table
 from laketag.pipeline.lake.snapshots import FORGOTTEN_ROWS
@@ -61,7 +68,7 @@ class Sweep:
                     else:
                         self._replace(file, kept)
                     self.removed[table] += gone.height
-        self._clear_labels()
+        self._clear_files_of_runs()
 
     def _split(self, file: ImageFile) -> tuple[pl.DataFrame, pl.DataFrame] | None:
         """The rows that the file keeps, and those that it loses; None if it loses none. The lease is still held."""
@@ -113,20 +120,24 @@ class Sweep:
         write_bytes(frozen, json.dumps(changed, indent=1).encode(), storage)
         remove_file(paused, storage)
 
-    def _clear_labels(self) -> None:
+    def _clear_files_of_runs(self) -> None:
         table = read_run_table(self.lake)
         named = named_files(table.rows)
         gone_files: list[str] = []
         successors: dict[str, LabelFile | None] = {}
         lost: dict[str, Counter[str]] = defaultdict(Counter)  # of each run, by outcome
-        for file in image_files(self.lake, "labels"):
+        for table_name, file in (
+            (name, file) for name in RUN_TABLES for file in image_files(self.lake, name)
+        ):
             if split := self._split(file):
                 kept, gone = split
-                self.removed["labels"] += gone.height
+                self.removed[table_name] += gone.height
                 path = file.url.removeprefix(f"{self.lake.root}/")
                 gone_files.append(path)
                 if path in named:  # others were replaced, or left by a publication that was killed
-                    successors[path] = self._write_successor(path, kept, gone.height)
+                    successors[path] = self._write_successor(file, path, kept, gone.height)
+                    if table_name != "labels":
+                        continue
                     for run_id, failure in gone.select("run_id", "failure").iter_rows():
                         lost[run_id][failure or LABELLED] += 1
         if successors or table.replaced.keys() & set(gone_files):
@@ -138,25 +149,30 @@ class Sweep:
         for path in gone_files:
             remove_file(f"{self.lake.root}/{path}", self.lake.storage)
 
-    def _write_successor(self, path: str, kept: pl.DataFrame, lost: int) -> LabelFile | None:
+    def _write_successor(self, file: ImageFile, path: str, kept: pl.DataFrame, lost: int) -> LabelFile | None:
         """A file of the same run with the rows that are kept, whose name a repetition gives again; None without rows."""
         if kept.is_empty():
             return None
         stem = path.removesuffix(".parquet")
-        return write_label_file(self.lake, f"{self.lake.root}/{stem}-without-{lost}.parquet", kept)
+        url = f"{self.lake.root}/{stem}-without-{lost}.parquet"
+        return write_run_file(self.lake, url, kept, file.schema, read_footer(file.url, self.lake.storage))
 
 
 def _without(
     run: dict[str, Any], successors: Mapping[str, LabelFile | None], lost: Counter[str]
 ) -> dict[str, Any]:
     """The row of a run (schemas.Runs) after it has lost these outcomes, with the successors of its files."""
-    if not (lost or successors.keys() & run["files"]):
+    if not (lost or successors.keys() & {*run["files"], *(run["kept_files"] or ())}):
         return run
-    kept = [found for file in files_of(run) if (found := successors.get(file.path, file)) is not None]
+    files, beside = (
+        [found for file in named if (found := successors.get(file.path, file)) is not None]
+        for named in (files_of(run), kept_files_of(run))
+    )
     failures = {entry["reason"]: entry["images"] - lost[entry["reason"]] for entry in run["failures"]}
     return {
         **run,
-        **file_columns(kept),
+        **file_columns(files),
+        **(kept_columns(beside) if run["keep"] else {}),
         "labelled": run["labelled"] - lost[LABELLED],
         "failures": [{"reason": reason, "images": images} for reason, images in failures.items() if images],
         "forgotten": (run["forgotten"] or 0) + lost.total(),

@@ -8,6 +8,7 @@ from typing import assert_never
 import dataframely as dy
 import polars as pl
 
+from laketag.pipeline.lake.kept_tables import KEPT_SCHEMAS
 from laketag.pipeline.lake.paths import TABLES, Lake, Table
 from laketag.pipeline.lake.staging import read_frozen
 from laketag.pipeline.lake.tables import scan_table
@@ -38,6 +39,8 @@ def image_files(lake: Lake, table: Table) -> Iterator[ImageFile]:
             yield from _below(lake, lake.path(table), Labels)
         case "decisions":
             yield from _below(lake, lake.path(table), Decisions)
+        case "scores":
+            yield from _below(lake, lake.path(table), KEPT_SCHEMAS[table])
         case "evaluations":
             yield from _below(lake, lake.path(table), EvaluationResults)
         case "staging":
@@ -53,7 +56,8 @@ def staged_files(lake: Lake, run_id: str) -> Iterator[ImageFile]:
     """Those of one staged run; none of a plan that was never frozen, as nothing tells its collection."""
     frozen = read_frozen(lake, run_id)
     if frozen is not None:
-        for folder, schema in (("plan", Plan), ("parts", StagedLabels)):
+        own: list[tuple[str, type[dy.Schema]]] = [("plan", Plan), ("parts", StagedLabels)]
+        for folder, schema in (*own, *KEPT_SCHEMAS.items()):
             for url in list_files(f"{lake.staging(run_id)}/{folder}", lake.storage):
                 yield ImageFile(url, schema, frozen["collection"])
 

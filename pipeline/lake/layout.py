@@ -3,17 +3,18 @@
 import re
 from collections.abc import Mapping
 
-from laketag.pipeline.lake.paths import Lake, Table
+from laketag.pipeline.lake.paths import RUN_TABLES, Lake, Table
 from laketag.pipeline.lake.publish import WRITER_DIGITS
 from laketag.pipeline.lake.run_folds import named_files
 from laketag.pipeline.lake.runs import RunTable
 from laketag.pipeline.lake.verified import Verified
 from laketag.pipeline.store.folders import list_everything
 
+OF_RUNS = r"collection=([^/]+)/classifier=[^/]+/run=([^/]+)/[^/]+\.parquet"
 LAYOUT: dict[Table, str] = {
     "index": r"collection=([^/]+)/snapshot=([^/]+)/part-\d+(\.last)?\.parquet",
     "descriptions": r"set=([^/]+)/version=([^/]+)/descriptions\.parquet",
-    "labels": r"collection=([^/]+)/classifier=[^/]+/run=([^/]+)/[^/]+\.parquet",
+    **dict.fromkeys(RUN_TABLES, OF_RUNS),
     "decisions": r"collection=([^/]+)/set=([^/]+)/[^/]+\.parquet",
     "runs": r"[^/]+\.parquet",
     "nights": r"[^/]+\.parquet",
@@ -22,8 +23,8 @@ LAYOUT: dict[Table, str] = {
     "forgotten": r"[^/]+\.parquet",
 }
 """The files of each table that readers scan; in staging anything may be."""
-PUBLISHED = rf"part-\d+-of-\d+-[0-9a-f]{{{WRITER_DIGITS}}}\.parquet"
-"""A label file as it was published. One that its run does not name is of a process that was too late to commit the run."""
+PUBLISHED = rf"part-\d+(-of-\d+)?-[0-9a-f]{{{WRITER_DIGITS}}}\.parquet"
+"""A file of a run as it was published. One that its run does not name is of a process that was too late to commit the run."""
 
 
 def list_table(lake: Lake, table: Table) -> list[str]:
@@ -43,12 +44,14 @@ def check_layout(listed: Mapping[Table, list[str]], found: Verified) -> None:
                 )
 
 
-def check_strangers(files: list[str], staged: set[str], table: RunTable, found: Verified) -> None:
-    """Each label file is named by a run, or is left over from something."""
+def check_strangers(
+    name: Table, files: list[str], staged: set[str], table: RunTable, found: Verified
+) -> None:
+    """Each of the files, in a table of files of runs, is named by a run, or is left over from something."""
     named, finished = named_files(table.rows), set(table.rows["run_id"])
     for file in files:
-        path = f"labels/{file}"
-        if path in named or not (match := re.fullmatch(LAYOUT["labels"], file)):
+        path = f"{name}/{file}"
+        if path in named or not (match := re.fullmatch(OF_RUNS, file)):
             continue
         is_late = match[2] in finished and re.fullmatch(PUBLISHED, path.rpartition("/")[2])
         if path in table.replaced or match[2] in staged or is_late:

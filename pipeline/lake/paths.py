@@ -4,6 +4,7 @@
 image index    ``index/collection=C/snapshot=T/*.parquet``
 descriptions   ``descriptions/set=S/version=V/descriptions.parquet``
 labels         ``labels/collection=C/classifier=F/run=R/*.parquet``
+scores         ``scores/collection=C/classifier=F/run=R/*.parquet``, where a run keeps them
 runs           ``runs/R.parquet``, ``runs/fold-NNNNNN.parquet``
 nights         ``nights/N.parquet``
 decisions      ``decisions/collection=C/set=S/*.parquet``
@@ -29,6 +30,7 @@ Table = Literal[
     "index",
     "descriptions",
     "labels",
+    "scores",
     "decisions",
     "runs",
     "nights",
@@ -39,6 +41,11 @@ Table = Literal[
 ]
 """Every folder directly under the root; mypy refuses a path that begins with anything else."""
 TABLES: tuple[Table, ...] = get_args(Table)
+KeptTable = Literal["scores"]
+"""What a run keeps beside its labels, on request."""
+KEPT_TABLES: tuple[KeptTable, ...] = get_args(KeptTable)
+RUN_TABLES: tuple[Literal["labels"] | KeptTable, ...] = ("labels", *KEPT_TABLES)
+"""Tables whose files belong to runs: readers take those that the rows of runs name."""
 
 HALF_A_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)")
 """As ``s3:/bucket``, which would be a folder named ``s3:``."""
@@ -70,7 +77,13 @@ class Lake:
 
     def labels(self, collection: str, fingerprint: str, run_id: str) -> str:
         """The folder of a run's published label files."""
-        return self.path("labels", f"collection={collection}", f"classifier={fingerprint}", f"run={run_id}")
+        return self.of_run("labels", collection, fingerprint, run_id)
+
+    def of_run(
+        self, table: Literal["labels"] | KeptTable, collection: str, fingerprint: str, run_id: str
+    ) -> str:
+        """The folder of a run's published files in one of the tables that runs write."""
+        return self.path(table, f"collection={collection}", f"classifier={fingerprint}", f"run={run_id}")
 
     def decisions(self, collection: str, set_name: str) -> str:
         """The folder of the decisions about a collection's images and the classes of a description set."""

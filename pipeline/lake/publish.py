@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,12 +10,14 @@ from typing import Any
 import polars as pl
 
 from laketag.pipeline.errors import BusyError, LedgerError, StorageError
+from laketag.pipeline.lake.hashed_ids import version_key
 from laketag.pipeline.lake.id_ranges import IdRange, split_staged
-from laketag.pipeline.lake.label_files import LabelFile, file_columns, store_label_file
+from laketag.pipeline.lake.label_files import LabelFile, file_columns, kept_columns, store_run_file
 from laketag.pipeline.lake.lease import Lease
 from laketag.pipeline.lake.ledger import Ledger, balance
 from laketag.pipeline.lake.outcomes import cut_into_files
-from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.paths import RUN_TABLES, Lake
+from laketag.pipeline.lake.publish_kept import publish_kept
 from laketag.pipeline.lake.run_speed import RunSpeed, Spent, measure_run
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.staging import Run
@@ -39,6 +41,23 @@ class Published:
     speed: RunSpeed
     row: pl.DataFrame
     """The run's row (schemas.Runs)."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A run as it is published, before it is committed."""
+
+    run: Run
+    ledger: Ledger
+    files: list[LabelFile]
+    kept_files: list[LabelFile]
+    work: pl.DataFrame
+    """What its rows have cost."""
+
+    @property
+    def paths(self) -> set[str]:
+        """All its files, relative to the root."""
+        return {file.path for file in (*self.files, *self.kept_files)}
 
 
 @dataclass(frozen=True)
@@ -67,36 +86,29 @@ def publish(
             lease.check()  # nothing may be staged because the run is published
             return None
         speed = measure_run(written.work, spent or Spent())
-        run, ledger, files = written.run, written.ledger, written.files
-        row = _make_row(run, ledger, files) | dataclasses.asdict(speed) | {"writer": lease.writer}
+        row = _make_row(written) | dataclasses.asdict(speed) | {"writer": lease.writer}
         rows = pl.DataFrame([row], schema=Runs.create_empty().schema)
-        named = [f"{lake.root}/{file.path}" for file in files]
-        others = sorted(
-            set(list_files(folder, lake.storage)) - set(named)
-        )  # no other run of this id is committed
+        named = {f"{lake.root}/{path}" for path in written.paths}
+        others = [
+            url for url in _list_own(lake, run) if url not in named
+        ]  # no other run of this id is committed
         _commit(lake, rows, lease)
     except BusyError:
-        _remove(
-            lake, [url for url in list_files(folder, lake.storage) if lease.writer[:WRITER_DIGITS] in url]
-        )
+        _remove(lake, [url for url in _list_own(lake, run) if lease.writer[:WRITER_DIGITS] in url])
         raise
     _remove(lake, others)
     remove_folder(lake.staging(run.run_id), lake.storage)
-    return Published(run, ledger, folder, speed, rows)
+    return Published(written.run, written.ledger, folder, speed, rows)
 
 
-@dataclass(frozen=True)
-class _Written:
-    """A run as it is published, its label files, and what its rows have cost."""
-
-    run: Run
-    ledger: Ledger
-    files: list[LabelFile]
-    work: pl.DataFrame
+def _list_own(lake: Lake, run: Run) -> list[str]:
+    """The files below the run's folders, in all tables that runs write."""
+    folders = [lake.of_run(table, run.collection, run.classifier, run.run_id) for table in RUN_TABLES]
+    return [url for folder in folders for url in list_files(folder, lake.storage)]
 
 
-def _write(lake: Lake, run: Run, lease: Lease, cut: Cut | None) -> _Written | None:
-    """The run's label files are written; None if nothing of it is done."""
+def _write(lake: Lake, run: Run, lease: Lease, cut: Cut | None) -> Written | None:
+    """The run's files are written; returns the run as it is published, or None if nothing of it is done."""
     lease.check()
 
     def keep(rows: pl.LazyFrame) -> pl.LazyFrame:
@@ -110,22 +122,26 @@ def _write(lake: Lake, run: Run, lease: Lease, cut: Cut | None) -> _Written | No
             )
             if cut and not published.planned:
                 return None
-            files = _write_files(lake, published, staged.ranges, lease)
-            return _Written(published, ledger, files, staged.work)
+            files, labelled = _write_files(lake, published, staged.ranges, lease)
+        kept = publish_kept(lake, published, labelled, _ending(lease), lease)
+        return Written(published, ledger, files, kept, staged.work)
     except (StorageError, LedgerError):
         lease.check()  # a process that took the run over has published it and removed its staged parts
         raise
 
 
-def _make_row(run: Run, ledger: Ledger, files: Sequence[LabelFile]) -> dict[str, Any]:
+def _make_row(written: Written) -> dict[str, Any]:
     """The columns of the run's row that its plan, its ledger and its files tell."""
+    run, ledger = written.run, written.ledger
     started_at = datetime.fromisoformat(run.started_at)
     return {
         **dataclasses.asdict(run),  # also rows_per_file, which is no column
         "started_at": started_at,
         "labelled": ledger.labelled,
         "failures": [{"reason": reason, "images": images} for reason, images in ledger.failures.items()],
-        **file_columns(files),
+        **file_columns(written.files),
+        **(kept_columns(written.kept_files) if run.keep else {}),
+        "keep": run.keep or None,
         "finished_at": max(datetime.now(UTC), started_at + timedelta(microseconds=1)),  # clocks differ
         "laketag_version": laketag_version(),
     }
@@ -152,9 +168,10 @@ def _is_committed(lake: Lake, run_id: str, lease: Lease) -> bool:
     Another process may have published the run before, and folded its row since, or have forgotten images of the files.
     """
     row = read_runs(lake).row(by_predicate=pl.col("run_id") == run_id, named=True)
-    folders = {f"{lake.root}/{file}".rpartition("/")[0] for file in row["files"]}
+    named = [f"{lake.root}/{file}" for file in (*row["files"], *(row["kept_files"] or ()))]
+    folders = {url.rpartition("/")[0] for url in named}
     stored = {url for folder in folders for url in list_files(folder, lake.storage)}
-    return row["writer"] == lease.writer and stored.issuperset(f"{lake.root}/{file}" for file in row["files"])
+    return row["writer"] == lease.writer and stored.issuperset(named)
 
 
 def _ending(lease: Lease) -> str:
@@ -166,14 +183,22 @@ def _remove(lake: Lake, files: Iterable[str]) -> None:
         remove_file(url, lake.storage)
 
 
-def _write_files(lake: Lake, run: Run, ranges: Iterable[IdRange], lease: Lease) -> list[LabelFile]:
-    """The outcomes of the planned images are in label files of ``run.rows_per_file`` rows, sorted by image_id."""
+def _write_files(
+    lake: Lake, run: Run, ranges: Iterable[IdRange], lease: Lease
+) -> tuple[list[LabelFile], pl.DataFrame]:
+    """The outcomes of the planned images are in label files of ``run.rows_per_file`` rows, sorted by image_id.
+
+    Also returns the version_key of each labelled image as column ``key``, if the run keeps something beside its labels.
+    """
     folder = lake.labels(run.collection, run.classifier, run.run_id)
     count = math.ceil(run.planned / run.rows_per_file)
     files: list[LabelFile] = []
+    labelled = [pl.DataFrame(schema={"key": pl.UInt128})]
     for part in cut_into_files(ranges, run.rows_per_file):
         data = encode_table(part, Labels)  # checked when they were staged
         lease.check()
         name = f"part-{len(files):05d}-of-{count:05d}{_ending(lease)}"
-        files.append(store_label_file(lake, f"{folder}/{name}", data, part.height))
-    return files
+        files.append(store_run_file(lake, f"{folder}/{name}", data, part.height))
+        if run.keep:
+            labelled.append(part.filter(pl.col("label").is_not_null()).select(key=version_key()))
+    return files, pl.concat(labelled)

@@ -81,6 +81,7 @@ RUN_COLUMNS = (
         "file_rows",
         "file_sha256",
     ),
+    *("keep", "kept_files", "kept_file_rows", "kept_file_sha256"),
     *(
         "laketag_version",
         "calibration",

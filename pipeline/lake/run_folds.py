@@ -24,7 +24,7 @@ def rewrite_runs(lake: Lake, before: RunTable, after: pl.DataFrame, removed: Col
     ``before`` is what read_run_table returned; ``after`` are its rows (schemas.Runs), changed or without some of them.
     If another process has rewritten the table since, nothing is changed and BusyError is raised: read it and try again.
 
-    Write the label files that ``after`` names before. Those that only ``before`` names are replaced: the fold remembers
+    Write the files that ``after`` names before. Those that only ``before`` names are replaced: the fold remembers
     them, as long as they are not among the ``removed`` ones, and ``clean`` removes them later, as readers in flight may
     still need them.
     """
@@ -43,8 +43,8 @@ def rewrite_runs(lake: Lake, before: RunTable, after: pl.DataFrame, removed: Col
 
 
 def named_files(runs: pl.DataFrame) -> set[str]:
-    """The label files that these runs name, relative to the root."""
-    return set(runs["files"].explode().drop_nulls())
+    """The files of labels, and of what is kept beside them, that these runs name, relative to the root."""
+    return {*runs["files"].explode().drop_nulls(), *runs["kept_files"].explode().drop_nulls()}
 
 
 def _create_fold(lake: Lake, number: int, rows: pl.DataFrame, replaced: Mapping[str, str]) -> None:

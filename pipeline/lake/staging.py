@@ -1,19 +1,21 @@
 """Staging: the frozen plan of a run and the parts that it has labelled, until the run is published.
 
 Freezing a plan writes ``staging/R/plan/*.parquet`` first and ``staging/R/run.json`` last, so a folder without
-``run.json`` is a plan that was never frozen. ``staging/R/parts/*.parquet`` are the labelled parts.
+``run.json`` is a plan that was never frozen. ``staging/R/parts/*.parquet`` are the labelled parts, and what the run keeps
+beside them is in ``staging/R/scores/*.parquet``, in files of the same names.
 """
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from laketag.pipeline.lake.paths import TIMESTAMP, Lake
+from laketag.pipeline.lake.kept_tables import KEPT_SCHEMAS
+from laketag.pipeline.lake.paths import TIMESTAMP, KeptTable, Lake
 from laketag.pipeline.lake.tables import scan_table, write_table
 from laketag.pipeline.store.atomic_write import write_bytes
 from laketag.pipeline.store.files import read_json
@@ -28,7 +30,7 @@ PAUSED = "paused.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run as its plan froze it. All fields but rows_per_file become columns of schemas.Runs under the same names."""
+    """A run as its plan froze it. All fields but ``rows_per_file`` become columns of schemas.Runs under the same names."""
 
     run_id: str
     collection: str
@@ -48,6 +50,8 @@ class Run:
     """Images that had no label either and that the plan left for later runs (``--limit``)."""
     calibration: str | None = None
     """D, the hash of the calibration that decides what is accepted, if there is one."""
+    keep: str = ""
+    """What the run keeps beside its labels, as laketag.pipeline.config.RunSettings.keep says, with spaces between."""
 
 
 def freeze_plan(lake: Lake, run: Run, pending: pl.DataFrame) -> None:
@@ -145,13 +149,22 @@ def find_failures(lake: Lake, run_id: str) -> pl.DataFrame:
     return through_outages(lake.root, lake.storage, find)
 
 
-def write_part(lake: Lake, run_id: str, rows: pl.DataFrame) -> None:
+def write_part(
+    lake: Lake, run_id: str, rows: pl.DataFrame, kept: Mapping[KeptTable, pl.DataFrame] | None = None
+) -> None:
     """The rows (schemas.StagedLabels; ``work`` may be left out) are one staged part, named by a hash of images and outcomes.
 
     So a task that Ray repeats writes the same file again. Label rows are checked against their contract here and nowhere
     else: a bad row that was staged could never be published, and publishing only picks and sorts rows that were checked.
+
+    ``kept`` are the rows of the tables that the run keeps beside the labels. They are staged first: of each staged label they
+    are there too, wherever the process is killed.
     """
     content = rows.select("image_id", "label", "failure").sort("image_id").write_csv()
     name = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+    for table, beside in (kept or {}).items():
+        write_table(
+            beside, f"{lake.staging(run_id)}/{table}/{name}.parquet", KEPT_SCHEMAS[table], lake.storage
+        )
     staged = rows if "work" in rows.columns else rows.with_columns(work=None)
     write_table(staged, f"{lake.staging(run_id)}/parts/{name}.parquet", StagedLabels, lake.storage)

@@ -16,7 +16,6 @@ from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
 from laketag.pipeline.store.outages import through_outages
 from laketag.pipeline.store.schemes import polars_options
 from laketag.pipeline.store.versioned_file import open_file
-from laketag.schemas import Labels
 
 ROW_GROUP_ROWS = 65_536
 FOOTER_PREFIX = "laketag."
@@ -122,11 +121,10 @@ def decode_table(data: Sequence[bytes], schema: type[dy.Schema], urls: Sequence[
     return _validated(pl.concat(tables), schema, urls)
 
 
-def decode_labels(content: bytes, url: str) -> pl.DataFrame:
-    """The columns of label rows by which they are counted, out of a file that must have all columns of the contract."""
+def decode_columns(content: bytes, url: str, schema: type[dy.Schema], columns: Sequence[str]) -> pl.DataFrame:
+    """These columns of a file that must have all columns of the contract."""
     try:
-        rows = _scan(content, url, Labels, None)
-        return rows.select("image_id", "etag", "failure", "run_id").collect()
+        return _scan(content, url, schema, None).select(columns).collect()
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{url}: is no Parquet file ({' '.join(str(error).split())[:150]})") from error
 

@@ -17,7 +17,7 @@ from laketag.pipeline.lake.evaluations import read_summaries
 from laketag.pipeline.lake.forgotten import read_forgotten
 from laketag.pipeline.lake.layout import check_layout, check_strangers, group_folders, list_table
 from laketag.pipeline.lake.nights import read_nights
-from laketag.pipeline.lake.paths import TABLES, Lake, Table
+from laketag.pipeline.lake.paths import RUN_TABLES, TABLES, Lake, Table
 from laketag.pipeline.lake.runs import RunTable, read_run_table
 from laketag.pipeline.lake.verified import UNREADABLE_ERRORS, Verified
 from laketag.pipeline.lake.verify_index import check_ids, check_index
@@ -42,7 +42,7 @@ def verify(lake: Lake) -> Verified:
         found.blame("runs", str(error))
         table = None
     check_layout(listed, found)
-    for name, read in (
+    for place, read in (
         ("nights", read_nights),
         ("forgotten", read_forgotten),
         ("evaluations", read_summaries),
@@ -51,7 +51,7 @@ def verify(lake: Lake) -> Verified:
         try:
             read(lake)
         except UNREADABLE_ERRORS as error:
-            found.blame_unreadable(name, error)
+            found.blame_unreadable(place, error)
     for decided in find_decided(lake):
         try:
             decided.read()
@@ -59,7 +59,8 @@ def verify(lake: Lake) -> Verified:
             found.blame_unreadable(decided.url.removeprefix(f"{lake.root}/"), error)
     if table is not None:
         found.runs = table.rows.height
-        check_strangers(listed["labels"], staged, table, found)
+        for name in RUN_TABLES:
+            check_strangers(name, listed[name], staged, table, found)
         index = check_index(lake, listed["index"], table.rows, found)
         check_ids(lake, index, found)
         check_labels(lake, table, table.rows, index, found)

@@ -26,6 +26,8 @@ class Verified:
 
     runs: int = 0
     label_files: int = 0
+    kept_files: int = 0
+    """Of tables that runs keep beside their labels."""
     rows: int = 0
     snapshots: int = 0
     faults: list[Fault] = field(default_factory=list)

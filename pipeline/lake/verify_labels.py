@@ -1,41 +1,31 @@
 """Whether the label files are those that the runs name, and hold each row that the runs count, once."""
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 
 import polars as pl
 
-from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake.hashed_rows import HashedRows, find_ids, hash_keys
 from laketag.pipeline.lake.label_files import LabelFile, files_of
 from laketag.pipeline.lake.paths import Lake
-from laketag.pipeline.lake.run_folds import named_files
-from laketag.pipeline.lake.runs import RunTable, read_run_table
-from laketag.pipeline.lake.tables import decode_labels
-from laketag.pipeline.lake.verified import Verified, first_line
+from laketag.pipeline.lake.runs import RunTable
+from laketag.pipeline.lake.tables import decode_columns
+from laketag.pipeline.lake.verified import Verified
+from laketag.pipeline.lake.verify_files import read_named, was_replaced
 from laketag.pipeline.lake.verify_index import CheckedIndex, read_snapshots
+from laketag.pipeline.lake.verify_kept import check_kept
 from laketag.pipeline.lake.work_keys import WorkKeys
 from laketag.pipeline.store.files import READS_AT_ONCE, read_files
 from laketag.pipeline.store.read_ahead import read_ahead
-from laketag.schemas import LABELLED
+from laketag.schemas import LABELLED, Labels
 
 ROWS_AHEAD = 400_000
 """About how many label rows are read ahead, which bounds the memory; 16 small files at most."""
+COUNTED = ("image_id", "etag", "failure", "run_id")
+"""The columns of label rows by which they are counted."""
 INDEX_ROWS_AT_ONCE = 2_500_000
 """How many rows of a snapshot are compared with the rows of its runs at a time."""
-
-
-@dataclass(frozen=True)
-class _Read:
-    """A label file: its columns that are checked, or why there are none."""
-
-    rows: pl.DataFrame | None = None
-    fault: str = ""
-    may_be_replaced: bool = False
-    """Whether it is no fault if a process that compacts or forgets has replaced the file meanwhile."""
 
 
 def check_labels(
@@ -56,9 +46,9 @@ def check_labels(
         files = list(_unique_files(runs))
         largest = max((ROWS_AHEAD if file.rows is None else file.rows for file in files), default=0)
         at_once = max(2, min(READS_AT_ONCE, ROWS_AHEAD // max(1, largest)))
-        for file, reading in read_ahead(lambda file: _read(lake, file), files, at_once):
+        for file, reading in read_ahead(lambda file: read_named(lake, file, Labels, COUNTED), files, at_once):
             read = reading.result()
-            if read.fault and not (read.may_be_replaced and _is_replaced(lake, file)):
+            if read.fault and not (read.may_be_replaced and was_replaced(lake, file)):
                 found.blame(file.path, read.fault)
             if read.rows is None:
                 complete = False
@@ -78,6 +68,7 @@ def check_labels(
             keys.add(rows)
         for where, what in keys.doubles(partial(_find_ids, lake, runs)):
             found.blame(where, what)
+        check_kept(lake, runs, keys if complete else None, found)
         if complete:
             _check_counts(runs, outcomes, found)
             if index is not None:
@@ -92,29 +83,6 @@ def _unique_files(runs: pl.DataFrame) -> Iterator[LabelFile]:
             if file.path not in files or files[file.path].rows is None:
                 files[file.path] = file
     yield from files.values()
-
-
-def _read(lake: Lake, file: LabelFile) -> _Read:
-    url = f"{lake.root}/{file.path}"
-    try:
-        (content,) = read_files([url], lake.storage)
-    except FileNotFoundError:
-        return _Read(fault="is missing, but runs name it", may_be_replaced=True)
-    if file.sha256 is not None and hashlib.sha256(content).hexdigest() != file.sha256:
-        fault = "was changed after it was published: its SHA-256 is not that in the row of its run"
-        return _Read(fault=fault, may_be_replaced=True)
-    try:
-        rows = decode_labels(content, url)
-    except InputError as error:
-        return _Read(fault=f"is no table of labels: {first_line(error)}")
-    if file.rows is not None and rows.height != file.rows:
-        return _Read(rows, f"has {rows.height:,} rows, and its run says {file.rows:,}")
-    return _Read(rows)
-
-
-def _is_replaced(lake: Lake, file: LabelFile) -> bool:
-    """Whether no run names the file any more, because it was compacted or forgotten since."""
-    return file.path not in named_files(read_run_table(lake).rows)
 
 
 def _check_counts(runs: pl.DataFrame, outcomes: Counter[tuple[str, str]], found: Verified) -> None:
@@ -171,6 +139,6 @@ def _find_ids(lake: Lake, runs: pl.DataFrame, hashes: list[int]) -> dict[int, st
     def read() -> Iterator[pl.Series]:
         for file in _unique_files(runs):
             url = f"{lake.root}/{file.path}"
-            yield decode_labels(read_files([url], lake.storage)[0], url)["image_id"]
+            yield decode_columns(read_files([url], lake.storage)[0], url, Labels, ["image_id"])["image_id"]
 
     return find_ids(read(), hashes)

@@ -25,6 +25,10 @@ class WorkKeys:
         hashed = hash_keys(rows).with_columns(rows["run_id"], is_labelled=rows["failure"].is_null())
         self._keys.add(hashed.join(self._ages.select("run_id", "age"), on="run_id").drop("run_id"))
 
+    def parts(self) -> Iterator[tuple[int, pl.DataFrame]]:
+        """The number and the keys of each part that has any: image, version, age (place of the run) and is_labelled."""
+        return self._keys.parts()
+
     def doubles(self, find_ids: FindIds) -> Iterator[tuple[str, str]]:
         """Images, and what is doubled.
 

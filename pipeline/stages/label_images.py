@@ -3,7 +3,7 @@
 import math
 import pickle
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
@@ -16,11 +16,11 @@ import pyarrow as pa
 from laketag.pipeline.calibration.calibration import Calibration
 from laketag.pipeline.errors import InputError, LaketagError
 from laketag.pipeline.images.image_failure import ImageFailure
-from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.paths import KeptTable, Lake
 from laketag.pipeline.stages.death_watch import DeathWatch, Stage, with_failure, work_through
+from laketag.pipeline.stages.kept_rows import kept_arrow_schema, kept_columns
 from laketag.pipeline.stages.loading import cannot_load, noted_load
 from laketag.pipeline.stages.stage_times import WORK_COLUMNS, name_actor
-from laketag.schemas import label_arrow_schema
 
 if TYPE_CHECKING:  # the driver imports this stage, and does without torch
     from laketag.pipeline.classifier.classifier import Classifier
@@ -34,7 +34,7 @@ class LabelImages:
     """Actor: decoded images in, one row of schemas.Labels out for each, in the same order.
 
     Each row also carries on what the stages before have noted (laketag.pipeline.stages.stage_times), with the seconds of the
-    classifier and this process. An image that has failed keeps its failure.
+    classifier and this process, and what is kept beside the label. An image that has failed keeps its failure.
     """
 
     def __init__(
@@ -47,9 +47,11 @@ class LabelImages:
         threads: int,
         watch: DeathWatch | None = None,
         calibration: Calibration | None = None,
+        keep: Sequence[KeptTable] = (),
     ) -> None:
         """``pickled_spec`` is a ClassifierSpec, pickled because the driver cannot unpickle it without torch."""
-        self._run_id, self._watch, self._calibration = run_id, watch, calibration
+        self._run_id, self._watch, self._keep = run_id, watch, keep
+        self._calibration = calibration
         self._classifier: Classifier | LaketagError
         try:
             with noted_load(watch.notes) if watch else nullcontext():
@@ -73,8 +75,9 @@ class LabelImages:
     def _label(self, batch: pa.Table) -> Iterator[pa.Table]:
         assert not isinstance(self._classifier, LaketagError)
         stamp = {"run_id": self._run_id, "labelled_at": datetime.now(UTC), "actor": name_actor()}
-        rows = [row | stamp for row in label_rows(batch, self._classifier, self._calibration)]
-        yield pa.Table.from_pylist(rows, pa.schema([*label_arrow_schema(), *WORK_COLUMNS.items()]))
+        rows = [row | stamp for row in label_rows(batch, self._classifier, self._calibration, self._keep)]
+        schema = pa.schema([*kept_arrow_schema(self._keep), *WORK_COLUMNS.items()])
+        yield pa.Table.from_pylist(rows, schema)
 
     def _give_up(self, batch: pa.Table, failure: ImageFailure) -> pa.Table:
         return pa.concat_tables(self._label(with_failure(batch, failure)))
@@ -98,9 +101,12 @@ def check_classes(classifier: "Classifier", calibration: Calibration) -> None:
 
 
 def label_rows(
-    batch: pa.Table, classifier: "Classifier", calibration: Calibration | None = None
+    batch: pa.Table,
+    classifier: "Classifier",
+    calibration: Calibration | None = None,
+    keep: Sequence[KeptTable] = (),
 ) -> list[dict[str, Any]]:
-    """The batch without its pixels; a row without a failure also has the columns that describe its label.
+    """The batch without its pixels; a row without a failure also has the columns that describe its label, and the kept ones.
 
     An image whose score is not a finite number fails as ``not_finite``. ``label_s`` is its share of the classifier's seconds.
     """
@@ -115,7 +121,7 @@ def label_rows(
         for number, label in zip(decoded, labels, strict=True):
             rows[number]["label_s"] = share_s
             if label.is_finite:
-                rows[number] |= _label_columns(label, rows[number])
+                rows[number] |= _label_columns(label, rows[number]) | kept_columns(label, keep)
                 sound.append((rows[number], label))
             else:
                 detail = "the model's result is not a finite number, but NaN or infinite"

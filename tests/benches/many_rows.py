@@ -26,7 +26,7 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.flows.index_images import IndexRequest, index_images
 from laketag.pipeline.images.index_columns import IndexColumns
 from laketag.pipeline.images.read_source import Source
-from laketag.pipeline.lake.label_files import LabelFile, file_columns, write_label_file
+from laketag.pipeline.lake.label_files import LabelFile, file_columns, write_run_file
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.plan import find_pending
 from laketag.pipeline.lake.runs import read_runs
@@ -118,7 +118,7 @@ def write_run(lake: Lake, number: int, planned: pl.DataFrame, reason: str) -> No
         failed += part.height - rows["failure"].null_count()
         fails = pl.when(pl.col("failure").is_not_null()).then(pl.lit(reason)).cast(rows.schema["failure"])
         rows = rows.with_columns(failure=fails, run_id=pl.lit(run.run_id))
-        files.append(write_label_file(lake, f"{folder}/part-{len(files):05d}.parquet", rows))
+        files.append(write_run_file(lake, f"{folder}/part-{len(files):05d}.parquet", rows))
     row = asdict(run) | {
         "labelled": planned.height - failed,
         "failures": [{"reason": reason, "images": failed}],

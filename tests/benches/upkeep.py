@@ -15,7 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.compaction import MERGED_ROWS, compact
-from laketag.pipeline.lake.label_files import LabelFile, file_columns, write_label_file
+from laketag.pipeline.lake.label_files import LabelFile, file_columns, write_run_file
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.runs import read_run_table
@@ -51,7 +51,7 @@ def write_nights(lake: Lake, nights: int, rows_per_night: int) -> None:
             planned=rows_per_night,
         )
         files = [
-            write_label_file(
+            write_run_file(
                 lake,
                 f"{lake.labels(run.collection, run.classifier, run.run_id)}/part-{part:05d}.parquet",
                 _label_rows(f"{number:04d}", ids.slice(part * MERGED_ROWS, MERGED_ROWS), run.run_id),

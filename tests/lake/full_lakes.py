@@ -1,4 +1,7 @@
-"""Lakes that verify: every run has its snapshot and descriptions, and was frozen, staged and published as in life."""
+"""Lakes that verify: every run has its snapshot and descriptions, and was frozen, staged and published as in life.
+
+Their runs keep the scores of all classes.
+"""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +16,7 @@ from laketag.pipeline.lake.runs import read_runs, select_runs_of
 from laketag.pipeline.lake.snapshots import Snapshot, write_snapshot
 from laketag.pipeline.lake.staging import Run, freeze_plan, run_suffix, scan_plan, write_part
 from laketag.schemas import Plan
-from tests.lake.label_rows import index_rows, label_frame, label_row
+from tests.lake.label_rows import index_rows, label_frame, label_row, score_frame
 from tests.lake.pets import write_pets
 from tests.lake.run_rows import RUN
 
@@ -40,6 +43,7 @@ def freeze_rest(lake: Lake, snapshot: Snapshot, classifier: str = RUN.classifier
         already_done=pending.index_rows - pending.rows.height,
         planned=pending.rows.height,
         started_at=datetime.now(UTC).isoformat(),
+        keep="scores",
     )
     freeze_plan(lake, run, pending.rows.select(Plan.column_names()))
     return run
@@ -63,4 +67,5 @@ def stage_night(lake: Lake, run: Run, failed: str = "") -> None:
         label_row(image, etag=etag, failure="timeout" if image in failed else None, run_id=run.run_id)
         for image, etag in scan_plan(lake, run.run_id).select("image_id", "etag").collect().iter_rows()
     ]
-    write_part(lake, run.run_id, label_frame(rows))
+    frame = label_frame(rows)
+    write_part(lake, run.run_id, frame, {"scores": score_frame(frame)})

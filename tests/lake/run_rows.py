@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import polars as pl
 
+from laketag.pipeline.lake.label_files import kept_columns, write_run_file
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.staging import Run, freeze_plan
 from laketag.pipeline.lake.tables import create_table, write_table
-from laketag.schemas import Labels, Runs
-from tests.lake.label_rows import EPOCH, label_frame, plan_rows
+from laketag.schemas import Labels, Runs, Scores
+from tests.lake.label_rows import EPOCH, label_frame, plan_rows, score_frame
 
 RUN = Run(
     run_id="20260101T000000.000000Z-f00d",
@@ -57,11 +58,16 @@ def write_run(
     run_id = f"2026010{number}T000000.000000Z-{changes.get('classifier', RUN.classifier)}"
     run = replace(RUN, run_id=run_id, index_rows=len(rows), planned=len(rows), **changes)  # type: ignore[arg-type]  # names of text fields
     frame = label_frame([row | {"run_id": run_id} for row in rows]).sort("image_id")
-    names = []
+    names, kept = [], []
     for part, slice_ in enumerate(frame.iter_slices(max(1, -(-frame.height // files)))):
         url = f"{lake.labels(run.collection, run.classifier, run_id)}/part-{part:05d}.parquet"
         write_table(slice_, url, Labels, lake.storage)
         names.append(url.removeprefix(lake.root + "/"))
+        if run.keep:
+            beside = url.replace("/labels/", "/scores/")
+            kept.append(
+                write_run_file(lake, beside, score_frame(slice_), Scores, {"classes": '["dog", "cat"]'})
+            )
     if not committed:
         return run_id
     reasons = Counter(row["failure"] for row in rows if row["failure"])
@@ -69,6 +75,8 @@ def write_run(
         "labelled": len(rows) - reasons.total(),
         "failures": [{"reason": reason, "images": images} for reason, images in reasons.items()],
         "files": names,
+        **(kept_columns(kept) if run.keep else {}),
+        "keep": run.keep or None,
         "started_at": EPOCH + timedelta(days=number),
         "finished_at": EPOCH + timedelta(days=finished or number, hours=1),
         "images_per_s": 12.5,

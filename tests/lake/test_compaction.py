@@ -9,7 +9,8 @@ from polars.testing import assert_frame_equal
 
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.compaction import compact
-from laketag.pipeline.lake.label_files import files_of
+from laketag.pipeline.lake.kept_scores import read_scores
+from laketag.pipeline.lake.label_files import files_of, kept_files_of
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.run_folds import named_files
@@ -18,7 +19,7 @@ from laketag.pipeline.lake.sql import sql
 from tests.lake.disturbed import Killed, before_each_change, kill_at
 from tests.lake.full_lakes import label_night
 
-NOT_OF_FILES = pl.exclude("files", "file_rows", "file_sha256")
+NOT_OF_FILES = pl.exclude("^(kept_)?file.*$")
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def answers(lake: Lake) -> dict[str, pl.DataFrame]:
     frames["sql"] = sql(root, "SELECT label, count(*) AS images FROM labels GROUP BY label")
     for run_id in read_runs(lake)["run_id"]:
         frames[run_id] = queries.labels(root, run_id=run_id)
+    frames["scores"] = pl.concat([found.rows for found in read_scores(lake, read_runs(lake))]).lazy()
     found = {name: frame.collect() for name, frame in frames.items()}
     order = {
         name: [n for n in ("uri", "label", "rank", "run_id") if n in rows.columns]
@@ -62,12 +64,12 @@ def same(one: dict[str, pl.DataFrame], other: dict[str, pl.DataFrame]) -> bool:
 
 def test_queries_answer_the_same_row_by_row_and_the_files_are_few(nights: Lake) -> None:
     before, files = answers(nights), named_files(read_runs(nights))
-    assert merge(nights) == 3
+    assert merge(nights) == 6  # three files of labels, and the scores beside them
     assert same(answers(nights), before)
     runs = read_runs(nights)
     assert len(label_files(nights, runs)) == 2  # one for each classifier; a single file stays
     for row in runs.iter_rows(named=True):
-        for file in files_of(row):
+        for file in (*files_of(row), *kept_files_of(row)):
             assert pl.read_parquet(Path(nights.root, file.path)).height == file.rows
     table = read_run_table(nights)
     assert len(table.files) == 1

@@ -12,7 +12,8 @@ from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.flows.forget_images import ForgetRequest, forget_images
 from laketag.pipeline.lake.compaction import compact
 from laketag.pipeline.lake.id_ranges import split_staged
-from laketag.pipeline.lake.label_files import files_of
+from laketag.pipeline.lake.kept_scores import read_scores
+from laketag.pipeline.lake.label_files import files_of, kept_files_of
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.ledger import balance
 from laketag.pipeline.lake.paths import Lake, open_lake
@@ -25,7 +26,7 @@ from laketag.pipeline.store.folders import list_files, remove_folder
 from laketag.schemas import Runs
 from tests.lake.decision_rows import decide
 from tests.lake.disturbed import Killed, before_each_change, kill_at
-from tests.lake.label_rows import index_rows, label_frame, label_row
+from tests.lake.label_rows import index_rows, label_frame, label_row, score_frame
 from tests.lake.named_images import named_images
 from tests.lake.run_rows import RUN, freeze_run, write_run
 
@@ -51,6 +52,15 @@ def fill(lake: Lake) -> None:
     write_part(
         lake, UNFINISHED, label_frame([label_row("f", run_id=UNFINISHED), label_row("e", run_id=UNFINISHED)])
     )
+    rows = [label_row("b", label="dog"), label_row("c"), label_row("d", failure="timeout"), label_row("e")]
+    write_run(lake, 2, rows, files=2, keep="scores")
+    with hold_lease(lake, "upkeep") as lease:
+        assert compact(lake, read_run_table(lake), lease) == 10  # as many of scores
+    write_run(lake, 3, [label_row("d"), label_row("e")], files=2)
+    write_run(lake, 4, [label_row("a"), label_row("f")], committed=False, keep="scores")
+    freeze_run(lake, list("efg"), UNFINISHED)
+    frame = label_frame([label_row("f", run_id=UNFINISHED), label_row("e", run_id=UNFINISHED)])
+    write_part(lake, UNFINISHED, frame, {"scores": score_frame(frame)})
     write_part(lake, UNFINISHED, label_frame([label_row("f", failure="timeout", run_id=UNFINISHED)]))
     write_part(lake, UNFINISHED, label_frame([label_row("g", run_id=UNFINISHED)]))
     never_frozen = freeze_run(lake, "b", UNFINISHED.replace("09T", "08T"))
@@ -71,12 +81,17 @@ def check_readable(lake: Lake) -> None:
     )
     rows = {run: (labelled, failed) for run, labelled, failed in counted.collect().rows()}
     for row in Runs.validate(runs, cast=True).iter_rows(named=True):
-        for file in files_of(row):
+        for file in (*files_of(row), *kept_files_of(row)):
             data = (Path(lake.root) / file.path).read_bytes()
             assert file.sha256 in (None, hashlib.sha256(data).hexdigest())
             assert file.rows in (None, pl.read_parquet(data).height)
         failed = sum(entry["images"] for entry in row["failures"])
         assert rows.get(row["run_id"], (0, 0)) == (row["labelled"], failed)
+    beside = [found.rows for found in read_scores(lake, runs)]
+    labelled = scan_labels(lake, runs.filter(pl.col("keep").is_not_null())).drop_nulls("label")
+    assert sorted(pl.concat(beside).select("run_id", "image_id").rows()) == sorted(
+        labelled.select("run_id", "image_id").collect().rows()
+    )
 
 
 def check_forgotten(lake: Lake) -> None:

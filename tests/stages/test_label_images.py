@@ -22,6 +22,7 @@ from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.errors import ModelError, StorageError
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.stages.decode_images import decode_images
+from laketag.pipeline.stages.kept_rows import kept_arrow_schema
 from laketag.pipeline.stages.label_images import LabelImages, label_rows
 from laketag.pipeline.stages.stage_times import WORK_COLUMNS
 from laketag.schemas import Labels, label_arrow_schema
@@ -42,6 +43,7 @@ class RedOrBlue:
                 margin=1.0,
                 evidence_box_xyxy_px=(1, 1, image.shape[1] - 1, image.shape[0]),
                 evidence_description="a colour.",
+                scores=np.array([0.1, 1000.3], np.float32),
             )
             for image in images
         ]
@@ -79,6 +81,13 @@ def test_each_image_has_its_own_label_and_a_failed_one_keeps_its_failure() -> No
         ("b", None, "timeout"),
         ("c", "blue", None),
     ]
+
+
+def test_the_scores_of_all_classes_travel_with_a_label_where_a_run_keeps_them() -> None:
+    rows = label_rows(decoded(("a", "red"), ("b", None)), RedOrBlue(), keep=["scores"])  # type: ignore[arg-type]  # no torch
+    table = pa.Table.from_pylist(rows, kept_arrow_schema(["scores"]))
+    assert table["scores"].to_pylist() == [[np.float16(0.1), np.float16(1000.3)], None]
+    assert "scores" not in label_rows(decoded(("a", "red")), RedOrBlue())[0]  # type: ignore[arg-type]  # no torch
 
 
 def test_the_evidence_is_in_pixels_of_the_whole_image() -> None:

@@ -79,3 +79,13 @@ def test_a_row_that_breaks_the_contract_is_not_staged(lake) -> None:
     with pytest.raises(ValidationError, match="labelled_or_failed"):
         write(batch(neither), lake)
     assert list_parts(lake, "r") == []
+
+
+def test_what_a_run_keeps_is_staged_beside_the_labels_and_not_among_them(lake) -> None:
+    rows = pl.DataFrame(batch(label_row("a"), label_row("b", failure="timeout"), label_row("c")))
+    scored = rows.with_columns(scores=pl.Series([[1.0, 2.5], None, [3.0, 4.0]], dtype=pl.List(pl.Float16)))
+    write_labels(scored.to_arrow(), lake=lake, run_id="r", settings=Settings(), start=START, keep=["scores"])
+    (labels,) = list_parts(lake, "r")
+    assert pl.read_parquet(labels).columns == StagedLabels.column_names()
+    found = pl.read_parquet(labels.replace("/parts/", "/scores/"))
+    assert found.select("image_id", "scores").rows() == [("a", [1.0, 2.5]), ("c", [3.0, 4.0])]
