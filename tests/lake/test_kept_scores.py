@@ -38,9 +38,15 @@ def test_of_images_that_were_staged_twice_or_failed_first_each_label_has_its_new
     lake: Lake,
 ) -> None:
     run = freeze(lake, "abc")
-    first = label_frame([label_row("a", age_s=9), label_row("b", failure="timeout"), label_row("c", age_s=9)])
+    first = label_frame(
+        [
+            label_row("a", age_s=9, run_id=RUN.run_id),
+            label_row("b", failure="timeout", run_id=RUN.run_id),
+            label_row("c", age_s=9, run_id=RUN.run_id),
+        ]
+    )
     write_part(lake, run.run_id, first, {"scores": score_frame(first)})
-    again = label_frame([label_row("a"), label_row("b")])
+    again = label_frame([label_row("a", run_id=RUN.run_id), label_row("b", run_id=RUN.run_id)])
     newer = score_frame(again).with_columns(
         scores=pl.Series([[1.5, 2.5], [3.5, 4.5]], dtype=pl.List(pl.Float16))
     )
@@ -55,7 +61,7 @@ def test_of_images_that_were_staged_twice_or_failed_first_each_label_has_its_new
 
 def test_a_run_that_lacks_the_scores_of_a_label_publishes_nothing(lake: Lake) -> None:
     run = freeze(lake, "ab")
-    rows = label_frame([label_row("a"), label_row("b")])
+    rows = label_frame([label_row("a", run_id=RUN.run_id), label_row("b", run_id=RUN.run_id)])
     write_part(lake, run.run_id, rows, {"scores": score_frame(rows.head(1))})
     with pytest.raises(LedgerError, match="1 of 2 labels have no row of scores"):
         finish(lake, run)
@@ -82,7 +88,7 @@ def test_verify_names_scores_that_are_missing_changed_or_doubled(lake: Lake) -> 
 
 def test_a_row_with_scores_of_other_classes_is_refused(lake: Lake) -> None:
     run = freeze(lake, "a")
-    rows = label_frame([label_row("a")])
+    rows = label_frame([label_row("a", run_id=RUN.run_id)])
     wrong = score_frame(rows).with_columns(scores=pl.Series([[1.0]], dtype=pl.List(pl.Float16)))
     write_part(lake, run.run_id, rows, {"scores": wrong})
     finish(lake, run)
