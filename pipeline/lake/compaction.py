@@ -6,7 +6,7 @@ The rows stay as they are, each with its ``run_id``. A merged file is in a folde
 rows of all runs that have rows in it name it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +37,8 @@ MERGED_ROWS = 100_000
 """Files are merged until they have this many rows; those with half of it and more stay. Bounds the memory, as a group of
 files is in memory at once."""
 
+VERSION = "description_version"
+
 
 def compact(lake: Lake, table: RunTable, lease: Lease) -> int:
     """The rows of all runs are in one file, and those of small files in few; returns how many files were merged.
@@ -55,7 +57,7 @@ def compact(lake: Lake, table: RunTable, lease: Lease) -> int:
         )
         rows = _read_sorted(lake, group)
         lease.check()
-        merged = write_run_file(lake, url, rows, group.schema, dict(group.footer))
+        merged = write_run_file(lake, url, rows, group.schema, group.footer)
         successors |= dict.fromkeys((file.path for file in group.files), merged)
     if successors or len(table.files) > 1:
         lease.check()
@@ -73,7 +75,7 @@ class _Group:
     collection: str
     classifier: str
     files: list[LabelFile]
-    footer: tuple[tuple[str, str], ...] = ()
+    footer: Mapping[str, str] | None = None
 
     @property
     def schema(self) -> type[dy.Schema]:
@@ -95,7 +97,7 @@ def _group_labels(lake: Lake, runs: pl.DataFrame) -> Iterator[_Group]:
 
 
 def _group_kept(lake: Lake, runs: pl.DataFrame) -> Iterator[_Group]:
-    """Small files of one kept table, collection and classifier that have the same footer."""
+    """Small files of one kept table, collection and classifier whose footers are equal but for the version of the set."""
     for collection, classifier, of_classifier in _by_classifier(runs.filter(pl.col("keep").is_not_null())):
         every = {
             file.path: file for row in of_classifier.iter_rows(named=True) for file in kept_files_of(row)
@@ -107,13 +109,18 @@ def _group_kept(lake: Lake, runs: pl.DataFrame) -> Iterator[_Group]:
                 for one in list_everything(folder, lake.storage)
             }
             small: dict[tuple[tuple[str, str], ...], list[LabelFile]] = {}
+            versions: dict[str, dict[str, str]] = {}
             for path, file in every.items():
                 if path.startswith(f"{table}/") and sizes.get(path, FILE_BYTES) < FILE_BYTES // 2:
                     entries = read_footer(f"{lake.root}/{path}", lake.storage)
+                    # versions of one classifier have the same content
+                    version = entries.pop(VERSION, None)
+                    versions[path] = {VERSION: version} if version else {}
                     small.setdefault(tuple(sorted(entries.items())), []).append(file)
             for footer, files in small.items():
                 for group in _gather(files, lambda file: sizes[file.path], FILE_BYTES):  # noqa: B023  # called within the loop
-                    yield _Group(table, collection, classifier, group, footer)
+                    newest = dict(footer) | versions[group[-1].path]
+                    yield _Group(table, collection, classifier, group, newest)
 
 
 def _by_classifier(runs: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
