@@ -18,14 +18,13 @@ from laketag.pipeline.calibration.thresholds import Promise
 from laketag.pipeline.cluster.ray_address import named_address
 from laketag.pipeline.config import Settings
 from laketag.pipeline.errors import InputError, SettingsError
-from laketag.pipeline.flows.evaluated_texts import read_class_names
 from laketag.pipeline.flows.frozen_sample import FrozenSample, SampleRequest, freeze_sample
 from laketag.pipeline.flows.plan_run import LabelRequest, look_up_classifier
 from laketag.pipeline.flows.score_images import ScoredImages, Scoring, score_images
 from laketag.pipeline.flows.true_classes import read_known_classes
 from laketag.pipeline.lake.calibrations import write_calibration
 from laketag.pipeline.lake.decisions import Decided
-from laketag.pipeline.lake.description_versions import latest_embedded_set
+from laketag.pipeline.lake.description_versions import latest_embedded_set, read_class_names
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.runs import read_runs, select_runs_of
 from laketag.pipeline.screen import Screen

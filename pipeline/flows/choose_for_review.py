@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from laketag.pipeline.errors import InputError
-from laketag.pipeline.flows.evaluated_texts import read_class_names
 from laketag.pipeline.flows.review_request import ReviewRequest
 from laketag.pipeline.lake.current_rows import CURRENT, scan_current
 from laketag.pipeline.lake.decided_rows import CLASSIFIER
-from laketag.pipeline.lake.description_versions import latest_embedded_set
+from laketag.pipeline.lake.description_versions import latest_embedded_set, read_class_names
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.plan import draw_sample
 from laketag.pipeline.lake.runs import current_runs, read_runs

@@ -65,7 +65,7 @@ def evaluate_images(
     named_address()  # refuses an impossible RAY_ADDRESS before anything is looked up or downloaded
     described = latest_embedded_set(lake, request.description_set)
     methods = choose_methods(request, settings, screen)
-    class_names = read_class_names(lake, described.name, described.version)
+    class_names = read_class_names(lake, described)
     # plan: the images of the newest index whose class the index states or a person has decided
     known = read_known_classes(lake, request.collection, request.description_set)
     truth = find_true_classes(

@@ -71,7 +71,7 @@ def spell_classes(
     lake: Lake, other: EmbeddedSet, class_names: tuple[str, ...], set_name: str
 ) -> dict[str, str]:
     """The other set's names of the classes → ours; an InputError if it lacks one of them."""
-    theirs = read_class_names(lake, other.name, other.version)
+    theirs = read_class_names(lake, other)
     same = find_same_classes(class_names, theirs)
     if same.missing:
         raise InputError(

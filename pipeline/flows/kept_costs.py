@@ -2,7 +2,7 @@
 
 from laketag.pipeline.config import MethodSettings, Settings
 from laketag.pipeline.errors import SettingsError
-from laketag.pipeline.lake.description_versions import read_class_names
+from laketag.pipeline.lake.description_versions import read_class_names, read_embedded_set
 from laketag.pipeline.lake.kept_tables import kept_tables
 from laketag.pipeline.lake.paths import KeptTable, Lake
 from laketag.pipeline.screen import Screen
@@ -22,7 +22,7 @@ def say_kept_costs(
     """
     if not (settings.run.keep and images):
         return
-    classes = len(read_class_names(lake, *described))
+    classes = len(read_class_names(lake, read_embedded_set(lake, *described)))
     for table in kept_tables(" ".join(settings.run.keep)):
         of_image = bytes_of_image(table, classes)
         screen.say(

@@ -10,9 +10,8 @@ import polars as pl
 
 from laketag.pipeline.descriptions.same_classes import find_same_classes
 from laketag.pipeline.errors import InputError, describe_ending
-from laketag.pipeline.flows.evaluated_texts import read_class_names
 from laketag.pipeline.lake.decisions import Decided, decision_frame, decision_row, hold_review
-from laketag.pipeline.lake.description_versions import latest_embedded_set
+from laketag.pipeline.lake.description_versions import latest_embedded_set, read_class_names
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot
 from laketag.pipeline.review.formats import ReadReview, read_review

@@ -62,9 +62,9 @@ def read_descriptions_table(lake: Lake, set_name: str, version: str) -> pl.DataF
     return read_table(description_url(lake, set_name, version), Descriptions, lake.storage)
 
 
-def read_class_names(lake: Lake, set_name: str, version: str) -> tuple[str, ...]:
+def read_class_names(lake: Lake, described: EmbeddedSet) -> tuple[str, ...]:
     """The classes of a version, in the order in which classifiers have them."""
-    rows = read_descriptions_table(lake, set_name, version)
+    rows = read_descriptions_table(lake, described.name, described.version)
     return tuple(rows.filter(pl.col("position") == LABEL_PROMPT_POSITION)["class_name"])
 
 

@@ -7,7 +7,7 @@ import dataframely as dy
 import polars as pl
 
 from laketag.pipeline.errors import LedgerError
-from laketag.pipeline.lake.description_versions import read_class_names
+from laketag.pipeline.lake.description_versions import read_class_names, read_embedded_set
 from laketag.pipeline.lake.hashed_ids import version_key
 from laketag.pipeline.lake.kept_tables import KEPT_SCHEMAS, kept_tables
 from laketag.pipeline.lake.label_files import LabelFile, store_run_file
@@ -45,7 +45,7 @@ def publish_kept(lake: Lake, run: Run, labelled: pl.DataFrame, ending: str, leas
 
 def footer_of(lake: Lake, run: Run) -> dict[str, str]:
     """The entries in the footer of a kept file: what its rows were made with, and the classes in the order of scores."""
-    classes = read_class_names(lake, run.description_set, run.description_version)
+    classes = read_class_names(lake, read_embedded_set(lake, run.description_set, run.description_version))
     return {
         "classifier": run.classifier,
         "description_set": run.description_set,

@@ -44,6 +44,7 @@ class RedOrBlue:
                 evidence_box_xyxy_px=(1, 1, image.shape[1] - 1, image.shape[0]),
                 evidence_description="a colour.",
                 scores=np.array([0.1, 1000.3], np.float32),
+                probabilities=np.array([0.25, 0.75]),
             )
             for image in images
         ]
