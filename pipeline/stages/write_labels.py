@@ -24,7 +24,7 @@ def write_labels(
     start: Start,
     keep: Sequence[KeptTable] = (),
 ) -> pa.Table:
-    """The rows are staged with what they have cost, failures with what they depended on, labels with what the run keeps beside them.
+    """The rows are staged with what they have cost, failures with what they depended on, labels with what is kept.
 
     Rows that were given up as ``poison`` are only counted: the driver stages them, if the image kills once more alone.
     The receipt has one row for images in a row with the same outcome: how many, bytes read, retries of the fetch, and the

@@ -31,7 +31,7 @@ def freeze(lake: Lake, ids: str) -> Run:
 
 def finish(lake: Lake, run: Run) -> None:
     with hold_lease(lake, "x") as lease:
-        publish(lake, run, lease, images_per_s=1.0)
+        publish(lake, run, lease)
 
 
 def test_of_images_that_were_staged_twice_or_failed_first_each_label_has_its_newest_scores_once(
