@@ -96,9 +96,10 @@ def test_label_files_that_were_replaced_stay_for_a_day(lake: Lake) -> None:
     merge(lake)
     assert "label files that were replaced" not in find_garbage(lake, later(0.9)).files
     garbage = clean(lake, later(1.1))
-    assert {file.url for file in garbage.files["label files that were replaced"]} == {
-        f"{lake.root}/{file}" for file in replaced
-    }
+    removed = [
+        file for kind in ("label", "score") for file in garbage.files[f"{kind} files that were replaced"]
+    ]
+    assert {file.url for file in removed} == {f"{lake.root}/{file}" for file in replaced}
     assert len(list_files(lake.path("labels"), lake.storage)) == 1
     assert read_run_table(lake).replaced == {}
 
