@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 
 import laketag
 from laketag.jobs.demo import write_settings
-from tests.end_to_end.command_line import command_env
+from tests.cluster.current_folder import assert_of_laketag_alone, run_as_by_uv, write_shadows
 from tests.end_to_end.pictures import encoded, picture
 from tests.end_to_end.shared_ray import SharedRay
 
@@ -41,14 +41,15 @@ SECOND = ("images, new = 3, 1", *STEPS)
 
 
 def run_script(folder: Path, env: Mapping[str, str]) -> str:
-    """What a plain script prints."""
-    (folder / "script.py").write_text("\n".join(FIRST))
-    command = [sys.executable, "script.py"]
-    done = subprocess.run(
-        command, cwd=folder, env=command_env(env), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    """What a plain script prints whose folder is not the current one, in which nothing can be imported meanwhile."""
+    script = folder.parent / "script.py"
+    script.write_text("\n".join(FIRST))
+    added = write_shadows(folder)
+    lines = run_as_by_uv([sys.executable, str(script)], folder, env)
+    for module in added:  # from whose folder a kernel imports
+        module.unlink()
+    assert_of_laketag_alone(lines[:-1])
+    return "\n".join([*lines, ""])
 
 
 def run_notebook(folder: Path) -> str:
@@ -64,21 +65,23 @@ def run_notebook(folder: Path) -> str:
 def test_a_lake_is_made_and_queried_from_a_script_and_then_from_a_notebook(
     tmp_path: Path, shared_ray: SharedRay
 ) -> None:
-    """The script joins a Ray that runs; the kernel, which has replaced stdout and stderr, starts its own."""
+    """The script joins a Ray that runs, of which it prints nothing, and whose workers import nothing from the current folder;
+    the kernel, which has replaced stdout and stderr, starts its own."""
+    folder = tmp_path / "person"
 
     def put(name: str, seed: int) -> None:
-        file = tmp_path / "photos" / name
+        file = folder / "photos" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(encoded(picture(seed)))
 
     put("cats/one.jpg", 1)
     put("dogs/two.jpg", 2)
-    (tmp_path / "classes.txt").write_text("cat\ndog\n")
-    write_settings(tmp_path)
+    (folder / "classes.txt").write_text("cat\ndog\n")
+    write_settings(folder)
     shared_ray.join()
-    script = run_script(tmp_path, shared_ray.env)
+    script = run_script(folder, shared_ray.env)
     put("dogs/three.jpg", 3)
-    for printed in (script, run_notebook(tmp_path)):
+    for printed in (script, run_notebook(folder)):
         assert "snapshot" not in printed  # quiet without a console
         assert printed.count("images in the index") == 1  # and with one, what the command prints
         assert printed.endswith("all labelled\n")

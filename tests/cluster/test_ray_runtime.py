@@ -5,76 +5,40 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import ray
 
 from laketag.pipeline.cluster.ray_runtime import keep_ray, ray_runtime
-from tests.end_to_end.command_line import LIMIT_S, PROJECT, Following, command_env, wait_until
+from tests.cluster.current_folder import assert_of_laketag_alone, run_as_by_uv, write_shadows
+from tests.end_to_end.command_line import PROJECT, Following, command_env, wait_until
 from tests.end_to_end.lakes import index_named, label, many_images, put_all, put_described
-from tests.end_to_end.shared_ray import SharedRay
 from tests.process_tree import below
-from tests.stores.store import Store, folder_store
+from tests.stores.store import Store
 
 LAKETAG = str(Path(sys.executable).with_name("laketag"))
 """As installed: ``python -c`` would import from the current folder itself."""
-SHADOWS = ("laketag", "schemas", "ray", "polars", "pyarrow", "numpy", "torch", "typing_extensions")
-
 NOWHERE = {"HOME": "/dev/null", "http_proxy": "http://127.0.0.1:9", "all_proxy": "socks5://127.0.0.1:9"}
 """No home folder, and proxies that do not answer."""
 BESIDE_PROXIES = {"no_proxy": "localhost"}
 """The store is reached by this name; Ray's processes are reached by addresses."""
-OWN_WORDS = {"looking", "comparing", "starting", "connecting", "0", "1", "2", "3", "publishing", "run"}
-OWN_WORDS |= {"images", "already", "planned"}
-"""The first words of the lines that laketag itself prints."""
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with modules that have the names of others and cannot be imported, and a package ``pipeline``."""
-    made = tmp_path / "person"
-    (made / "pipeline").mkdir(parents=True)
-    for module in (*(made / f"{name}.py" for name in SHADOWS), made / "pipeline" / "__init__.py"):
-        module.write_text("raise SystemExit('imported from the current folder')")
-    return made
-
-
-@pytest.mark.parametrize("kind", ["embedded", "RAY_ADDRESS"])
-def test_a_run_imports_nothing_from_the_current_folder_and_prints_nothing_of_ray(
-    kind: str, folder: Path, request: pytest.FixtureRequest, tiny_settings: Path, described: Path
+def test_a_run_on_a_ray_of_its_own_imports_nothing_from_the_current_folder_and_prints_nothing_of_ray(
+    moto: Store, tmp_path: Path, tiny_settings: Path, described: Path
 ) -> None:
-    """On a Ray of its own, whose store in S3 only the environment names, and on one that runs."""
-    store, images = folder_store(folder.parent / "store"), many_images(3)
-    env: Mapping[str, str]
-    if kind == "RAY_ADDRESS":
-        shared_ray: SharedRay = request.getfixturevalue("shared_ray")
-        shared_ray.join()
-        env = shared_ray.env
-    else:
-        moto: Store = request.getfixturevalue("moto")
-        assert moto.storage.endpoint_url
-        store = moto.through(moto.storage.endpoint_url.replace("127.0.0.1", "localhost"))
-        env = NOWHERE | BESIDE_PROXIES | store.env
+    """Only the environment names its store in S3. tests/test_laketag.py has the same of a Ray that runs."""
+    assert moto.storage.endpoint_url
+    store = moto.through(moto.storage.endpoint_url.replace("127.0.0.1", "localhost"))
+    images = many_images(3)
     put_all(store, images)
     index_named(store, store.url("lake"), images)
     put_described(store, store.url("lake"), described)
-    (folder / "run").write_text('"$@"; exit $?', encoding="utf-8")
-    done = subprocess.run(
-        ["uv", "run", LAKETAG, *label(store.url("lake")), "--settings", str(tiny_settings)],
-        executable="/bin/sh",  # to Ray it looks as if laketag was started by ``uv run``
-        env=command_env(env),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, ""), done
-    *waits, _, labels = (line.split()[0] for line in done.stdout.splitlines())
-    assert labels == "labels:", done
-    assert set(waits) <= OWN_WORDS, done
+    folder = tmp_path / "person"
+    write_shadows(folder)
+    command = (LAKETAG, *label(store.url("lake")), "--settings", str(tiny_settings))
+    assert_of_laketag_alone(run_as_by_uv(command, folder, NOWHERE | BESIDE_PROXIES | store.env))
 
 
 @pytest.mark.cluster
