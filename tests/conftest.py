@@ -28,6 +28,7 @@ os.environ["POLARS_CLOUD_RETRY_MAX_BACKOFF_MS"] = "50"
 pytest_plugins = ["tests.stores.fixtures", "tests.end_to_end.shared_ray", "tests.end_to_end.fixtures"]
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups at the same time
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests with the shared Ray run before all others, in one process of pytest-xdist: one Ray and one lake serve them all.
 

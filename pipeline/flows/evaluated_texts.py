@@ -46,24 +46,27 @@ def prepare_texts(
     if descriptors is not None:
         urls["descriptors"] = description_url(lake, descriptors.name, descriptors.version)
         spelled["descriptors"] = spell_classes(lake, descriptors, class_names, described.name)
+    missing: dict[str, pl.DataFrame] = {}
     for name, texts in chosen.generated.items():
         urls[name] = evaluation.text_url(name)
         if not evaluation.has_texts(name):
-            rows = pl.DataFrame(
-                [
-                    (class_name, position, text, None)
-                    for class_name, of_class in texts.items()
-                    for position, text in enumerate(of_class)
-                ],
-                schema=EMBEDDED_COLUMNS,
-                orient="row",
-            )
-            screen.wait(f"embedding {rows.height:,} texts of {name}")
-            how = Embedding(lake=lake, backbone=chosen.backbone, settings=settings, screen=screen)
-            embedded, _ = embed_texts(rows, how)
-            columns = list(Descriptions.create_empty().columns)
-            both = pl.concat([prompts.select(columns), embedded.select(columns)], how="vertical_relaxed")
-            evaluation.write_texts(name, both)
+            texts_of_set = [
+                (class_name, position, text, None)
+                for class_name, of_class in texts.items()
+                for position, text in enumerate(of_class)
+            ]
+            missing[name] = pl.DataFrame(texts_of_set, schema=EMBEDDED_COLUMNS, orient="row")
+    if missing:
+        rows = pl.concat(missing.values())
+        screen.wait(f"embedding {rows.height:,} texts of {', '.join(missing)}")
+        how = Embedding(lake=lake, backbone=chosen.backbone, settings=settings, screen=screen)
+        embedded, _ = embed_texts(rows, how)
+        columns = list(Descriptions.create_empty().columns)
+        start = 0
+        for name, of_set in missing.items():
+            ours = embedded.slice(start, of_set.height).select(columns)
+            evaluation.write_texts(name, pl.concat([prompts.select(columns), ours], how="vertical_relaxed"))
+            start += of_set.height
     return EvaluatedTexts(urls=urls, class_names=class_names, spelled=spelled)
 
 
