@@ -25,7 +25,7 @@ demo: $(STAMP)  ## label a small generated lake and show the result
 	$(BIN)/laketag demo
 
 test: $(STAMP)  ## run the tests that need neither Ceph nor a Ray cluster and kill no process (some minutes)
-	$(BIN)/python -m pytest -m "$(NOT_HEAVY)" --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest -m "$(NOT_HEAVY)" --numprocesses 2 --dist worksteal
 
 check: $(STAMP)  ## check format, lint and types, and run all tests (about half an hour)
 	$(BIN)/ruff format --check .

@@ -28,9 +28,8 @@ os.environ["POLARS_CLOUD_RETRY_MAX_BACKOFF_MS"] = "50"
 pytest_plugins = ["tests.stores.fixtures", "tests.end_to_end.shared_ray", "tests.end_to_end.fixtures"]
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups at the same time
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests with the shared Ray run before all others, in one process of pytest-xdist: one Ray and one lake serve them all.
+    """Tests with the shared Ray run before all others, so that pytest-xdist gives them to one process: one Ray and one lake serve them.
 
     First are those that need to be without it, so that it is started once.
     """
@@ -40,9 +39,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return 2 - ("shared_ray" in fixtures) - ("without_ray" in fixtures)
 
     items.sort(key=order)
-    for item in items:
-        if order(item) < 2:
-            item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 def pytest_collection() -> None:

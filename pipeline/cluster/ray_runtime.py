@@ -75,10 +75,10 @@ def ray_runtime(*, logical_cpus: int | None = None) -> Iterator[RayRuntime]:
 
         named = named_address()
         starter = None
+        # What an earlier dataset or Ray of this process has left in reference cycles must go: until then the actors of that
+        # dataset keep their CPUs, and handles of that Ray would release actors of the next one, which have the same ids.
+        gc.collect()
         if not ray.is_initialized():
-            # Handles of an earlier Ray's actors, in reference cycles that Ray Data leaves behind, must go while there is no
-            # Ray: actors of the next one have the same ids and would be released with them.
-            gc.collect()
             owner = _kept or stack
             if named is None:
                 owner.enter_context(own_token())

@@ -59,11 +59,9 @@ def shared_ray() -> Iterator[SharedRay]:
 
 
 @pytest.fixture
-def joined_ray(shared_ray: SharedRay) -> Iterator[None]:
+def joined_ray(shared_ray: SharedRay) -> None:
     """Commands of this test that run in this process find a Ray that runs."""
     shared_ray.join()
-    yield
-    gc.collect()  # Ray Data leaves handles of its actors in reference cycles, and until they go, an actor holds its CPU
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from tests.infra.manifests import PROJECT
 from tests.infra.programs import output_of
 from tests.infra.test_guide_output import BY_HAND, RUN_HERE, STEPS
 
-pytestmark = pytest.mark.xdist_group("aws")  # the guide's commands run once for all these tests
 GROUP = "sg-0aaaabbbbccccdddd"
 
 
