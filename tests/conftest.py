@@ -29,7 +29,7 @@ pytest_plugins = ["tests.stores.fixtures", "tests.end_to_end.shared_ray", "tests
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests with the shared Ray run before all others, so that pytest-xdist gives them to one process: one Ray and one lake serve them.
+    """Tests with the shared Ray run before all others: pytest-xdist gives them to one process, with one Ray and one lake.
 
     First are those that need to be without it, so that it is started once.
     """
