@@ -25,7 +25,7 @@ COMMANDS = {
     "nightly": "Do everything for all collections of a file; a second call on an unchanged lake does nothing.",
     "evaluate": "Compare methods on the images whose true class the index states.",
     "calibrate": "Fit a calibration to images of the collection; label is decided by the newest one from then on.",
-    "report": "Write a page that shows a run at a glance: classes, images in doubt, what changed, how labels came about.",
+    "report": "Write a page that shows a run: how it went, classes, images in doubt, what changed, and how labels came about.",
     "query": "Query the label tables: runs, labels, those in doubt, tags, failures, a summary, decisions, or SQL.",
     "review": "Let people look at doubtful labels, and keep what they decide.",
     "collections": "List the collections of a lake: their images, newest index and run, and the command for the next step.",

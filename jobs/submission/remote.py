@@ -15,6 +15,7 @@ from laketag.pipeline.version import MANIFEST
 NEEDED = (
     "ray", "torch", "open_clip", "timm", "pyarrow", "polars", "fsspec", "s3fs", "obstore", "dataframely", "pydantic",
     "typer", "rich", "tenacity", "jaxtyping", "PIL", "numpy", "safetensors", "filelock", "urllib3", "aiohttp",
+    "jinja2", "starlette", "uvicorn",
 )  # fmt: skip
 """The modules of the packages that pyproject.toml requires."""
 CREDENTIALS_HINT = """\
