@@ -9,6 +9,7 @@ from laketag.pipeline.lake.hashed_rows import HashedRows, hash_keys
 from laketag.pipeline.lake.kept_tables import KEPT_SCHEMAS, KEY, kept_tables
 from laketag.pipeline.lake.label_files import LabelFile, kept_files_of
 from laketag.pipeline.lake.paths import KeptTable, Lake
+from laketag.pipeline.lake.runs import RunTable
 from laketag.pipeline.lake.verified import Verified
 from laketag.pipeline.lake.verify_files import read_named, was_replaced
 from laketag.pipeline.lake.work_keys import WorkKeys
@@ -18,11 +19,17 @@ FILES_AHEAD = 3
 """How many files are read ahead, each of laketag.pipeline.lake.publish_kept.FILE_BYTES at most."""
 
 
-def check_kept(lake: Lake, runs: pl.DataFrame, keys: WorkKeys | None, found: Verified) -> None:
+def check_kept(
+    lake: Lake, every: RunTable, runs: pl.DataFrame, keys: WorkKeys | None, found: Verified
+) -> None:
     """Each kept file that the runs name, all of one collection and classifier, is as they say.
 
-    With the keys of all their label rows, also: each label of a run that keeps a table has its row in it, once.
+    Runs of ``every`` may share these files. With the keys of all their label rows, also: each label of a run that keeps a table has its row in it, once.
     """
+    namers: dict[str, list[str]] = defaultdict(list)
+    for run_id, paths in every.rows.select("run_id", pl.col("kept_files").fill_null([])).iter_rows():
+        for path in paths:
+            namers[path].append(run_id)
     keeping = runs.filter(pl.col("keep").is_not_null())
     tables: dict[KeptTable, list[str]] = defaultdict(list)
     for run_id, keep in keeping.select("run_id", "keep").iter_rows():
@@ -40,9 +47,9 @@ def check_kept(lake: Lake, runs: pl.DataFrame, keys: WorkKeys | None, found: Ver
                 is_complete = False
                 continue
             found.kept_files += 1
-            strangers = read.rows.filter(~pl.col("run_id").is_in(run_ids))
+            strangers = read.rows.filter(~pl.col("run_id").is_in(namers[file.path]))
             if strangers.height:
-                found.blame(file.path, f"has {strangers.height:,} rows of runs that do not keep {table}")
+                found.blame(file.path, f"has {strangers.height:,} rows of runs that do not name it")
             ages = runs.select("run_id").with_row_index("age")
             hashed = hash_keys(read.rows).with_columns(read.rows["run_id"])
             rows.add(hashed.join(ages, on="run_id").drop("run_id"))

@@ -68,7 +68,7 @@ def check_labels(
             keys.add(rows)
         for where, what in keys.doubles(partial(_find_ids, lake, runs)):
             found.blame(where, what)
-        check_kept(lake, runs, keys if complete else None, found)
+        check_kept(lake, table, runs, keys if complete else None, found)
         if complete:
             _check_counts(runs, outcomes, found)
             if index is not None:

@@ -121,6 +121,7 @@ OTHER: dict[str, object] = {
     "run.max_failed_fraction": 0.3,
     "run.failed_images_before_stop": 3,
     "run.price_per_hour": 3,
+    "run.keep": ["scores"],
     "run.missing_nodes_s": 3,
     "run.stall_s": 3,
     "evaluate.wca_crops": 60,

@@ -17,7 +17,9 @@ def test_a_summary_and_each_fault_fit_a_terminal_of_80_columns(lake) -> None:
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=True, color_system=None)
     assert verify(lake.root, console=console).exit_code == 0
-    assert "runs 2 · label files 2 · rows 2 · snapshots 2 · kept files 2\neverything adds up\n" in out.getvalue()
+    assert (
+        "runs 2 · label files 2 · rows 2 · snapshots 2 · kept files 2\neverything adds up\n" in out.getvalue()
+    )
     for url in label_files(lake, read_runs(lake)):
         Path(url).unlink()
     assert verify(lake.root, console=console).exit_code == 7
