@@ -24,7 +24,8 @@ def check_kept(
 ) -> None:
     """Each kept file that the runs name, all of one collection and classifier, is as they say.
 
-    Runs of ``every`` may share these files. With the keys of all their label rows, also: each label of a run that keeps a table has its row in it, once.
+    Runs of ``every`` may share these files. With the keys of all their label rows, also: each label of a run that keeps a table
+    has its row in it, once.
     """
     namers: dict[str, list[str]] = defaultdict(list)
     for run_id, paths in every.rows.select("run_id", pl.col("kept_files").fill_null([])).iter_rows():
