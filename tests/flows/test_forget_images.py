@@ -120,7 +120,7 @@ def test_a_lake_adds_up_after_images_were_forgotten_also_in_runs_that_finish_aft
     stage_night(lake, later)
     with hold_lease(lake, "x") as lease:
         publish(lake, resumed, lease)
-        publish(lake, later, lease, 1.0)
+        publish(lake, later, lease)
     assert named_images(lake) == {"index": {"b", "e"}, "labels": {"b", "e"}}
     assert verify(lake).faults == []
     planned = queries.runs(lake.root).select("planned", "labelled", "forgotten").collect().rows()
@@ -140,7 +140,7 @@ def test_a_run_that_is_committed_after_its_images_were_forgotten_names_no_missin
 
     last = 3  # the first check is before the parts are listed, the second before the file, this one before the commit
     with hold_lease(lake, "x") as lease, pytest.raises(BusyError, match="taken over"):
-        publish(lake, run, Disturbed(lease, last, forget), 1.0)
+        publish(lake, run, Disturbed(lease, last, forget))
     assert verify(lake).faults == []
     assert named_images(lake) == {"index": {"b"}, "staging": {"b"}}
     (resumed,) = find_unfinished(lake, RUN.collection, RUN.classifier, [])
