@@ -135,6 +135,7 @@ def test_the_page_fits_every_window_can_be_used_without_eyes_and_shows_hostile_n
                 assert [said for said in seen.complaints if "404" not in said] == []
                 assert seen.page.locator("#classes button span").first.text_content() == HOSTILE
         with visit(browser, server.url) as seen:
+            expect(seen.page.locator("#uri")).to_have_text(HOSTILE)
             seen.page.keyboard.press("1")
             expect(seen.page.locator("#done")).to_have_text("1")
     assert decided(lake) == {"e": HOSTILE}
