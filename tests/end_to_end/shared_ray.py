@@ -50,12 +50,21 @@ class SharedRay:
             gc.collect()  # as ray_runtime does before it starts one: the next may be started by other means
 
 
+_shared = SharedRay()
+
+
 @pytest.fixture(scope="session")
 def shared_ray() -> Iterator[SharedRay]:
     """For fixtures that label or describe: call ``join`` before."""
-    shared = SharedRay()
-    yield shared
-    shared.leave()
+    yield _shared
+    _shared.leave()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Function) -> None:
+    """Tests that need no Ray run without: its threads read the environment, and die if a test changes it meanwhile."""
+    if "shared_ray" not in item.fixturenames:
+        _shared.leave()
 
 
 @pytest.fixture
