@@ -121,7 +121,7 @@ def test_a_lake_adds_up_after_images_were_forgotten_also_in_runs_that_finish_aft
     with hold_lease(lake, "x") as lease:
         publish(lake, resumed, lease)
         publish(lake, later, lease)
-    assert named_images(lake) == dict.fromkeys(("index", "labels", "scores"), {"b", "e"})
+    assert named_images(lake) == {key: {"b", "e"} for key in ("index", "labels", "scores")}
     assert verify(lake).faults == []
     planned = queries.runs(lake.root).select("planned", "labelled", "forgotten").collect().rows()
     assert planned == [(3, 1, 2), (1, 1, None), (2, 2, None)]
@@ -146,7 +146,7 @@ def test_a_run_that_is_committed_after_its_images_were_forgotten_names_no_missin
     (resumed,) = find_unfinished(lake, RUN.collection, RUN.classifier, [])
     with hold_lease(lake, "x") as lease:
         publish(lake, resumed, lease)
-    assert named_images(lake) == dict.fromkeys(("index", "labels", "scores"), {"b"})
+    assert named_images(lake) == {key: {"b"} for key in ("index", "labels", "scores")}
 
 
 def test_where_a_kill_could_lose_a_file_that_is_replaced_nothing_is_forgotten(
