@@ -8,7 +8,7 @@ from tests.end_to_end.command_line import LIMIT_S, command_env
 
 SHADOWS = ("laketag", "schemas", "ray", "polars", "pyarrow", "numpy", "torch", "typing_extensions")
 OWN_WORDS = {"looking", "comparing", "starting", "connecting", "0", "1", "2", "3", "publishing", "run"}
-OWN_WORDS |= {"images", "already", "planned", "labelled", "speed:", "fetch", "time:", "read:", "a"}
+OWN_WORDS |= {"images", "already", "planned", "labelled", "speed:", "fetch", "held", "time:", "read:", "a"}
 """The first words of the lines that laketag itself prints while it labels."""
 
 
