@@ -101,7 +101,7 @@ def write_page(made: "Report", url: str, settings: Settings, screen: Screen) -> 
 
 
 def serve_page(page: "Page", screen: Screen) -> None:
-    """The page was shown on loopback, to whoever has its URL, until a signal stopped the process."""
+    """The page was shown on loopback, to everybody who has its URL, until a signal stopped the process."""
     from laketag.pipeline.pages.local_server import open_server
 
     server = open_server()

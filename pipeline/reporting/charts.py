@@ -52,7 +52,7 @@ def round_step(highest: float) -> float:
 
 
 def histogram(probabilities: pl.DataFrame) -> list[dict[str, Any]]:
-    """Bars of Counts.probabilities; the part with a wrong label lies over the bar of all."""
+    """Bars of Counts.probabilities; the part with a wrong label is drawn over the bar of all."""
     highest = max(probabilities["images"].to_list(), default=1)
     bars = []
     for number, images, known, right in probabilities.select("bin", "images", "known", "right").iter_rows():

@@ -30,7 +30,7 @@ class Limits:
     """Rows that are in memory at once."""
 
     def sheet_size(self, classes: int) -> int:
-        """Images of a sheet, for so many classes."""
+        """How many images a sheet has with this number of classes."""
         return max(1, min(self.of_a_sheet, self.pictures_in_sheets // (len(SHEETS) * max(1, classes))))
 
     def classes_with_sheets(self, classes: int) -> int:

@@ -14,7 +14,7 @@ QUALITY = 66
 
 
 def draw_thumbnails(batch: pa.Table, *, longest_px: int) -> pa.Table:
-    """Each row is an id with ``webp``, a picture whose longer side has at most so many pixels, or with its failure."""
+    """Each row is an id with ``webp``, a picture whose longer side is bounded in pixels, or with its failure."""
     failures = batch["failure"].to_pylist()
     pictures = [
         draw_webp(rgb_u8(batch, row), longest_px) if failure is None else None

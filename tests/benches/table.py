@@ -19,7 +19,7 @@ PROJECT = Path(__file__).parents[2]
 PAGE = PROJECT / "docs" / "performance.md"
 KEPT = PROJECT / "bench-rows.jsonl"
 MARK = "ROW "
-"""Begins the line of a row, before its JSON; other lines are for whoever watches."""
+"""Begins the line of a row, before its JSON; other lines are for people who watch."""
 LIBRARIES = ("laketag", "torch", "open_clip_torch", "ray", "polars")
 LINE = "| {} |"
 

@@ -44,7 +44,7 @@ def draw_pictures(folder: Path, names: list[str]) -> None:
 def write_labelled(
     root: Path, rows: int, classes: tuple[str, ...] = CLASSES, files: tuple[str, ...] = (), *, runs: int = 2
 ) -> Lake:
-    """A lake whose collection ``photos`` has so many images, labelled by several classifiers; a fiftieth have failed.
+    """A lake whose collection ``photos`` has this number of images, labelled by several classifiers; a fiftieth have failed.
 
     The images are copies, under ids of their own, of a few hundred files below ``root/images``. Each has a true class.
     """
