@@ -95,7 +95,9 @@ def test_filters_and_orders_choose_among_all_images(browser: Browser, url: str) 
         page, every = seen.page, PICTURES + 4
         form = page.locator("#filters")
         assert page.locator("#gallery .card").count() == every
-        label = shown_cards(page)[0]
+        label = next(
+            filter(None, shown_cards(page))
+        )  # which image comes first depends on the folder of the test
         form.locator("select[name=label]").select_option(label)
         assert set(shown_cards(page)) == {label}
         assert page.locator("#shown").inner_text() == f"{len(shown_cards(page))} of {every} images"
