@@ -19,7 +19,7 @@ from laketag.pipeline.images.image_failure import ImageFailure
 from laketag.pipeline.lake.paths import KeptTable, Lake
 from laketag.pipeline.stages.death_watch import DeathWatch, Stage, with_failure, work_through
 from laketag.pipeline.stages.kept_rows import kept_arrow_schema, kept_columns
-from laketag.pipeline.stages.loading import cannot_load, noted_load
+from laketag.pipeline.stages.loading import noted_load, try_to_load
 from laketag.pipeline.stages.stage_times import WORK_COLUMNS, name_actor
 
 if TYPE_CHECKING:  # the driver imports this stage, and does without torch
@@ -52,16 +52,15 @@ class LabelImages:
         """``pickled_spec`` is a ClassifierSpec, pickled because the driver cannot unpickle it without torch."""
         self._run_id, self._watch, self._keep = run_id, watch, keep
         self._calibration = calibration
-        self._classifier: Classifier | LaketagError
-        try:
+
+        def load() -> "Classifier":
             with noted_load(watch.notes) if watch else nullcontext():
-                self._classifier = load_classifier(lake, pickled_spec, device, threads)
+                classifier = load_classifier(lake, pickled_spec, device, threads)
             if calibration is not None:
-                check_classes(self._classifier, calibration)
-        except LaketagError as error:
-            self._classifier = error  # raised by the call: Ray keeps only the text of a constructor's error
-        except Exception as error:  # noqa: BLE001  # torch and the packages of models raise any
-            self._classifier = cannot_load(error, device)
+                check_classes(classifier, calibration)
+            return classifier
+
+        self._classifier = try_to_load(load, device)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Label the rows that have pixels."""

@@ -1,11 +1,14 @@
 """Models in an actor: an actor that cannot load or use them ends the run with the reason, and is not started for ever."""
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from laketag.pipeline.cluster.work_notes import WorkNotes
 from laketag.pipeline.errors import ClusterError, LaketagError, ModelError
+
+T = TypeVar("T")
 
 DEATHS = 2
 """Times that an actor may die of the same work: its node may go meanwhile."""
@@ -42,3 +45,13 @@ def noted(notes: WorkNotes, work: str, doing: str) -> Iterator[None]:
     notes.begin(work, "model", before)
     yield
     notes.end(work)
+
+
+def try_to_load(load: Callable[[], T], device: str) -> T | LaketagError:
+    """What was loaded; or the error, to be raised by the actor's call: Ray keeps only the text of a constructor's error."""
+    try:
+        return load()
+    except LaketagError as error:
+        return error
+    except Exception as error:  # noqa: BLE001  # torch and the packages of models raise any
+        return cannot_load(error, device)

@@ -1,5 +1,6 @@
 """The GPU stage of a calibration: decoded images in, the scores of all classes out."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -7,7 +8,7 @@ import pyarrow as pa
 from laketag.pipeline.errors import LaketagError
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.stages.label_images import load_classifier, rgb_u8
-from laketag.pipeline.stages.loading import cannot_load
+from laketag.pipeline.stages.loading import try_to_load
 
 if TYPE_CHECKING:  # the driver imports this stage, and does without torch
     from laketag.pipeline.classifier.classifier import Classifier
@@ -29,13 +30,7 @@ class ScoreImages:
 
     def __init__(self, *, lake: Lake, pickled_spec: bytes, device: str, threads: int) -> None:
         """``pickled_spec`` is a ClassifierSpec."""
-        self._classifier: Classifier | LaketagError
-        try:
-            self._classifier = load_classifier(lake, pickled_spec, device, threads)
-        except LaketagError as error:
-            self._classifier = error  # raised by the call: Ray keeps only the text of a constructor's error
-        except Exception as error:  # noqa: BLE001  # torch and the packages of models raise any
-            self._classifier = cannot_load(error, device)
+        self._classifier = try_to_load(partial(load_classifier, lake, pickled_spec, device, threads), device)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Score the rows that have pixels; those that failed keep their failure."""
