@@ -14,7 +14,7 @@ TIERS = ("full", "cheap", "early")
 """How far a budget went: all views of the method; the whole image alone (cascade); only the first crops (adaptive)."""
 
 NONE_OF_THESE = "none of these"
-"""What queries show instead of the label of an image that has abstained."""
+"""What queries show as the label of an image that is of none of the classes: a person has decided so, or it has abstained."""
 
 
 class Labels(dy.Schema):

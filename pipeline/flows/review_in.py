@@ -15,11 +15,12 @@ from laketag.pipeline.lake.description_versions import latest_embedded_set, read
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot
 from laketag.pipeline.review.formats import ReadReview, read_review
-from laketag.pipeline.review.items import NONE_OF_THESE, Proposal
+from laketag.pipeline.review.items import Proposal
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.store.files import read_files
 from laketag.pipeline.store.outages import through_outages
 from laketag.pipeline.store.schemes import normalise_url
+from laketag.schemas import NONE_OF_THESE
 
 NAMED = 3
 """How many images each problem names."""

@@ -120,6 +120,8 @@ def warn_unknown(lake: Lake, finished: pl.DataFrame, which: RowFilter) -> None:
     applied: RowFilter = {}
     for name in (name for name in NOUNS if which.get(name) is not None):
         value = str(which[name])  # type: ignore[literal-required]  # names of filters
+        if name == "label" and value == NONE_OF_THESE:
+            continue
         if name == "failure" and value not in FAILURES:
             raise InputError(f"there is no failure {value!r}; choose from {', '.join(FAILURES)}")
         known = _known_values(lake, select_runs(finished, applied), name)
@@ -156,8 +158,7 @@ def _spellings(label: str) -> tuple[str, str]:
 def _known_values(lake: Lake, runs: pl.DataFrame, name: str) -> set[str]:
     """The values of the filter that the runs have."""
     if name == "label":
-        none = {NONE_OF_THESE} if runs["calibration"].count() else set()
-        return _known_classes(lake, runs) | none
+        return _known_classes(lake, runs)
     if name == "failure":
         return set(runs["failures"].explode().struct.field("reason").drop_nulls())
     return set(runs[name])

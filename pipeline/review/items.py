@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-NONE_OF_THESE = "none of these"
-"""Stands for a class where the image is of none, in every file."""
+from laketag.schemas import NONE_OF_THESE
 
 
 @dataclass(frozen=True, kw_only=True)

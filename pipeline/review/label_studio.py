@@ -11,15 +11,8 @@ from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 from laketag.pipeline.errors import InputError
-from laketag.pipeline.review.items import (
-    NONE_OF_THESE,
-    Proposal,
-    ReadFile,
-    ReviewItem,
-    Subject,
-    read_class,
-    read_time,
-)
+from laketag.pipeline.review.items import Proposal, ReadFile, ReviewItem, Subject, read_class, read_time
+from laketag.schemas import NONE_OF_THESE
 
 CHOICES, EVIDENCE, IMAGE = "class", "evidence", "image"
 """The names of the controls, and of the image that they are about."""

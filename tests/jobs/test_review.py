@@ -211,7 +211,7 @@ def test_a_table_made_by_hand_needs_only_uris_and_decisions(lake: Lake, tmp_path
         review_in(str(path), lake.root)
     review_in(str(path), lake.root, collection="photos", description_set="animals")
     labels = queries.labels(lake.root).select("image_id", "label").collect().rows()
-    assert dict(labels) == {"a": None, "b": "cat", "c": "cat", "d": "dog", "e": "cat", "f": "dog"}
+    assert dict(labels) == {"a": "none of these", "b": "cat", "c": "cat", "d": "dog", "e": "cat", "f": "dog"}
 
 
 def test_an_older_decision_read_later_does_not_count(lake: Lake, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.snapshots import write_snapshot
 from laketag.pipeline.lake.sql import sql
+from tests.lake.calibrated import calibrated_row
 from tests.lake.decision_rows import decide
 from tests.lake.label_rows import index_rows, label_row
 from tests.lake.run_rows import write_run
@@ -33,7 +34,7 @@ def test_labels_have_the_decided_class_and_the_numbers_of_the_classifier_only_if
     assert rows.select(told).collect().rows() == [
         ("a", "dog", "decision", "cat", None, None),
         ("b", "cat", "decision", "cat", probability, 1.5),
-        ("c", None, "decision", "cat", None, None),
+        ("c", "none of these", "decision", "cat", None, None),
         ("d", "dog", "decision", None, None, None),
         ("e", "cat", "classifier", "cat", probability, 1.5),
         ("g", "cat", "classifier", "cat", probability, 1.5),
@@ -62,13 +63,41 @@ def test_the_summary_counts_decided_labels_also_those_of_no_class(decided) -> No
     assert found.collect().rows() == [
         ("cat", 3, 1, probability),
         ("dog", 2, 2, None),
-        (None, 1, 1, None),
+        ("none of these", 1, 1, None),
     ]
 
 
 def test_a_decided_label_passes_any_bound_of_the_probability(decided) -> None:
     found = queries.labels(decided.root, min_probability=0.9)
     assert sorted(found.collect()["image_id"]) == ["a", "b", "c", "d"]
+
+
+def test_none_of_these_is_one_label_whether_a_person_or_a_calibration_says_so(lake: Lake) -> None:
+    rows = [calibrated_row(name, {}) for name in "ab"]
+    accepted = [calibrated_row(name, {"cat": 2.5}) for name in "cde"]
+    write_run(lake, 1, [*rows, *accepted], calibration="d" * 16)
+    decide(lake, "b", "cat")  # which it has abstained from
+    decide(lake, "c", None)
+    decide(lake, "d", "dog")
+    told = ("image_id", "label", "source", "predicted", "calibrated_probability", "margin")
+    assert queries.labels(lake.root).sort("image_id").select(told).collect().rows() == [
+        ("a", "none of these", "classifier", "cat", None, None),
+        ("b", "cat", "decision", "cat", 0.5, 1.5),
+        ("c", "none of these", "decision", "cat", None, None),
+        ("d", "dog", "decision", "cat", None, None),
+        ("e", "cat", "classifier", "cat", 0.5, 1.5),
+    ]
+    assert sorted(queries.labels(lake.root, label="none of these").collect()["image_id"]) == ["a", "c"]
+    assert (
+        queries.labels(lake.root, label="none of these", min_probability=0.5).collect()["image_id"].item()
+        == "c"
+    )
+    counted = queries.summary(lake.root).select("label", "images", "decided").collect()
+    assert counted.rows() == [("cat", 2, 1), ("none of these", 2, 1), ("dog", 1, 1)]
+    shown = queries.labels(lake.root, also_abstained=True).sort("image_id").collect()
+    assert shown["label"].to_list() == ["cat", "cat", "none of these", "dog", "cat"]
+    accepted_only = queries.labels(lake.root, accepted=True).sort("image_id").collect()
+    assert accepted_only["image_id"].to_list() == ["b", "d", "e"]
 
 
 def test_sql_reads_decided_labels_and_decisions(decided) -> None:
@@ -106,8 +135,8 @@ def test_decisions_are_listed_with_what_became_of_them(decided) -> None:
     assert sorted(found.select("image_id", "label", "status").rows(), key=str) == [
         ("a", "dog", "current"),
         ("b", "cat", "current"),
-        ("b", None, "replaced"),
-        ("c", None, "removed"),
+        ("b", "none of these", "replaced"),
+        ("c", "none of these", "removed"),
         ("d", "dog", "current"),
         ("e", "dog", "stale"),
     ]
