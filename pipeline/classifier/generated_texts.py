@@ -4,10 +4,10 @@ import string
 from collections.abc import Sequence
 
 import numpy as np
-import open_clip
 
 from laketag.pipeline.classifier.random_numbers import draw_uniforms, pick_integers
 from laketag.pipeline.descriptions.sentences import describe_by, readable_name
+from laketag.pipeline.models.libraries import open_clip
 
 CHARACTERS = string.ascii_lowercase + string.digits + "-"
 """Of the characters that descriptors are made of."""

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import open_clip
-from open_clip.transform import PreprocessCfg, merge_preprocess_dict
-
 from laketag.pipeline.config import LOCAL_DIR, BackboneSettings, StorageSettings, local_dir
 from laketag.pipeline.errors import ModelError
 from laketag.pipeline.models.hashed_file import ExpectedSha256, HashedFile
 from laketag.pipeline.models.hub import HubFile, hub_file
+from laketag.pipeline.models.libraries import open_clip
 from laketag.pipeline.models.preprocessing import Preprocessing, read_preprocessing
 from laketag.pipeline.models.weights import local_copy, require_safetensors
 
@@ -126,5 +124,7 @@ def _read_folder_config(folder: str, storage: StorageSettings) -> dict[str, Any]
 
 def _architecture(name: str, model_config: dict[str, Any], preprocess_config: dict[str, Any]) -> Architecture:
     size = model_config["vision_cfg"].get("image_size", 224)
-    merged = merge_preprocess_dict(PreprocessCfg(), {**preprocess_config, "size": size})
+    merged = open_clip.transform.merge_preprocess_dict(
+        open_clip.transform.PreprocessCfg(), {**preprocess_config, "size": size}
+    )
     return Architecture(json.dumps(model_config, sort_keys=True), read_preprocessing(merged, name))

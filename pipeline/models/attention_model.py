@@ -4,12 +4,11 @@ from typing import Any, cast
 
 import torch
 from jaxtyping import Float
-from timm.layers.attention import Attention
-from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
 from laketag.pipeline.errors import ModelError
+from laketag.pipeline.models.libraries import timm
 from laketag.pipeline.models.preprocessing import Preprocessing
 
 
@@ -69,10 +68,13 @@ class AttentionModel:
 
 def _has_plain_blocks(vit: nn.Module) -> bool:
     """Whether the model is timm's standard ViT with standard blocks, whose arithmetic ``_compute`` repeats."""
-    if not isinstance(vit, VisionTransformer):
+    if not isinstance(vit, timm.models.vision_transformer.VisionTransformer):
         return False
     last: Any = vit.blocks[-1]
-    return type(last) is Block and type(last.attn) is Attention
+    return (
+        type(last) is timm.models.vision_transformer.Block
+        and type(last.attn) is timm.layers.attention.Attention
+    )
 
 
 def _checked_grid(name: str, vit: Any) -> int:

@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-import open_clip
-import timm
 from safetensors import SafetensorError
-from timm.models import PretrainedCfg
 
 from laketag.pipeline.config import AttentionSettings, StorageSettings
 from laketag.pipeline.errors import ModelError
@@ -13,6 +10,7 @@ from laketag.pipeline.models.attention_model import AttentionModel
 from laketag.pipeline.models.device import checked_device
 from laketag.pipeline.models.hashed_file import HashedFile, expected_sha256
 from laketag.pipeline.models.hub import HubFile, hub_file
+from laketag.pipeline.models.libraries import open_clip, timm
 from laketag.pipeline.models.preprocessing import Preprocessing, read_preprocessing
 from laketag.pipeline.models.weights import do_not_fit, local_copy, require_safetensors
 
@@ -73,7 +71,7 @@ class AttentionSpec:
         vit.to(open_clip.get_cast_dtype(self.settings.precision))
         return AttentionModel(self.name, vit, self.preprocessing(), target)
 
-    def _config(self) -> PretrainedCfg:
+    def _config(self) -> "timm.models.PretrainedCfg":
         if not timm.is_model(self.settings.name):
             raise ModelError(
                 f"attention.name = {self.settings.name!r} is not a timm model; "

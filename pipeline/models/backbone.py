@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from open_clip import SimpleTokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
 from laketag.pipeline.models.architecture import Architecture
 from laketag.pipeline.models.image_tower import ImageTower, image_tower, no_cls_token_error
+from laketag.pipeline.models.libraries import open_clip
 from laketag.pipeline.models.text_tower import encode_tokens
 
 
@@ -45,7 +45,7 @@ class Backbone:
     def tokenize(self, texts: Sequence[str]) -> tuple[Int[Tensor, "texts context"], list[int]]:
         """Token ids truncated to the context, and the number of tokens of each text before that, start and end included."""
         ids = self._tokenizer(list(texts))
-        if isinstance(self._tokenizer, SimpleTokenizer):
+        if isinstance(self._tokenizer, open_clip.SimpleTokenizer):
             return ids, [len(self._tokenizer.encode(text)) + 2 for text in texts]
         cleaned = [self._tokenizer.clean_fn(text) for text in texts]
         return ids, [len(one) for one in self._tokenizer.tokenizer(cleaned).input_ids]

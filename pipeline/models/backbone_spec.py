@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-import open_clip
 from safetensors import SafetensorError
 from torch import nn
 
@@ -19,6 +18,7 @@ from laketag.pipeline.models.backbone import Backbone
 from laketag.pipeline.models.device import checked_device
 from laketag.pipeline.models.hashed_file import HashedFile, expected_sha256
 from laketag.pipeline.models.image_tower import check_block, no_cls_token_error
+from laketag.pipeline.models.libraries import open_clip
 from laketag.pipeline.models.weights import do_not_fit
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own habit
 
 from laketag.pipeline.errors import ModelError
+from laketag.pipeline.models.libraries import open_clip
 
 Block = Any  # ResidualAttentionBlock or CustomResidualAttentionBlock; open_clip is untyped
 
@@ -20,7 +20,7 @@ Block = Any  # ResidualAttentionBlock or CustomResidualAttentionBlock; open_clip
 class ImageTower:
     """Runs an open_clip VisionTransformer that pools its CLS token block by block."""
 
-    def __init__(self, visual: VisionTransformer) -> None:
+    def __init__(self, visual: open_clip.transformer.VisionTransformer) -> None:
         self._visual = visual
         self._blocks = list(visual.transformer.resblocks)
         self.blocks = len(self._blocks)
@@ -64,7 +64,9 @@ class ImageTower:
 
 def image_tower(visual: nn.Module) -> ImageTower | None:
     """The tower block by block; None if it pools no CLS token or its grid is not square."""
-    if not isinstance(visual, VisionTransformer) or visual.attn_pool is not None or visual.pool_type != "tok":
+    if not isinstance(visual, open_clip.transformer.VisionTransformer):
+        return None
+    if visual.attn_pool is not None or visual.pool_type != "tok":
         return None
     rows, columns = visual.grid_size
     return ImageTower(visual) if rows == columns else None
@@ -92,7 +94,9 @@ def check_block(name: str, feature_block: int | None, blocks: int) -> int:
 
 
 def _is_plain(block: nn.Module) -> bool:
-    return isinstance(block, ResidualAttentionBlock) and isinstance(block.attn, nn.MultiheadAttention)
+    return isinstance(block, open_clip.transformer.ResidualAttentionBlock) and isinstance(
+        block.attn, nn.MultiheadAttention
+    )
 
 
 def _run_block(block: Block, tokens: Tensor) -> Tensor:
