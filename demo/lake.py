@@ -1,5 +1,9 @@
-"""The demo's lake: drawn scenes of several sizes and formats in class folders, some broken on purpose."""
+"""The demo's lake: drawn scenes of several sizes and formats in class folders, some broken on purpose.
 
+``python -m laketag.demo.lake FOLDER --pictures 2000`` draws as many as are wanted.
+"""
+
+import argparse
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,3 +106,16 @@ _BROKEN_BYTES: dict[Fault, Callable[[Image.Image], bytes]] = {
     "unsupported": lambda _: b"<!doctype html><title>404</title><p>The picture has moved.</p>\n",
     "no_image": lambda _: b"A note that somebody left between the pictures.\n",
 }
+
+
+def main() -> None:
+    """Draw pictures into a folder."""
+    parser = argparse.ArgumentParser(prog="python -m laketag.demo.lake", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--pictures", type=int, default=200)
+    arguments = parser.parse_args()
+    write_demo_images(arguments.folder, count=arguments.pictures)
+
+
+if __name__ == "__main__":
+    main()

@@ -46,7 +46,12 @@ def find_embedded_texts(lake: Lake, rows: pl.DataFrame, text_tower: str) -> pl.D
 
 
 def stage_embedded_texts(lake: Lake, rows: pl.DataFrame, text_tower: str) -> None:
-    """What the text tower has made of these rows (schemas.Descriptions) is found by later calls."""
+    """What the text tower has made of these rows (schemas.Descriptions) is found by later calls.
+
+    The rows may be of several sets, in which the same class has the same positions: each text is stored once, numbered anew.
+    """
+    rows = rows.sort(pl.col("embedding").is_null(), maintain_order=True).unique("text", maintain_order=True)
+    rows = rows.with_columns(position=pl.int_range(pl.len()))
     name = hashlib.blake2b(rows["text"].str.join("\n")[0].encode(), digest_size=16).hexdigest()
     url = f"{_staging(lake, text_tower)}/{name}.parquet"
     write_table(rows, url, Descriptions, lake.storage, {TEXT_TOWER: text_tower})

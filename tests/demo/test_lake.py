@@ -1,12 +1,13 @@
 """The demo's lake is the same every time, mixed, and broken where it says so."""
 
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from laketag.demo.lake import FAULTS, DemoImage, write_demo_images
+from laketag.demo.lake import FAULTS, DemoImage, main, write_demo_images
 from laketag.demo.objects import CLASS_NAMES
 
 
@@ -67,3 +68,17 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
     assert [image.path.read_bytes() for image in first[:20]] != [
         image.path.read_bytes() for image in other[:20]
     ]
+
+
+def test_the_module_draws_as_many_pictures_as_it_is_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["lake", str(tmp_path / "one"), "--pictures", "3"])
+    main()
+    write_demo_images(tmp_path / "other", count=3)
+    drawn, expected = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+        for folder in (tmp_path / "one", tmp_path / "other")
+    )
+    assert len(drawn) == 3 + len(FAULTS)
+    assert drawn == expected

@@ -45,3 +45,10 @@ def test_what_a_killed_call_has_staged_is_found_until_a_version_is_written(lake)
     remove_staged_texts(lake, "tower")
     assert found(lake, wanted("a dog")) == {}
     remove_staged_texts(lake, "tower")
+
+
+def test_texts_of_two_sets_with_the_same_classes_and_positions_are_staged_together(lake) -> None:
+    rows = pets_frame().filter(pl.col("drop_reason").is_null())
+    others = rows.with_columns(text=pl.concat_str(pl.col("text"), pl.lit(" twice")))
+    stage_embedded_texts(lake, pl.concat([rows, others, rows]), "tower")
+    assert set(found(lake, wanted("a dog", "a dog twice"))) == {"a dog", "a dog twice"}
