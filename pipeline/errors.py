@@ -20,7 +20,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a command ended, for scripts; the README has the same table.
+    """How a command ended, for scripts; docs/labels.md has the same table.
 
     After a resumable end the same command goes on, or begins again, once the cause is gone.
     """

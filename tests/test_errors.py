@@ -29,9 +29,9 @@ def test_exit_codes_differ_where_another_person_must_act() -> None:
     assert all(error.exit_code == other.exit_code for error, other in same.items())
 
 
-def test_the_readme_has_the_table_of_exit_codes() -> None:
-    readme = (PROJECT / "README.md").read_text()
-    rows = re.findall(r"^\| (\d+) \| (.+?) \| (yes|) ?\|$", readme, re.MULTILINE)
+def test_the_documentation_has_the_table_of_exit_codes() -> None:
+    page = (PROJECT / "docs/labels.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| (.+?) \| (yes|) ?\|$", page, re.MULTILINE)
     assert rows == [(str(code.value), code.meaning, "yes" if code.resumable else "") for code in ExitCode]
 
 
