@@ -24,7 +24,8 @@ from tests.stores.moto_server import serve_moto
 from tests.stores.store import OWNER, STRANGER, Store, credentials_env, new_bucket
 
 NODES = 2
-ROWS_PER_BLOCK = 8
+BLOCKS = 25
+"""Of the tiny images of a lake, whatever their number, so that a round stages as many parts and its disturbances are as dense."""
 OF_NODES = {"PYTHONPATH": str(PROJECT), "RAY_worker_niceness": "0"}
 """Workers import this checkout, and are as important as other processes of the machine: Ray's default starves them."""
 TEXTS = {
@@ -59,20 +60,26 @@ class Bed:
     undisturbed: dict[int, pl.DataFrame] = field(default_factory=dict)
 
     @property
+    def rows_per_block(self) -> int:
+        """Images that are labelled and staged together."""
+        return max(1, self.pictures // BLOCKS)
+
+    @property
     def parts(self) -> int:
         """How many parts the run of a lake stages."""
-        return (self.pictures + len(GOOD) + len(BROKEN)) // ROWS_PER_BLOCK
+        return (self.pictures + len(GOOD) + len(BROKEN)) // self.rows_per_block
 
     @cached_property
     def settings(self) -> Path:
         """A settings file with a tiny random model, small blocks, and less patience than a user has."""
         model = save_local_dir(self.folder / "model")
         file = self.folder / "settings.toml"
+        rows = self.rows_per_block
         file.write_text(
             f'[backbone]\npretrained = "local-dir:{model}"\n[attention]\nname = "backbone"\n[method]\ncrops = 4\n'
             "[fetch]\nmax_bytes = 300000\ndeadline_s = 10\nconcurrency = 8\n"
-            f"[run]\nbatch_size = {ROWS_PER_BLOCK}\nrows_per_block = {ROWS_PER_BLOCK}\nfetch_slots = 1\ndecode_slots = 1\n"
-            "missing_nodes_s = 10\nrows_per_file = 80\n"
+            f"[run]\nbatch_size = {rows}\nrows_per_block = {rows}\nfetch_slots = 1\ndecode_slots = 1\n"
+            f"missing_nodes_s = 10\nrows_per_file = {10 * rows}\n"
         )
         return file
 

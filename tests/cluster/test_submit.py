@@ -3,6 +3,7 @@
 import os
 import re
 from collections import Counter
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -91,8 +92,8 @@ def test_the_demo_is_labelled_on_the_cluster_as_on_one_machine(
     assert most["ray_laketag_run_planned_images"] == len(demo_images)
 
 
-def test_a_stopped_job_releases_its_lease_and_the_same_submission_goes_on(
-    cluster: RayCluster, ceph, small_blocks, described
+def test_a_stopped_job_releases_its_lease_the_same_submission_goes_on_and_the_night_after_has_nothing_to_do(
+    cluster: RayCluster, ceph, small_blocks, described, tmp_path: Path
 ) -> None:
     on = ("--address", cluster.address)
     with hold_back(ceph, described) as held:
@@ -119,7 +120,14 @@ def test_a_stopped_job_releases_its_lease_and_the_same_submission_goes_on(
     ours = table(ceph, lake)
     assert ours["image_id"].to_list() == sorted(many_images())
     assert ours["label"].null_count() == 0
-    assert "nothing to do" in must_submit(cluster, *label(lake), settings=small_blocks)
+    night = tmp_path / "night.toml"
+    collection = (
+        f'source = "{ceph.url("images/index.parquet")}"\ncollection = "c"\nset = "s"\nid_column = "id"'
+    )
+    night.write_text(f'root = "{lake}"\n[[collection]]\n{collection}\n')
+    said = must_submit(cluster, "nightly", str(night), settings=small_blocks)
+    assert "nothing to do" in said
+    assert table(ceph, lake).equals(ours)
     assert "has already ended" in must_spawn("jobs", "stop", job, *on, env=cluster.submitter_env)
 
 
