@@ -24,7 +24,7 @@ venv: $(STAMP)  ## build the environment in .venv
 demo: $(STAMP)  ## label a small generated lake and show the result
 	$(BIN)/laketag demo
 
-test: $(STAMP)  ## run the tests that need neither Ceph nor a Ray cluster and kill no process (some minutes)
+test: $(STAMP)  ## run the tests without Ceph, Ray clusters and kills (some minutes)
 	$(BIN)/python -m pytest -m "$(NOT_HEAVY)" --numprocesses 2 --dist worksteal
 
 check: $(STAMP)  ## check format, lint and types, and run all tests (about half an hour)

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import dataframely as dy
 import polars as pl
@@ -30,7 +30,7 @@ def write_table(
     footer: Mapping[str, str] | None = None,
 ) -> None:
     """The file at the URL holds the rows, which were checked against the contract, and these footer entries."""
-    write_bytes(url, encode_table(schema.validate(rows, cast=True), schema, footer), storage)
+    write_bytes(url, encode_table(_check(rows, schema), schema, footer), storage)
 
 
 def create_table(
@@ -41,7 +41,21 @@ def create_table(
     footer: Mapping[str, str] | None = None,
 ) -> bool:
     """Like write_table, but a file that exists is left as it is; returns whether the file holds these rows."""
-    return create_bytes(url, encode_table(schema.validate(rows, cast=True), schema, footer), storage)
+    return create_bytes(url, encode_table(_check(rows, schema), schema, footer), storage)
+
+
+@cache
+def _dtypes(schema: type[dy.Schema]) -> pl.Schema:
+    """The contract's columns; they never change, and dataframely makes a frame to tell them."""
+    return schema.create_empty().schema
+
+
+def _check(rows: pl.DataFrame, schema: type[dy.Schema]) -> pl.DataFrame:
+    """The rows, cast where their columns are not yet the contract's, and checked against it.
+
+    To cast takes dataframely three times as long as to check, also where no dtype differs.
+    """
+    return schema.validate(rows, cast=rows.schema != _dtypes(schema))
 
 
 def encode_table(
@@ -131,7 +145,7 @@ def decode_columns(content: bytes, url: str, schema: type[dy.Schema], columns: S
 
 def _validated(rows: pl.DataFrame, schema: type[dy.Schema], files: Sequence[str]) -> pl.DataFrame:
     try:
-        return schema.validate(rows, cast=True)
+        return _check(rows, schema)
     except dy.exc.ValidationError as error:
         names = files[0] + (f" and {len(files) - 1} more" if len(files) > 1 else "")
         raise InputError(
@@ -167,7 +181,7 @@ def _scan(
         extra_columns="ignore",
     )
     found = scan().collect_schema()
-    wanted = schema.create_empty().schema
+    wanted = _dtypes(schema)
     columns = schema.columns()
     if missing := [name for name in wanted if name not in found and not columns[name].nullable]:
         raise InputError(

@@ -9,13 +9,16 @@ import pytest
 from tests.end_to_end.command_line import must_run
 from tests.end_to_end.lakes import label_in_folder, many_images
 from tests.end_to_end.shared_ray import SharedRay
-from tests.models.tiny import save_local_dir
 from tests.stores.store import folder_store
 
 
 @pytest.fixture(scope="session")
 def tiny_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A settings file with a tiny random model whose own image tower is the attention model."""
+    from tests.models.tiny import (
+        save_local_dir,
+    )  # imports torch and open_clip, which pytest-xdist's controller never needs
+
     folder = tmp_path_factory.mktemp("settings")
     model = save_local_dir(folder / "model")
     file = folder / "settings.toml"

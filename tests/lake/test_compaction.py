@@ -112,6 +112,7 @@ def test_a_reader_in_flight_reads_on_while_files_are_merged(nights: Lake) -> Non
     assert_frame_equal(in_flight.collect(), before)
 
 
+@pytest.mark.chaos
 def test_wherever_it_is_killed_queries_answer_the_same_and_the_next_one_completes_it(nights: Lake) -> None:
     before = answers(nights)
     for number in range(100):

@@ -215,6 +215,7 @@ def fill(lake: Lake) -> None:
     stage_night(lake, run)
 
 
+@pytest.mark.chaos
 def test_wherever_it_is_killed_the_lake_verifies_and_the_next_one_completes_it(lake: Lake) -> None:
     fill(lake)
     labels = queries.labels(lake.root).collect()

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import StorageError
 from laketag.pipeline.flows.forget_images import ForgetRequest, forget_images
 from laketag.pipeline.lake import queries
@@ -28,20 +30,29 @@ FORGET = ForgetRequest(names={"/images/b.png": "b"})
 LATER = datetime.now(UTC) + timedelta(days=31)
 
 
-def make_lake(store: Store) -> Lake:
-    """A lake in a bucket after nights with an earlier classifier, failed and changed images, and a run that nobody finishes."""
-    lake = open_lake(store.url("lake"), store.storage)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake after nights with an earlier classifier, failed and changed images, and a run that nobody finishes."""
+    lake = open_lake(str(tmp_path_factory.mktemp("lake")), StorageSettings())
     label_night(lake, {"a": "1"}, "beef")
     label_night(lake, {"a": "1", "b": "1", "c": "1"}, failed="b")
     label_night(lake, {"a": "2", "b": "1"})
     stage_night(lake, freeze_night(lake, {"a": "3", "b": "1"}, "cafe"))
-    return lake
+    return Path(lake.root)
+
+
+def copy_into(store: Store, made: Path) -> Lake:
+    """The same lake in a bucket."""
+    for file in made.rglob("*"):
+        if file.is_file():
+            store.put(f"lake/{file.relative_to(made)}", file.read_bytes())
+    return open_lake(store.url("lake"), store.storage)
 
 
 @pytest.fixture
-def lake(bucket: Store) -> Lake:
-    """As make_lake, on each S3 server."""
-    return make_lake(bucket)
+def lake(bucket: Store, made: Path) -> Lake:
+    """The same lake on each S3 server."""
+    return copy_into(bucket, made)
 
 
 def faults(lake: Lake) -> list[str]:
@@ -61,6 +72,7 @@ def clean(lake: Lake, _: Lease) -> None:
     remove_garbage(lake, find_garbage(lake, Retention(30, 0, LATER)))
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("work", [upkeep, clean], ids=["compact", "clean"])
 def test_where_the_store_refuses_a_change_the_lake_adds_up_and_the_next_call_completes_it(
     lake: Lake, bucket: Store, faults: FaultProxy, work: Callable[[Lake, Lease], None]
@@ -79,8 +91,8 @@ def test_where_the_store_refuses_a_change_the_lake_adds_up_and_the_next_call_com
     assert labels(lake) == before
 
 
-def test_what_is_broken_is_named(moto: Store) -> None:
-    lake = make_lake(moto)
+def test_what_is_broken_is_named(moto: Store, made: Path) -> None:
+    lake = copy_into(moto, made)
     assert faults(lake) == []
     runs = read_run_table(lake).rows
     (flipped,), (lost,) = runs["files"][1:].to_list()
@@ -98,6 +110,7 @@ def test_what_is_broken_is_named(moto: Store) -> None:
     ]
 
 
+@pytest.mark.chaos
 def test_a_forget_that_the_store_ended_is_completed_by_the_next(
     lake: Lake, bucket: Store, faults: FaultProxy
 ) -> None:

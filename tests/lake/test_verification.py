@@ -207,6 +207,7 @@ def test_what_is_broken_is_named(nights: Lake, damage: Callable[[Lake], None], e
     assert any(re.search(expected, fault) for fault in faults(nights)), faults(nights)
 
 
+@pytest.mark.chaos
 def test_wherever_a_run_is_killed_the_lake_adds_up(nights: Lake) -> None:
     run = freeze_night(nights, {"a": "3", "e": "1"})
     stage_night(nights, run)
@@ -231,6 +232,7 @@ def test_an_index_that_was_killed_is_no_fault(nights: Lake) -> None:
     assert (found.faults, found.left_over) == ([], 1)
 
 
+@pytest.mark.chaos
 def test_a_compaction_that_was_killed_anywhere_leaves_a_lake_that_adds_up(nights: Lake) -> None:
     for number in range(100):
         try:
