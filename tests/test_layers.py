@@ -124,6 +124,7 @@ TESTED_ELSEWHERE = {
     "laketag.schemas.decisions": "a contract; tests/lake/test_decisions.py writes by it",
     "laketag.pipeline.lake.find_garbage": "tests/lake/test_garbage.py finds all kinds with it",
     "laketag.pipeline.lake.hashed_rows": "tests/lake/test_work_keys.py compares keys with it",
+    "laketag.pipeline.lake.lease_holder": "tests/lake/test_lease.py has holders that live, end and fall silent",
     "laketag.pipeline.lake.layout": "tests/lake/test_verification.py puts files where none belong",
     "laketag.pipeline.lake.verified": "tests/lake/test_verification.py reads what it holds",
     "laketag.pipeline.lake.verify_index": "tests/lake/test_verification.py breaks what it checks",

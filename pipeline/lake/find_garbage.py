@@ -9,7 +9,7 @@ import polars as pl
 
 from laketag.pipeline.errors import InputError
 from laketag.pipeline.lake.garbage import DEAD_LEASES, Garbage, Retention
-from laketag.pipeline.lake.lease import find_leases
+from laketag.pipeline.lake.lease_holder import find_leases
 from laketag.pipeline.lake.paths import RUN_TABLES, TABLES, TIME_FORMAT, Lake, Table
 from laketag.pipeline.lake.run_folds import named_files
 from laketag.pipeline.lake.runs import current_runs, read_run_table

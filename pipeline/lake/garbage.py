@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from laketag.pipeline.lake.lease import find_leases
+from laketag.pipeline.lake.lease_holder import find_leases
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.run_folds import rewrite_runs
 from laketag.pipeline.lake.runs import RunTable, read_run_table

@@ -10,28 +10,22 @@ The lease saves double work: without it, two processes would plan two runs over 
 being published twice is the conditional PUT that commits it.
 """
 
-import json
-import os
-import platform
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.errors import BusyError, LaketagError
-from laketag.pipeline.lake.paths import Lake, timestamp
+from laketag.pipeline.lake.lease_holder import has_ended, holder_content
+from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.store.atomic_write import create_bytes, write_bytes
 from laketag.pipeline.store.files import read_json, remove_file
-from laketag.pipeline.store.folders import list_everything, list_files
+from laketag.pipeline.store.folders import list_files
 
-SILENT = timedelta(hours=1)
-"""After this time without a heartbeat a holder is dead for laketag clean."""
 WHOLE_LAKE = "lake"
 """The name of the lease on the whole lake; those of runs have a hash at their end."""
 REVIEW = "review-"
@@ -75,7 +69,7 @@ class Lease:
         Nothing is lost while the store is away, because no other process can take the lease over then.
         """
         if self.is_ours(self._at_once):
-            write_bytes(self.url, _content(self.writer), self._at_once)
+            write_bytes(self.url, holder_content(self.writer), self._at_once)
         else:
             self.lost.set()
 
@@ -163,7 +157,7 @@ def _acquire(lease: Lease, show: Callable[[str], None], times: LeaseTimes) -> No
     watched: dict[str, Any] | None = None
     began_s = seen_s = asked_s = time.monotonic()
     waits = False
-    while not create_bytes(lease.url, _content(lease.writer), storage):
+    while not create_bytes(lease.url, holder_content(lease.writer), storage):
         holder = read_json(lease.url, storage)
         if holder is None:  # released since
             continue
@@ -180,8 +174,8 @@ def _acquire(lease: Lease, show: Callable[[str], None], times: LeaseTimes) -> No
             if not waits:
                 show(f"{who} is at work; waiting up to {times.wait_s / 60:g} min for its end")
             waits, seen_s = True, now_s
-        if _has_ended(holder) or now_s - seen_s > times.expires_after_s:
-            write_bytes(lease.url, _content(lease.writer), storage)
+        if has_ended(holder) or now_s - seen_s > times.expires_after_s:
+            write_bytes(lease.url, holder_content(lease.writer), storage)
             time.sleep(times.settle_s)
             if lease.is_ours():
                 return
@@ -209,52 +203,3 @@ def _keep_beating(lease: Lease, stop: threading.Event, heartbeat_s: float) -> No
             lease.beat()
         except LaketagError:
             continue  # the store cannot be reached; if that lasts, the lease expires and check() reports it
-
-
-def _content(writer: str) -> bytes:
-    holder = {
-        "writer": writer,
-        "host": platform.node(),
-        "namespace": _pid_namespace(),
-        "pid": os.getpid(),
-        "beat": timestamp(),
-    }
-    return json.dumps(holder).encode()
-
-
-def _has_ended(holder: dict[str, Any]) -> bool:
-    """Whether the holder's process is known to have ended; false if it runs where this process cannot see it."""
-    if not holder["namespace"] or holder["namespace"] != _pid_namespace():
-        return False
-    try:
-        os.kill(holder["pid"], 0)
-    except OSError as error:  # a PermissionError: it is alive and belongs to another user
-        return isinstance(error, ProcessLookupError)
-    return False
-
-
-def _pid_namespace() -> str:
-    """The boot and PID namespace in which a process id means one process; empty where the system does not name them."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
-        return boot + str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        return ""
-
-
-def find_leases(lake: Lake) -> dict[str, bool]:
-    """The leases of the lake by name, and whether their holder may be alive.
-
-    It has not ended here, and its last heartbeat was not SILENT before that of another holder, such as the caller. The
-    store's clock counts, because those of the machines may differ.
-    """
-    files = list_everything(lake.path("staging", "leases"), lake.storage)
-    now = max((file.modified for file in files if file.modified), default=None)
-    found = {}
-    for file in files:
-        name = file.url.rpartition("/")[2]
-        if name.startswith(".") or (holder := read_json(file.url, lake.storage)) is None:
-            continue
-        is_silent = file.modified is not None and now is not None and now - file.modified >= SILENT
-        found[name.removesuffix(".json")] = not (_has_ended(holder) or is_silent)
-    return found

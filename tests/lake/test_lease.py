@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from laketag.pipeline.errors import BusyError, StorageError
-from laketag.pipeline.lake.lease import LeaseTimes, find_leases, hold_lease, hold_whole_lake
+from laketag.pipeline.lake.lease import LeaseTimes, hold_lease, hold_whole_lake
+from laketag.pipeline.lake.lease_holder import find_leases
 from laketag.pipeline.lake.paths import Lake
 from tests.stores.fault_proxy import Fault
 
