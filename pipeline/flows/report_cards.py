@@ -10,8 +10,11 @@ from typing import Any
 import polars as pl
 
 from laketag.pipeline.flows.shown_images import Shown
+from laketag.pipeline.lake.decided_rows import DECISION
+from laketag.pipeline.pages.wording import percent
 from laketag.pipeline.reporting.charts import attention_cells
 from laketag.pipeline.store.locations import hide_secrets
+from laketag.schemas import NONE_OF_THESE
 
 TEXTS_OF_A_STORY = 12
 MOST_WORDS = 2_000
@@ -35,7 +38,16 @@ class Card:
     label: str | None
     probability: float | None
     margin: float | None
+    calibrated: float | None
     second: tuple[str, float] | None
+    best: tuple[str, float | None] | None
+    """Of an image that has abstained, the class with the highest score."""
+    decided: bool
+    """Whether a person has decided the label."""
+    predicted: str | None
+    """What the classifier has said, where that is another label."""
+    accepted: str | None
+    """All classes that the calibration accepts, unless it accepts the label alone; None without a calibration."""
     description: str | None
     true_class: str | None
     before: str | None
@@ -70,10 +82,13 @@ class Album:
             picture = self.add_picture(shown.webp, width, height)
         tags, evidence = row["tags"] or [], row["evidence"]
         name = self.name(row)
+        is_none, is_decided = row["label"] == NONE_OF_THESE, row["source"] == DECISION
+        accepted = row["accepted"] and [one["label"] for one in row["accepted"]]
         description = evidence["description"] if evidence else None
         words = (
             hide_secrets(row["uri"]),
             row["label"],
+            row["predicted"],
             row["true_class"],
             description,
             row["failure"],
@@ -84,7 +99,12 @@ class Album:
             label=row["label"],
             probability=row["probability"],
             margin=row["margin"],
-            second=(tags[1]["label"], tags[1]["probability"]) if len(tags) > 1 else None,
+            calibrated=row["calibrated_probability"],
+            second=(tags[1]["label"], tags[1]["probability"]) if len(tags) > 1 and not is_none else None,
+            best=(tags[0]["label"], tags[0]["probability"]) if tags and is_none else None,
+            decided=is_decided,
+            predicted=row["predicted"] if row["predicted"] != row["label"] else None,
+            accepted=None if is_decided or accepted in (None, [], [row["label"]]) else ", ".join(accepted),
             description=description,
             true_class=row["true_class"],
             before=row["before"] if row["before"] != row["label"] else None,
@@ -149,8 +169,11 @@ def tell(album: Album, row: dict[str, Any], shown: Shown) -> dict[str, Any] | No
     evidence = pixels(story["evidence"])
     raw = len(views) - story["feature_crops"]
     notice = None
-    if story["label"] != row["label"]:
-        notice = f"The run labelled it as {row['label']}: a near tie, and numbers differ a little from device to device."
+    if story["label"] != row["predicted"]:
+        notice = f"The run labelled it as {row['predicted']}: a near tie, and numbers differ a little from device to device."
+    # the tags of a decided image are not those of the classifier, which the standard scores belong to
+    has_standard_scores = row["tag_scores"] is not None and row["source"] != DECISION
+    standard = _standard_scores(row) if has_standard_scores else {}
     return {
         "name": album.name(row),
         "label": story["label"],
@@ -172,7 +195,9 @@ def tell(album: Album, row: dict[str, Any], shown: Shown) -> dict[str, Any] | No
         if attention
         else "It looked once, at the whole image.",
         "attention": attention,
-        "scores": story["classes"],
+        "scores": [one | {"standard_score": standard.get(one["name"])} for one in story["classes"]],
+        "has_standard_scores": has_standard_scores,
+        "outcome": _tell_outcome(row),
         "texts": [
             {"text": text, "class_name": name, "crops": crops, "number": numbers[(text, name)]}
             for (text, name), crops in texts.most_common(TEXTS_OF_A_STORY)
@@ -180,6 +205,28 @@ def tell(album: Album, row: dict[str, Any], shown: Shown) -> dict[str, Any] | No
         "more_texts": max(0, len(texts) - TEXTS_OF_A_STORY),
         "notice": notice,
     }
+
+
+def _standard_scores(row: dict[str, Any]) -> dict[str, float]:
+    """By class, of the tags and of all accepted classes."""
+    tags = zip(row["tags"], row["tag_scores"], strict=True)
+    return {tag["label"]: score for tag, score in tags} | {
+        one["label"]: one["score"] for one in row["accepted"]
+    }
+
+
+def _tell_outcome(row: dict[str, Any]) -> str:
+    """What became of the class with the highest score; empty if that is simply the label."""
+    found = []
+    if row["abstained"]:
+        found.append("The calibration accepts no class.")
+    elif row["accepted"]:
+        found.append(f"The calibration accepts: {', '.join(one['label'] for one in row['accepted'])}.")
+    if row["calibrated_probability"] is not None:
+        found.append(f"Calibrated probability of the label: {percent(row['calibrated_probability'], 1)}.")
+    if row["source"] == DECISION:
+        found.append(f"A person has decided: {row['label']}.")
+    return " ".join(found)
 
 
 def _count_crops(features: int, raw: int) -> str:

@@ -9,7 +9,8 @@ import polars as pl
 
 from laketag.pipeline.descriptions.same_classes import find_same_classes
 from laketag.pipeline.errors import InputError, StorageError
-from laketag.pipeline.lake.current_rows import scan_current
+from laketag.pipeline.lake.current_rows import find_decisions, scan_current
+from laketag.pipeline.lake.decided_rows import decide_rows, hide_unaccepted
 from laketag.pipeline.lake.description_versions import read_descriptions_table
 from laketag.pipeline.lake.filters import ImageFilter, name_known
 from laketag.pipeline.lake.paths import Lake
@@ -23,6 +24,8 @@ from laketag.pipeline.store.errors import store_errors
 from laketag.schemas import LABEL_PROMPT_POSITION
 
 MOST_RUNS = 20
+STATED = ("probability", "calibrated_probability")
+"""Numbers that the page shows of accepted labels only. Margin and evidence of an abstained image are those of its best class."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +85,8 @@ def read_facts(lake: Lake, request: ReportRequest, limits: Limits) -> ReportFact
     )
     with store_errors(lake.root):
         notices: list[str] = []
-        rows = _spell_as_in_set(lake, scan_current(lake, finished, which), run, notices)
+        rows = hide_unaccepted(scan_current(lake, finished, which), STATED)
+        rows = _spell_as_in_set(lake, rows, run, notices)
         counts = count_rows(rows)
         choices = choose_images(rows, counts, limits)
         changes = None
@@ -90,6 +94,7 @@ def read_facts(lake: Lake, request: ReportRequest, limits: Limits) -> ReportFact
         earlier: pl.LazyFrame | None = None
         if against is not None:
             earlier = _rows_of(lake, of_set, against, whole=against["classifier"] != run["classifier"])
+            earlier = hide_unaccepted(decide_rows(earlier, find_decisions(lake, run, which)))
             changes = compare_labels(rows, earlier, limits)
             choices = Choices(
                 choices.sheets, choices.lowest, choices.pairs, choices.failures, changes.examples

@@ -46,7 +46,7 @@ def scan_current(lake: Lake, finished: pl.DataFrame, which: ImageFilter) -> pl.L
         with store_errors(lake.root):
             rows = scan_newest(lake, select_runs(finished, same_classifier))
             rows = _compare_with_index(lake, rows, names, which)
-            rows = decide_rows(rows, _find_decisions(lake, names, which))
+            rows = decide_rows(rows, find_decisions(lake, names, which))
         parts.append(rows.with_columns(pl.lit(names[name]).alias(name) for name in FROM_RUN))
     rows = pl.concat(parts[1:] or parts).with_columns(pl.col("failure").cast(pl.String))
     return select_since(rows, "labelled_at", which)
@@ -79,7 +79,7 @@ def _compare_with_index(
     return rows
 
 
-def _find_decisions(lake: Lake, run: dict[str, str], which: ImageFilter) -> pl.DataFrame:
+def find_decisions(lake: Lake, run: dict[str, str], which: ImageFilter) -> pl.DataFrame:
     """The decisions that count for the rows; none if exactly the rows of a run are wanted."""
     if which.get("run_id") is not None:
         return Decisions.create_empty()

@@ -5,6 +5,8 @@ An image that is of none of the classes has the label NONE_OF_THESE, whether a p
 ``source`` tells which. No label has numbers that are about another class.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from laketag.pipeline.lake.decisions import VERSION
@@ -50,8 +52,8 @@ def decide_rows(rows: pl.LazyFrame, current: pl.DataFrame) -> pl.LazyFrame:
     ).select(pl.exclude("decided", *FROM_DECISIONS), *FROM_DECISIONS)
 
 
-def hide_unaccepted(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """The rows (of decide_rows) with NONE_OF_THESE as label, and without OF_ITS_LABEL, where the image has abstained."""
+def hide_unaccepted(rows: pl.LazyFrame, numbers: Sequence[str] = OF_ITS_LABEL) -> pl.LazyFrame:
+    """The rows (of decide_rows) with NONE_OF_THESE as label, and without these numbers, where the image has abstained."""
     label = pl.when(HAS_ABSTAINED).then(pl.lit(NONE_OF_THESE)).otherwise("label")
-    numbers = (pl.when(~HAS_ABSTAINED).then(name).alias(name) for name in OF_ITS_LABEL)
-    return rows.with_columns(*numbers, label=label)
+    hidden = (pl.when(~HAS_ABSTAINED).then(name).alias(name) for name in numbers)
+    return rows.with_columns(*hidden, label=label)

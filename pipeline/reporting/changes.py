@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from laketag.pipeline.reporting.choices import Limits, choose_first
+from laketag.schemas import NONE_OF_THESE
 
 BEFORE = ("label", "probability", "failure", "etag")
 
@@ -23,7 +24,7 @@ class Changes:
     new_version: int
     """Whose content has changed since."""
     known: int
-    """With a label in both, and a true class."""
+    """With a class as label in both, and a true class."""
     right_before: int
     right_now: int
     moves: pl.DataFrame
@@ -43,7 +44,8 @@ def compare_labels(rows: pl.LazyFrame, before: pl.LazyFrame, limits: Limits) -> 
     both = rows.select("image_id", "true_class", *BEFORE).join(earlier, on="image_id")
     now, then = pl.col("label"), pl.col("label_before")
     is_labelled = now.is_not_null() & then.is_not_null()
-    is_known = is_labelled & pl.col("true_class").is_not_null()
+    is_none = (now == NONE_OF_THESE) | (then == NONE_OF_THESE)
+    is_known = is_labelled & ~is_none & pl.col("true_class").is_not_null()
     moved = both.filter(is_labelled & (now != then))
     totals, moves = pl.collect_all(
         [

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from laketag.schemas import NONE_OF_THESE
+
 BINS = 20
 """Of equal width, that probabilities are counted in."""
 
@@ -13,9 +15,10 @@ class Counts:
     """Frames whose size depends on the number of classes only."""
 
     outcomes: pl.DataFrame
-    """status, failure, has_label, images; neither a failure nor a label: a person has decided that it is of no class."""
+    """status, failure, is_none, images; ``is_none``: of none of the classes."""
     classes: pl.DataFrame
-    """label, images, mean_probability, known, right; the most frequent first. ``known`` images have a true class."""
+    """label, images, mean_probability, known, right; the most frequent first. ``known`` images have a true class, and are not
+    none of these."""
     probabilities: pl.DataFrame
     """bin, images, mean_probability, known, right."""
     pairs: pl.DataFrame
@@ -25,8 +28,13 @@ class Counts:
 
     @property
     def labelled(self) -> int:
-        """Images with a label."""
+        """Images with a label, also with that of none of the classes."""
         return int(self.classes["images"].sum())
+
+    @property
+    def none(self) -> int:
+        """Images that are of none of the classes, because a person has decided so or no class was accepted."""
+        return int(self.classes.filter(pl.col("label") == NONE_OF_THESE)["images"].sum())
 
     @property
     def failed(self) -> int:
@@ -54,20 +62,21 @@ class Counts:
 def count_rows(rows: pl.LazyFrame) -> Counts:
     """The counts of these rows (schemas.Labels with ``true_class`` and ``status``)."""
     labelled = rows.filter(pl.col("label").is_not_null())
-    is_known = pl.col("true_class").is_not_null()
+    is_none = (pl.col("label") == NONE_OF_THESE).fill_null(value=False)
+    is_known = pl.col("true_class").is_not_null() & ~is_none
     measured = {
         "images": pl.len(),
         "mean_probability": pl.col("probability").cast(pl.Float64).mean(),
         "known": is_known.sum(),
-        "right": (pl.col("true_class") == pl.col("label")).sum(),
+        "right": (is_known & (pl.col("true_class") == pl.col("label"))).sum(),
     }
     bin_number = (pl.col("probability") * BINS).floor().clip(0, BINS - 1).cast(pl.Int32)
     tag = pl.col("tags").struct
-    tags = labelled.select("label", "tags").explode("tags")
+    tags = labelled.filter(~is_none).select("label", "tags").explode("tags")
     others = tags.select(one="label", other=tag.field("label"), probability=tag.field("probability"))
     outcomes, classes, probabilities, pairs, truths = pl.collect_all(
         [
-            rows.group_by("status", "failure", has_label=pl.col("label").is_not_null()).agg(images=pl.len()),
+            rows.group_by("status", "failure", is_none=is_none).agg(images=pl.len()),
             labelled.group_by("label").agg(**measured),
             labelled.filter(pl.col("probability").is_not_null()).group_by(bin=bin_number).agg(**measured),
             others.filter(pl.col("one") != pl.col("other"))

@@ -8,11 +8,19 @@ from pathlib import Path
 import polars as pl
 from rich.console import Console
 
+from laketag.pipeline.calibration.calibration import CalibratedClass, Calibration
+from laketag.pipeline.calibration.shares import ShareRule
 from laketag.pipeline.config import Settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.flows.decoded_images import reads_local_images
 from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, find_work, look_up_classifier, plan_run
-from laketag.pipeline.lake.description_versions import new_version, write_descriptions
+from laketag.pipeline.lake.calibrations import read_calibration, write_calibration
+from laketag.pipeline.lake.description_versions import (
+    latest_embedded_set,
+    new_version,
+    read_class_names,
+    write_descriptions,
+)
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Published, publish
@@ -69,6 +77,19 @@ def describe_here(lake: Lake, name: str, texts: Mapping[str, Sequence[str]], set
     write_descriptions(lake, described, embedded.select(Descriptions.column_names()), "tower")
 
 
+def calibrate_here(lake: Lake, collection: str, set_name: str, settings: Settings) -> None:
+    """Runs of the settings' classifier accept classes whose score is 2.5 spreads over the others of the image."""
+    request = LabelRequest(collection=collection, description_set=set_name)
+    classifier = look_up_classifier(lake, request, settings, QUIET, read_runs(lake))
+    classes = tuple(
+        CalibratedClass(name, mean=0.0, spread=1.0, threshold=2.5)
+        for name in read_class_names(lake, latest_embedded_set(lake, set_name))
+    )
+    rule = ShareRule("score", exponent=1.0, views=16)
+    made = Calibration(collection, classifier.fingerprint, classes, rule, factor=0.8)
+    write_calibration(lake, made, {})
+
+
 def label_here(lake: Lake, collection: str, set_name: str, settings: Settings) -> Published:
     """A run over what is pending is labelled and published."""
     request = LabelRequest(collection=collection, description_set=set_name)
@@ -76,8 +97,14 @@ def label_here(lake: Lake, collection: str, set_name: str, settings: Settings) -
     classifier = look_up_classifier(lake, request, settings, QUIET, finished)
     work = find_work(lake, request, classifier.fingerprint, settings, OtherRuns(finished))
     run = plan_run(lake, work, classifier, settings)
+    calibration = run.calibration and read_calibration(lake, collection, run.classifier, run.calibration)
     stage = LabelImages(
-        lake=lake, run_id=run.run_id, pickled_spec=classifier.pickled_spec, device="cpu", threads=1
+        lake=lake,
+        run_id=run.run_id,
+        pickled_spec=classifier.pickled_spec,
+        device="cpu",
+        threads=1,
+        calibration=calibration or None,
     )
     fetch = settings.fetch.model_copy(update={"local_images": reads_local_images(lake, settings)})
     start = Start(datetime.now(UTC), fetch_slots=1, decode_slots=1)

@@ -3,16 +3,26 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+import laketag
 from laketag.demo.lake import write_demo_images
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.flows.report_facts import ReportRequest
 from laketag.pipeline.flows.report_run import report_run
+from laketag.pipeline.lake.decisions import Decided, decision_frame, decision_row
 from laketag.pipeline.lake.paths import open_lake
 from tests.flows.indexed import index
-from tests.flows.labelled_here import QUIET, demo_settings, demo_texts, describe_here, label_here
+from tests.flows.labelled_here import (
+    QUIET,
+    calibrate_here,
+    demo_settings,
+    demo_texts,
+    describe_here,
+    label_here,
+)
 from tests.flows.report_lakes import HOSTILE, HOSTILE_FILES, write_labelled
 from tests.pages.browser import SIZES, open_browser, visit
 
@@ -26,20 +36,87 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> str:
-    """The report of the demo's pictures, labelled by CLIP and then by ABS."""
-    folder = tmp_path_factory.mktemp("report")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("report")
+
+
+@pytest.fixture(scope="module")
+def url(folder: Path, browser: Browser) -> str:
+    """The report of the demo's pictures, labelled by CLIP, then by ABS with a calibration; a person has decided two of them."""
     write_demo_images(folder / "images", count=PICTURES)
     index(folder / "images", folder / "lake", class_from_folder=True)
     lake = open_lake(str(folder / "lake"), StorageSettings())
     describe_here(lake, "drawings", demo_texts(), demo_settings())
     for method in ("clip", "abs"):
-        label_here(lake, "c", "drawings", demo_settings(**{"method.name": method}))
+        settings = demo_settings(**{"method.name": method})
+        if method == "abs":
+            calibrate_here(lake, "c", "drawings", settings)
+        label_here(lake, "c", "drawings", settings)
+    rows = laketag.labels(lake.root, also_abstained=True).sort("margin").collect()
+    abstained, accepted = (
+        rows.filter(pl.col("abstained") == value).row(0, named=True) for value in (True, False)
+    )
+    for row, label in ((abstained, abstained["label"]), (accepted, None)):
+        made = decision_row(
+            row, "class" if label else "none_of_these", label, ("jane", "csv"), row["labelled_at"]
+        )
+        Decided(lake, "c", "drawings").record(decision_frame([made]))
     report = report_run(lake, ReportRequest(collection="c"), demo_settings(), QUIET)
     assert (report.labelled, report.failed, report.unreadable, report.stories) == (PICTURES, 4, 0, 6)
     file = folder / "report.html"
     file.write_bytes(report.page.html)
     return file.as_uri()
+
+
+def test_each_card_and_story_says_what_the_tables_say_of_its_image(
+    browser: Browser, url: str, folder: Path
+) -> None:
+    files = pl.read_parquet(f"{folder}/lake/labels/**/*.parquet")
+    newest = files.filter(pl.col("abstained").is_not_null() | pl.col("failure").is_not_null())
+    rows = {row["uri"].rpartition("/images/")[2]: row for row in newest.sort("labelled_at").rows(named=True)}
+    decided = pl.read_parquet(f"{folder}/lake/decisions/**/*.parquet")
+    decisions = {
+        row["uri"].rpartition("/images/")[2]: row["label"] or "none of these"
+        for row in decided.rows(named=True)
+    }
+    assert {row["abstained"] for row in rows.values()} == {True, False, None}
+    with visit(browser, url) as seen:
+        cards = seen.page.locator("#gallery .card").evaluate_all(
+            "cards => cards.map(card => [card.querySelector('.uri').innerText, {...card.dataset}, card.innerText])"
+        )
+        assert {name for name, _, _ in cards} == set(rows)
+        for name, data, text in cards:
+            row = rows[name]
+            label = "none of these" if row["abstained"] else row["label"]
+            label = decisions.get(name, label)
+            assert data["label"] == (label or ""), name
+            assert data["failure"] == (row["failure"] or "")
+            agrees = label == row["label"]
+            assert data["probability"] == (str(row["probability"]) if agrees and label else ""), name
+            assert ("decided by a person" in text) == (name in decisions)
+            calibrated = f"calibrated {row['calibrated_probability']:.0%}" if agrees and label else None
+            assert calibrated in text if calibrated else "calibrated" not in text
+            if row["abstained"] and name not in decisions:
+                assert f"first: {row['label']} {row['probability']:.0%}" in text
+        stories = seen.page.locator(".story").evaluate_all(
+            "all => all.map(one => [one.querySelector('h3 .uri').innerText, one.querySelector('h3 bdi').innerText, "
+            "[...one.querySelectorAll('table tbody tr')].map(row => [...row.cells].map(cell => cell.innerText)), one.innerText])"
+        )
+        assert len(stories) == 6
+        for name, label, scores, text in stories:
+            row = rows[name]
+            assert (label, scores[0][0]) == (row["label"], row["label"])
+            for tag, standard, shown in zip(row["tags"], row["tag_scores"], scores, strict=False):
+                assert shown[0] == tag["label"]
+                if name not in decisions:
+                    assert float(shown[2]) == pytest.approx(standard, abs=0.06)
+                assert float(shown[-1].rstrip("%")) == pytest.approx(100 * tag["probability"], abs=0.06)
+            accepts = ", ".join(one["label"] for one in row["accepted"])
+            assert (
+                f"The calibration accepts: {accepts}." if accepts else "The calibration accepts no class."
+            ) in text
+            assert (f"A person has decided: {decisions.get(name)}." in text) == (name in decisions)
+        assert any(name in decisions for name, *_ in stories), "one of the least margin"
 
 
 def shown_cards(page: Page) -> list[str]:
@@ -66,8 +143,8 @@ def test_the_page_fits_loads_nothing_and_has_its_pictures(browser: Browser, url:
         assert min(sizes) > 50
         assert seen.page.locator("#stories .crop").count() == 6 * 16
         assert seen.page.locator("#stories .attended").count() >= 6
-        assert seen.find_faults() == []
         assert len(seen.page.screenshot()) > 10_000
+        assert seen.find_faults(".card, .story, .class, .crop, .attended, .pairs > .panel") == []
 
 
 def test_a_table_sorts_by_a_click_on_its_headings_and_the_other_way_by_a_second_one(
@@ -132,7 +209,7 @@ def test_pointing_at_a_description_shows_its_crops_and_hovering_a_picture_what_s
         text.focus()
         crops = int(text.locator("b").inner_text().rstrip("×"))
         assert story.locator(".crop.chosen").count() == crops
-        card = seen.page.locator("#gallery .card").first
+        card = seen.page.locator("#gallery .card:has(.why)").first
         card.hover()
         expect(card.locator(".why")).to_have_css("opacity", "1")
         assert len(card.locator(".why").inner_text()) > 10

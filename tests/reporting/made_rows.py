@@ -5,14 +5,17 @@ from typing import Any
 
 import polars as pl
 
-from laketag.schemas import Labels
+from laketag.schemas import NONE_OF_THESE, Labels
 from tests.lake.label_rows import label_row
 
 CLASSES = ("cat", "dog", "bird", "fish")
 
 
 def random_rows(number: int, seed: int = 0) -> list[dict[str, Any]]:
-    """Rows of schemas.Labels with ``true_class`` and ``status``; a tenth have failed, and two thirds have a true class."""
+    """Rows of schemas.Labels with ``true_class``, which two thirds have, and ``status``.
+
+    A tenth have failed, and a tenth of the others are none of these.
+    """
     rng = random.Random(seed)
     rows = []
     for position in range(number):
@@ -26,6 +29,8 @@ def random_rows(number: int, seed: int = 0) -> list[dict[str, Any]]:
                 {"label": first, "probability": share},
                 {"label": second, "probability": (1 - share) * rng.random()},
             ]
+            if rng.random() < 0.1:
+                row |= {"label": NONE_OF_THESE, "probability": None}
         true_class = rng.choice([first, *CLASSES]) if rng.random() < 2 / 3 else None
         rows.append(row | {"true_class": true_class, "status": rng.choice(["current", "current", "stale"])})
     return rows

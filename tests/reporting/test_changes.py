@@ -2,6 +2,7 @@ from collections import Counter
 
 from laketag.pipeline.reporting.changes import compare_labels
 from laketag.pipeline.reporting.choices import Limits
+from laketag.schemas import NONE_OF_THESE
 from tests.reporting.made_rows import as_frame, random_rows
 
 
@@ -26,7 +27,9 @@ def test_changes_are_those_of_a_plain_loop() -> None:
     assert found.images == found.same + found.moved + found.gained + found.lost + found.both_failed
     assert found.new_version == sum(one["etag"] != two["etag"] for one, two in pairs)
     assert {(one, two): images for one, two, images in found.moves.iter_rows()} == moves
-    known = [(one, two) for one, two in pairs if one["label"] and two["label"] and two["true_class"]]
+    classes = [None, NONE_OF_THESE]
+    known = [(one, two) for one, two in pairs if two["true_class"]]
+    known = [(one, two) for one, two in known if one["label"] not in classes and two["label"] not in classes]
     assert found.known == len(known)
     assert found.right_before == sum(one["label"] == two["true_class"] for one, two in known)
     assert found.right_now == sum(two["label"] == two["true_class"] for _, two in known)
@@ -35,5 +38,5 @@ def test_changes_are_those_of_a_plain_loop() -> None:
     ]
     for (one, two), ids in found.examples.items():
         own = [now for then, now in pairs if (then["label"], now["label"]) == (one, two)]
-        best = sorted(own, key=lambda row: (-row["probability"], row["image_id"]))
+        best = sorted(own, key=lambda row: (-(row["probability"] or 0), row["image_id"]))
         assert ids == [row["image_id"] for row in best[:2]]

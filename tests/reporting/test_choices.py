@@ -3,6 +3,7 @@ from dataclasses import replace
 from laketag.pipeline.reporting import choices
 from laketag.pipeline.reporting.choices import Limits, choose_images
 from laketag.pipeline.reporting.counts import count_rows
+from laketag.schemas import NONE_OF_THESE
 from tests.reporting.made_rows import as_frame, random_rows
 
 LIMITS = Limits(of_a_sheet=3, lowest=5, pairs=2, of_a_pair=2, of_a_failure=2)
@@ -22,6 +23,10 @@ def test_the_images_that_are_shown_are_those_of_a_plain_loop() -> None:
     assert found.lowest == ids(labelled, "margin")[:5]
     for label, sheets in found.sheets.items():
         own = [row for row in labelled if row["label"] == label]
+        if label == NONE_OF_THESE:  # without probabilities
+            shown = [image_id for sheet in sheets.values() for image_id in sheet]
+            assert len({*shown} & {row["image_id"] for row in own}) == len(shown) == 9
+            continue
         assert sheets["certain"] == ids(own, "probability", descending=True)[:3]
         rest = [row for row in own if row["image_id"] not in sheets["certain"]]
         assert sheets["doubtful"] == ids(rest, "margin")[:3]
