@@ -18,6 +18,7 @@ from tests.benches import (
     memory,
     preparing,
     publication,
+    reports,
     starting,
     upkeep,
 )
@@ -53,6 +54,7 @@ TABLES: dict[str, Callable[[], None]] = {
     "indexing": indexing.run,
     "many_rows": many_rows.run,
     "upkeep": upkeep.run,
+    "reports": reports.run,
 }
 """Benches with a table of their own, which docs/sizing.md and the decisions quote."""
 

@@ -46,10 +46,12 @@ def write_labelled(
 ) -> Lake:
     """A lake whose collection ``photos`` has this number of images, labelled by several classifiers; a fiftieth have failed.
 
-    The images are copies, under ids of their own, of a few hundred files below ``root/images``. Each has a true class.
+    The images are copies, under ids of their own, of a few hundred files below ``root/images``; these are drawn unless there are
+    some. Each has a true class.
     """
-    names = [*files, *(f"{number:03}.png" for number in range(min(rows, 300) - len(files)))]
-    draw_pictures(root / "images", names)
+    if not (root / "images").exists():
+        names = [*files, *(f"{number:03}.png" for number in range(min(rows, 300) - len(files)))]
+        draw_pictures(root / "images", names)
     found = index(root / "images", root / "scratch").rows
     copies = found.select("uri", "etag", "size_bytes")[[number % found.height for number in range(rows)]]
     rng = random.Random(0)

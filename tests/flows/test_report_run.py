@@ -10,6 +10,7 @@ from laketag.pipeline.errors import InputError
 from laketag.pipeline.flows.report_facts import ReportRequest
 from laketag.pipeline.flows.report_run import Report, report_run
 from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.reporting.choices import Limits
 from tests.flows.labelled_here import QUIET, demo_settings
 from tests.flows.report_lakes import HOSTILE, HOSTILE_FILES, write_labelled
 
@@ -69,6 +70,17 @@ def test_images_that_are_gone_or_have_changed_are_shown_as_such(tmp_path: Path) 
     assert report.unreadable > 10
     assert "can no longer be read: not found" in html
     assert "can no longer be read: changed" in html
+
+
+def test_a_page_is_bounded_however_large_the_lake_and_however_many_its_classes(tmp_path: Path) -> None:
+    classes = tuple(f"class {number:03}" for number in range(150))
+    small, large = (write_labelled(tmp_path / str(rows), rows, classes) for rows in (400, 4_000))
+    pages = [make(lake) for lake in (small, large)]
+    limits = Limits()
+    most = limits.pictures_in_sheets + limits.lowest + limits.pairs * limits.of_a_pair
+    most += limits.changes * limits.of_a_change
+    assert 200 < pages[0].pictures < pages[1].pictures + 40 <= most + 40
+    assert len(pages[1].page.html) < 1.2 * len(pages[0].page.html)
 
 
 def test_hostile_names_and_texts_are_only_text(tmp_path: Path) -> None:
