@@ -7,11 +7,11 @@
     laketag.label("lake", "photos", "things")
     laketag.labels("lake", collection="photos").collect()
 
-``index``, ``describe``, ``label``, ``evaluate``, ``calibrate``, ``nightly``, ``report``, ``collections``, ``sets``, ``forget``,
-``compact``, ``clean`` and ``verify`` do what the commands of these names do and take their arguments; they return what they
-print. They are quiet unless they get a ``rich.console.Console`` as ``console``. ``runs``, ``nights``, ``labels``,
-``unsure``, ``tags``, ``failures``, ``summary``, ``decisions`` and ``sql`` return Polars LazyFrames over the finished runs of
-a lake and the decisions of people.
+``index``, ``describe``, ``label``, ``evaluate``, ``calibrate``, ``recalibrate``, ``nightly``, ``report``, ``collections``,
+``sets``, ``forget``, ``compact``, ``clean`` and ``verify`` do what the commands of these names do and take their arguments;
+they return what they print. They are quiet unless they get a ``rich.console.Console`` as ``console``. ``runs``, ``nights``,
+``labels``, ``unsure``, ``tags``, ``failures``, ``summary``, ``decisions`` and ``sql`` return Polars LazyFrames over the
+finished runs of a lake and the decisions of people.
 """
 
 from importlib import import_module
@@ -32,6 +32,7 @@ __all__ = [
     "labels",
     "nightly",
     "nights",
+    "recalibrate",
     "report",
     "runs",
     "sets",
@@ -53,6 +54,7 @@ COMMANDS = (
     "index",
     "label",
     "nightly",
+    "recalibrate",
     "report",
     "sets",
     "verify",
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
     from laketag.jobs.index import index
     from laketag.jobs.label import label
     from laketag.jobs.nightly import nightly
+    from laketag.jobs.recalibrate import recalibrate
     from laketag.jobs.report import report
     from laketag.jobs.sets import sets
     from laketag.jobs.verify import verify

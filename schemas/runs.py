@@ -58,6 +58,10 @@ class Runs(dy.Schema):
         nullable=True,
         description="D, the hash of the calibration that decided what is accepted; null: none did",
     )
+    recalibrated = dy.Bool(
+        nullable=True,
+        description="whether laketag recalibrate made the run: labels of earlier runs, decided anew from kept scores; null: no",
+    )
     keep = dy.String(
         nullable=True, description="what the run keeps beside its labels, such as scores; null: nothing"
     )

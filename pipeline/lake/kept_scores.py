@@ -30,6 +30,8 @@ def read_scores(lake: Lake, runs: pl.DataFrame) -> Iterator[KeptScores]:
 
     Each labelled image of a run is there once; join with the rows of ``laketag.pipeline.lake.runs.scan_newest`` on
     ``image_id`` and ``run_id`` for the newest of each image. Runs without ``scores`` in their column ``keep`` have none.
+    Of a run within an adaptive budget they are those of all crops, as far as the crops that were encoded tell; of one within a
+    cascade some rows (``tier`` of the label) are cosines, which do not compare with the others.
     Scores are rounded to 11 bits; the exact score of the label is in the label's row.
     """
     named = runs["kept_files"].explode().drop_nulls().unique(maintain_order=True)

@@ -50,6 +50,8 @@ class Run:
     """Images that had no label either and that the plan left for later runs (``--limit``)."""
     calibration: str | None = None
     """D, the hash of the calibration that decides what is accepted, if there is one."""
+    recalibrated: bool | None = None
+    """Whether its rows are labels of earlier runs, decided anew from kept scores (laketag.pipeline.flows.recalibrate_labels)."""
     keep: str = ""
     """What the run keeps beside its labels, as laketag.pipeline.config.RunSettings.keep says, with spaces between."""
 

@@ -16,7 +16,11 @@ class WorkKeys:
     def __init__(self, runs: pl.DataFrame) -> None:
         ages = pl.int_range(runs.height, eager=True, dtype=pl.UInt32)
         self._ages = runs.select(
-            "run_id", "started_at", "finished_at", pl.col("left").is_null().alias("is_old")
+            "run_id",
+            "started_at",
+            "finished_at",
+            pl.col("left").is_null().alias("is_old"),
+            pl.col("recalibrated").fill_null(value=False),
         ).with_columns(age=ages)
         self._keys = HashedRows("image", "age")
 
@@ -33,7 +37,8 @@ class WorkKeys:
         """Images, and what is doubled.
 
         A run has one row for each image. Runs may have a row each, but not two labels of the same version one after
-        the other: no plan has what another run has done or will do. Only laketag 0.1.0 could sample what an unfinished
+        the other: no plan has what another run has done or will do. The later one may be a run of laketag recalibrate, which has
+        nothing but labels of earlier runs, decided anew. Only laketag 0.1.0 could sample what an unfinished
         run had planned, so its runs (without ``left``) may have both labelled an image if they overlap in time.
         """
         found: dict[str, list[int]] = {IN_ONE_RUN: [], BY_TWO_RUNS: []}
@@ -47,7 +52,8 @@ class WorkKeys:
             found[IN_ONE_RUN] += keys.filter(of_run)["image"].unique().to_list()
             pairs = keys.with_columns(second=pl.col("age").shift(-1)).filter(again)
             both = pairs.join(self._ages, on="age").join(self._ages, left_on="second", right_on="age")
-            found[BY_TWO_RUNS] += both.filter(is_late | is_new)["image"].unique().to_list()
+            is_double = (is_late | is_new) & ~pl.col("recalibrated_right")
+            found[BY_TWO_RUNS] += both.filter(is_double)["image"].unique().to_list()
         for what, images in found.items():
             yield from name_doubles(images, what, find_ids)
 

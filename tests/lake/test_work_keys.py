@@ -13,6 +13,7 @@ def doubles(
     *,
     overlap: bool = False,
     left: int | None = 0,
+    recalibrated: tuple[str, ...] = (),
 ) -> list[tuple[str, str]]:
     """Of rows (run, image, version, failure)."""
     frame = pl.DataFrame(rows, schema=["run_id", "image_id", "etag", "failure"], orient="row", strict=False)
@@ -21,7 +22,15 @@ def doubles(
     late = [hour + timedelta(minutes=30) for hour in hours]
     started = [EPOCH] * len(runs) if overlap else hours
     keys = WorkKeys(
-        pl.DataFrame({"run_id": runs, "started_at": started, "finished_at": late, "left": [left] * len(runs)})
+        pl.DataFrame(
+            {
+                "run_id": runs,
+                "started_at": started,
+                "finished_at": late,
+                "left": [left] * len(runs),
+                "recalibrated": [run in recalibrated or None for run in runs],
+            }
+        )
     )
     for part in frame.cast({"failure": pl.String}).iter_slices(2):
         keys.add(part)
@@ -43,6 +52,14 @@ def test_an_image_may_be_labelled_again_only_after_it_failed_or_changed() -> Non
     assert doubles(["r1", "r2"], planned_before, overlap=True, left=None) == []  # a sample of laketag 0.1.0
     twice = doubles(["r1"], [("r1", "a", "1", None), ("r1", "b", "1", None), ("r1", "a", "2", "timeout")])
     assert twice == [("image a", "has two rows in one run")]
+
+
+def test_only_the_later_row_of_a_recalibration_may_repeat_a_label() -> None:
+    rows = [("r1", "a", "1", None), ("r2", "a", "1", None)]
+    by_two = [("image a", "was labelled by two runs in the same version")]
+    assert doubles(["r1", "r2"], rows, recalibrated=("r2",)) == []
+    assert doubles(["r1", "r2"], rows, recalibrated=("r1",)) == by_two
+    assert doubles(["r1", "r2", "r3"], [*rows, ("r3", "a", "1", None)], recalibrated=("r2",)) == by_two
 
 
 def test_of_many_doubles_some_are_named_and_all_counted() -> None:

@@ -1,0 +1,227 @@
+"""Deciding anew about the labels of earlier runs, from the scores that these kept: no image is read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from laketag.pipeline.calibration.calibration import Calibration
+from laketag.pipeline.config import Settings
+from laketag.pipeline.errors import BusyError, InputError
+from laketag.pipeline.flows.plan_run import find_unlabelled
+from laketag.pipeline.lake.calibrations import newest_calibration, read_calibration
+from laketag.pipeline.lake.forgotten import read_forgotten
+from laketag.pipeline.lake.kept_scores import KeptScores, read_scores
+from laketag.pipeline.lake.lease import Lease, hold_lease
+from laketag.pipeline.lake.paths import Lake, timestamp
+from laketag.pipeline.lake.publish import Published, publish
+from laketag.pipeline.lake.runs import current_runs, read_runs, scan_newest, select_runs_of
+from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot
+from laketag.pipeline.lake.staging import (
+    Run,
+    find_unfinished,
+    freeze_plan,
+    remove_leftovers,
+    run_suffix,
+    write_part,
+)
+from laketag.pipeline.screen import Screen
+from laketag.pipeline.store.outages import through_outages
+from laketag.schemas import Labels, Plan
+
+VERSION = ["image_id", "etag"]
+ROWS_AT_ONCE = 20_000
+"""Labels that are decided anew together: a kB each, and 12 bytes a class."""
+
+
+@dataclass(frozen=True)
+class RecalibrateReport:
+    """What was decided anew."""
+
+    calibration: str
+    run_id: str | None
+    """None if the newest calibration had decided all labels already."""
+    labels: int
+    abstained: int
+
+    def as_json(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Redeciding:
+    """The runs of a classifier, and the calibration that decides their labels anew in a further run."""
+
+    lake: Lake
+    runs: pl.DataFrame
+    calibration: Calibration
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the newest index has of a classifier."""
+
+    snapshot: str
+    images: int
+    wanted: pl.DataFrame
+    """schemas.Plan: images whose newest row is a label that another calibration, or none, has decided."""
+    done: int
+    """Further images that have a row in their version."""
+
+
+def recalibrate_labels(
+    lake: Lake, names: tuple[str, str], settings: Settings, screen: Screen
+) -> RecalibrateReport:
+    """The current labels of the collection and description set (``names``) are decided by their classifier's newest calibration.
+
+    They become the rows of a run of their own, equal to the rows before but for what a calibration decides. An InputError, and
+    nothing is published, if there is no calibration or if the scores of a label were not kept.
+    """
+    collection, set_name = names
+    current = current_runs(read_runs(lake).filter(collection=collection, description_set=set_name))
+    if current.is_empty():
+        raise InputError(
+            f"no run has labelled collection {collection!r} with set {set_name!r}; label it first"
+        )
+    fingerprint = current["classifier"].item()
+    content_hash = newest_calibration(lake, collection, fingerprint)
+    if content_hash is None:
+        raise InputError(
+            f"classifier {fingerprint}, which labelled collection {collection!r} last, has no calibration; fit one with laketag "
+            f"calibrate --collection {collection} --set {set_name} and the settings of that run"
+        )
+    calibration = read_calibration(lake, collection, fingerprint, content_hash)
+    suffix = run_suffix(collection, fingerprint)
+    with hold_lease(lake, collection + suffix, screen.say) as lease:
+        finish_earlier(lake, (collection, fingerprint), lease)
+        runs = select_runs_of(read_runs(lake), collection, fingerprint)
+        found = find_labels(lake, runs, content_hash)
+        if found.wanted.is_empty():
+            return RecalibrateReport(content_hash, None, 0, 0)
+        screen.wait(f"deciding about {found.wanted.height:,} labels")
+        redeciding = Redeciding(lake, runs, calibration, timestamp() + suffix)
+        staged, abstained = 0, 0
+        for rows in decide_anew(redeciding, found.wanted):
+            write_part(lake, redeciding.run_id, rows)
+            staged, abstained = staged + rows.height, abstained + int(rows["abstained"].sum())
+            lease.check()
+        if staged < found.wanted.height:
+            raise InputError(
+                f"{found.wanted.height - staged:,} of {found.wanted.height:,} labels have no kept scores, so what is accepted "
+                "cannot be decided anew without their images; nothing was changed. Runs that label with --keep scores can be "
+                "recalibrated later"
+            )
+        # frozen last: before, a call that is killed leaves a plan that was never frozen, which the next one removes
+        run = make_run(redeciding, found, settings)
+        freeze_plan(lake, run, found.wanted)
+        screen.wait("publishing")
+        publish(lake, run, lease)
+        return RecalibrateReport(content_hash, run.run_id, staged, abstained)
+
+
+def finish_earlier(lake: Lake, names: tuple[str, str], lease: Lease) -> list[Published | None]:
+    """A recalibration that was killed while it was published is published; BusyError if a run of label is unfinished."""
+    finished = read_runs(lake)["run_id"]
+    remove_leftovers(lake, *names, finished)
+    unfinished = find_unfinished(lake, *names, finished)
+    for run in unfinished:
+        if not run.recalibrated or not find_unlabelled(lake, run).is_empty():
+            raise BusyError(
+                f"run {run.run_id} of the same classifier is unfinished; finish it with laketag label, and recalibrate then"
+            )
+    return [publish(lake, run, lease) for run in unfinished]
+
+
+def find_labels(lake: Lake, runs: pl.DataFrame, content_hash: str) -> Found:
+    """What the newest index has of the classifier whose runs these are, and which of it the calibration has not decided."""
+    collection = runs["collection"][0]
+    snapshot = latest_snapshot(lake, collection)
+    decided = runs.filter(pl.col("calibration") == content_hash)["run_id"]
+
+    def find() -> tuple[pl.DataFrame, int]:
+        index = scan_snapshot(lake, snapshot)
+        newest = scan_newest(lake, runs).select(
+            *VERSION,
+            "earlier_attempts",
+            wanted=pl.col("label").is_not_null() & ~pl.col("run_id").is_in(decided.implode()),
+        )
+        rows = index.join(newest, on=VERSION, maintain_order="left").select(*Plan.column_names(), "wanted")
+        return rows.collect(), index.select(pl.len()).collect().item()
+
+    rows, images = through_outages(lake.root, lake.storage, find)
+    wanted = rows.filter("wanted").drop("wanted")
+    wanted = wanted.filter(~read_forgotten(lake).find_in(wanted, collection))
+    return Found(snapshot.name, images, wanted, rows.height - wanted.height)
+
+
+def decide_anew(redeciding: Redeciding, wanted: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Label rows (schemas.Labels) of the new run, in the order of the kept scores; none for images without.
+
+    Which run kept the scores makes no difference: they are of the same classifier and the same version of the image.
+    """
+    lake, class_names = redeciding.lake, redeciding.calibration.class_names
+    left = wanted.select(VERSION)
+    for kept in read_scores(lake, redeciding.runs):
+        numbered = kept.rows.with_row_index("number").join(left, on=VERSION, how="semi").unique(VERSION)
+        left = left.join(numbered, on=VERSION, how="anti")
+        if numbered.height and kept.class_names != class_names:
+            raise InputError(
+                f"calibration {redeciding.calibration.content_hash} is of other classes than the kept scores; calibrate again"
+            )
+        for part in numbered.sort("number").iter_slices(ROWS_AT_ONCE):
+            yield _decide_rows(redeciding, kept, part)
+
+
+def _decide_rows(redeciding: Redeciding, kept: KeptScores, numbered: pl.DataFrame) -> pl.DataFrame:
+    """The newest rows of these images, decided by the calibration."""
+    lake, calibration = redeciding.lake, redeciding.calibration
+
+    def read() -> pl.DataFrame:
+        is_named = pl.col("image_id").is_in(numbered["image_id"].implode())
+        return scan_newest(lake, redeciding.runs).filter(is_named).collect()
+
+    rows = through_outages(lake.root, lake.storage, read)
+    rows = rows.join(numbered.select(*VERSION, "number"), on=VERSION, maintain_order="left")
+    scores = kept.scores[rows["number"].to_numpy()].astype(np.float32)
+    tags = [[tag["label"] for tag in of_image] for of_image in rows["tags"]]
+    decided = calibration.decide(scores, calibration.rule.share(scores), tags)
+    schema = Labels.create_empty().schema
+    columns = pl.DataFrame(decided, schema={name: schema[name] for name in decided[0]})
+    stamp = {
+        "run_id": pl.lit(redeciding.run_id),
+        "labelled_at": pl.lit(datetime.now(UTC)).cast(schema["labelled_at"]),
+    }
+    made = rows.drop(columns.columns).hstack(columns).with_columns(**stamp)
+    return made.select(schema.names())
+
+
+def make_run(redeciding: Redeciding, found: Found, settings: Settings) -> Run:
+    """The run, which is of the classifier of the runs before it, and keeps nothing: the scores are those of these runs."""
+    last = redeciding.runs.row(-1, named=True)
+    same = (
+        "collection",
+        "classifier",
+        "description_set",
+        "description_version",
+        "method",
+        "settings",
+        "models",
+    )
+    return Run(
+        run_id=redeciding.run_id,
+        **{name: last[name] for name in same},
+        snapshot=found.snapshot,
+        index_rows=found.images,
+        already_done=found.done,
+        planned=found.wanted.height,
+        left=found.images - found.done - found.wanted.height,
+        rows_per_file=settings.run.rows_per_file,
+        started_at=max(datetime.now(UTC), last["finished_at"]).isoformat(),
+        calibration=redeciding.calibration.content_hash,
+        recalibrated=True,
+    )
