@@ -40,7 +40,12 @@ OPTIONS = SHARED | {
         list[str],
         "--keep",
         metavar="WHAT",
-        help="Keep more than labels, in a table beside them: scores (of all classes). Also run.keep in the settings.",
+        help="Keep more than labels, in a table beside them: scores (of all classes), embeddings (to label from later, "
+        "in fp16, or =fp32, =int8). Also run.keep in the settings.",
+    ),
+    "from_embeddings": flag(
+        "--from-embeddings",
+        help="Label from embeddings that earlier runs have kept, without reading an image; images without any stay pending.",
     ),
     "dry_run": flag("--dry-run", help="Print how many images would be labelled and why; write nothing."),
     "fail_on_failures": flag("--fail-on-failures", help="End with exit code 9 if any image failed."),
@@ -56,6 +61,7 @@ def label(
     retry: Sequence[str] = (),
     limit: int | None = None,
     keep: Sequence[str] = (),
+    from_embeddings: bool = False,
     max_hours: float | None = None,
     dry_run: bool = False,
     as_json: bool = False,
@@ -93,6 +99,7 @@ def label(
             retry=checked_reasons(retry),
             limit=checked_limit(limit),
             fail_on_failures=fail_on_failures,
+            from_embeddings=from_embeddings,
             stop=WorkStop.after(checked_hours(max_hours)),
         )
         if dry_run:

@@ -33,13 +33,14 @@ def show_report(report: "LabelReport", root: str, screen: Screen) -> None:
             f"{report.carried:,} images without a label wait for an index that can look at them; make their folders readable",
             "yellow",
         )
-    if report.left > report.carried and not report.preview:
+    later = report.left - report.carried - report.lacking
+    if later > 0 and not report.preview:
         time = (
             f"{report.rest} at this rate"
             if report.rest
             else "for an unknown time, as these were too few to measure"
         )
-        screen.say(f"left for later: {report.left - report.carried:,} images, {time}")
+        screen.say(f"left for later: {later:,} images, {time}")
     failed = sum(report.failures.values())
     if report.exit_code is ExitCode.FAILED or failed > report.labelled:
         screen.say(

@@ -63,7 +63,16 @@ class Runs(dy.Schema):
         description="whether laketag recalibrate made the run: labels of earlier runs, decided anew from kept scores; null: no",
     )
     keep = dy.String(
-        nullable=True, description="what the run keeps beside its labels, such as scores; null: nothing"
+        nullable=True,
+        description="what the run keeps beside its labels, such as scores embeddings=fp16; null: nothing",
+    )
+    encoder = dy.String(
+        nullable=True,
+        description="of runs that keep embeddings, as JSON: the part of what the classifier is named by that decides them",
+    )
+    made_from = dy.String(
+        nullable=True,
+        description="embeddings=FORMAT: planned to be labelled from embeddings that earlier runs have kept; null: from pixels",
     )
     kept_files = dy.List(
         dy.String(), nullable=True, description="the files that hold it, relative to the lake's root"

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,8 +11,10 @@ from jaxtyping import UInt8
 
 from laketag.pipeline.classifier.budgets import Budget, Seen
 from laketag.pipeline.classifier.class_texts import ClassTexts
+from laketag.pipeline.classifier.kept_views import KeptViews
 from laketag.pipeline.classifier.methods import ImageLabel, share_rule
 from laketag.pipeline.classifier.micro_batch import MicroBatch, is_out_of_memory
+from laketag.pipeline.classifier.read_labels import read_labels
 from laketag.pipeline.classifier.story import Story, View
 from laketag.pipeline.classifier.views import Encoders, Images
 from laketag.pipeline.config import MethodSettings
@@ -28,7 +31,9 @@ class Classifier:
         *,
         views_per_pass: int,
         threads: int = 1,
+        keeps_views: bool = False,
     ) -> None:
+        """``keeps_views``: labels come with the embeddings that they are made from, and with that of the whole image."""
         texts.check(encoders.backbone.embed_dim)
         self.class_names = texts.class_names
         self.share_rule = share_rule(method, encoders.backbone.logit_scale)
@@ -36,6 +41,8 @@ class Classifier:
         self._at_once = MicroBatch(views_per_pass)
         self._budget = Budget(encoders, texts, method, (self._at_once, workers))
         self._tags = method.tags
+        self._keeps_views = keeps_views
+        self._logit_scale = encoders.backbone.logit_scale
 
     @torch.inference_mode()
     def label(self, images: Images, image_ids: Sequence[str]) -> list[ImageLabel]:
@@ -59,7 +66,10 @@ class Classifier:
         try:
             labels: dict[int, ImageLabel] = {}
             for seen in self._budget.see(images, image_ids):
-                labels |= zip(seen.places.tolist(), self._read_labels(seen), strict=True)
+                found = read_labels(seen, self.class_names, self._tags)
+                if self._keeps_views:
+                    found = map(_with_views, found, self._find_views(images, seen))
+                labels |= zip(seen.places.tolist(), found, strict=True)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -73,7 +83,7 @@ class Classifier:
             self._at_once.shrink()
         views, matcher, names = seen.views, seen.matcher, self.class_names
         (scores,) = seen.match()
-        (label,) = self._read_labels(seen)
+        (label,) = read_labels(seen, names, self._tags)
         texts, cosines = matcher.find_nearest(views.embeddings[0])
         nearest = [
             View(
@@ -111,33 +121,16 @@ class Classifier:
             return None
         return seen
 
-    def _read_labels(self, seen: Seen) -> Iterator[ImageLabel]:
-        """Labels and tags, best first; of classes with equal scores the first one wins."""
-        rows = (
-            row
-            for scores in seen.match()
-            for row in zip(
-                scores.scores.cpu().numpy(),
-                scores.probabilities.cpu().numpy(),
-                scores.evidence_view.tolist(),
-                scores.evidence_text.tolist(),
-                strict=True,
-            )
-        )
-        names = self.class_names
-        boxes_of_images = seen.views.boxes_xyxy_px
-        for (of_class, probabilities, view, text), boxes in zip(rows, boxes_of_images, strict=True):
-            order = np.argsort(-of_class, kind="stable")
-            best, second = of_class[order[0]], of_class[order[:2][-1]]
-            x0, y0, x1, y1 = (int(edge) for edge in boxes[view])
-            yield ImageLabel(
-                tags=tuple((names[index], float(probabilities[index])) for index in order[: self._tags]),
-                score=float(best * seen.weight),
-                margin=float((best - second) * seen.weight),
-                evidence_box_xyxy_px=(x0, y0, x1, y1),
-                evidence_description=seen.matcher.texts[text],
-                tier=seen.tier,
-                crops=seen.crops,
-                scores=of_class * seen.weight,
-                probabilities=probabilities,
-            )
+    def _find_views(self, images: Images, seen: Seen) -> Iterator[KeptViews]:
+        """What the labels were made from, and before it the whole image, if that is not all."""
+        embeddings, boxes = seen.views.embeddings, seen.views.boxes_xyxy_px
+        if seen.crops:
+            whole = self._budget.views.look_at_whole([images[place] for place in seen.places.tolist()])
+            embeddings = torch.cat([whole.embeddings, embeddings], dim=1)
+            boxes = np.concatenate([whole.boxes_xyxy_px, boxes], axis=1)
+        for of_image, own_boxes in zip(embeddings.cpu().numpy(), boxes, strict=True):
+            yield KeptViews(of_image, own_boxes, self._logit_scale)
+
+
+def _with_views(label: ImageLabel, views: KeptViews) -> ImageLabel:
+    return replace(label, views=views)

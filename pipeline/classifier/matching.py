@@ -11,6 +11,8 @@ from laketag.pipeline.classifier.probabilities import share_by_cosine, share_by_
 
 SIMILARITIES_AT_ONCE = 1 << 20
 """Most view × text pairs at once, unless one class has more: 4 MiB for each of a few float32 tensors, which caches hold."""
+VIEWS_AT_ONCE = 256
+"""How many views the texts are grouped for; with fewer the groups are the same."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,15 @@ class Scores:
     probabilities: Float64[Tensor, "images classes"]  # in the order of the scores; each row sums to 1
     evidence_view: Int[Tensor, "images"]
     evidence_text: Int[Tensor, "images"]  # position among the texts that were matched
+
+    def first(self, images: int) -> "Scores":
+        """Those of the first images."""
+        return Scores(
+            self.scores[:images],
+            self.probabilities[:images],
+            self.evidence_view[:images],
+            self.evidence_text[:images],
+        )
 
 
 def match_softly(
@@ -79,7 +90,9 @@ def _contribute_in_groups(
     highest = scaled.new_full((images, count), -torch.inf)
     total = torch.zeros_like(highest)
     parts = []
-    for classes, positions in group_classes(members, SIMILARITIES_AT_ONCE // max(1, images * count)):
+    for classes, positions in group_classes(
+        members, SIMILARITIES_AT_ONCE // max(VIEWS_AT_ONCE, images * count)
+    ):
         similarity = scaled @ texts[positions.clamp(min=0).flatten()].T
         before, highest = highest, torch.maximum(highest, similarity.amax(dim=-1))
         mass = (similarity - highest[..., None]).exp_().mul_(positions.flatten() >= 0)

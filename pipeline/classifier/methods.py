@@ -16,7 +16,9 @@ from torch import Tensor
 
 from laketag.pipeline.calibration.shares import ShareRule
 from laketag.pipeline.classifier.class_texts import ClassTexts, padded_positions
+from laketag.pipeline.classifier.kept_views import KeptViews
 from laketag.pipeline.classifier.matching import (
+    VIEWS_AT_ONCE,
     Scores,
     class_sums,
     contribute_plainly,
@@ -28,6 +30,8 @@ from laketag.pipeline.config import MethodSettings
 
 SUMS_AT_ONCE = 1 << 24
 """Most sums of a view over a class, or similarities of a mean view, in memory at once: 64 MiB for each float32 tensor."""
+LEAST_IMAGES, LEAST_ROWS = 2, 32
+"""Matched together, filled up with copies: libraries multiply matrices of fewer rows in other ways, which round differently."""
 
 
 def nothing() -> Float[np.ndarray, "0"]:
@@ -48,6 +52,7 @@ class ImageLabel:
     crops: int = 0  # that were encoded for it
     scores: Float[np.ndarray, "classes"] = field(default_factory=nothing, compare=False, repr=False)
     probabilities: Float[np.ndarray, "classes"] = field(default_factory=nothing, compare=False, repr=False)
+    views: KeptViews | None = field(default=None, compare=False, repr=False)  # where a run keeps them
 
     @property
     def is_finite(self) -> bool:
@@ -95,11 +100,21 @@ class Matcher:
             self._members = padded_positions(texts.class_index.to(device), classes)
 
     def match(self, views: Float[Tensor, "images views dim"]) -> Iterator[Scores]:
-        """Scores of the images, in order, in chunks that fit in memory."""
-        of_one = max(views.shape[1] * len(self._members), len(self._embeddings))
-        at_once = max(1, SUMS_AT_ONCE // max(1, of_one))
+        """Scores of the images, in order, in chunks that fit in memory.
+
+        On one CPU an image has the same scores to the last bit whatever other images there are: texts are grouped as the number
+        of views says, and no chunk is too small (docs/decisions/0046-labels-from-kept-embeddings.md).
+        """
+        of_each = views.shape[1]
+        of_one = max(of_each * len(self._members), len(self._embeddings))
+        wanted = max(LEAST_IMAGES, VIEWS_AT_ONCE // of_each)
+        at_once = max(1, min(wanted, SUMS_AT_ONCE // max(1, of_one)))
+        rows = of_each if self.matches_softly else 1  # that an image gives to the product with all texts
+        least = min(at_once, max(LEAST_IMAGES, math.ceil(LEAST_ROWS / rows)))
         for chunk in torch.split(views, at_once):
-            yield self._match(chunk)
+            lacking = max(0, least - len(chunk))
+            scores = self._match(torch.cat([chunk, chunk[-1:].expand(lacking, -1, -1)]) if lacking else chunk)
+            yield scores.first(len(chunk)) if lacking else scores
 
     def find_nearest(
         self, views: Float[Tensor, "views dim"]

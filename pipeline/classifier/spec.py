@@ -10,11 +10,13 @@ from laketag.pipeline.classifier.class_texts import ClassTexts
 from laketag.pipeline.classifier.classifier import Classifier
 from laketag.pipeline.classifier.deciding import deciding
 from laketag.pipeline.classifier.fingerprint import classifier_fingerprint
+from laketag.pipeline.classifier.view_matcher import ViewMatcher
 from laketag.pipeline.classifier.views import Encoders
 from laketag.pipeline.config import Settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.models.attention_spec import AttentionSpec
 from laketag.pipeline.models.backbone_spec import BackboneSpec, check_cls_tower
+from laketag.pipeline.models.device import checked_device
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ class ClassifierSpec:
         """See ``deciding``."""
         return deciding(self.backbone, self.attention, self.settings, self.descriptions)
 
-    def load(self, texts: ClassTexts, device: str, threads: int | None = None) -> Classifier:
+    def load(
+        self, texts: ClassTexts, device: str, threads: int | None = None, *, keeps_views: bool = False
+    ) -> Classifier:
         """The classifier on the device. On a CPU, torch and the resizing of crops use ``threads`` threads of this process."""
         if threads is not None:
             torch.set_num_threads(threads)
@@ -51,7 +55,13 @@ class ClassifierSpec:
             self.settings.method,
             views_per_pass=self.settings.run.views_per_pass,
             threads=torch.get_num_threads() if device == "cpu" else 1,
+            keeps_views=keeps_views,
         )
+
+    def load_matcher(self, texts: ClassTexts, logit_scale: float, device: str, threads: int) -> ViewMatcher:
+        """What labels as the classifier does, from kept embeddings, and without its models; ``logit_scale`` is the backbone's."""
+        torch.set_num_threads(threads)
+        return ViewMatcher(texts, self.settings.method, logit_scale, checked_device(device))
 
     def models(self) -> dict[str, dict[str, str | None]]:
         """Names and SHA-256 of the weights, for the table of runs."""

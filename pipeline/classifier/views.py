@@ -98,13 +98,17 @@ class ViewMaker:
         Where the attention to an image is not finite there is nothing to crop around: its embeddings are NaN.
         """
         if not needs_attention(self._method):
-            pixels = PixelSource(images, self._backbone.device, self._workers)
-            embeddings = self._backbone.encode_image(pixels.whole(self._backbone.preprocessing))
-            boxes = np.array([outward_box(self._visible(image), image) for image in images], dtype=np.int64)
-            return Views(embeddings[:, None], boxes.reshape(-1, 1, 4))
+            return self.look_at_whole(images)
         looked = self.look(images, image_ids)
         everything = np.arange(len(images))
         return looked.views(self.encode(looked, everything, slice(0, self._method.crops)), everything)
+
+    def look_at_whole(self, images: Images) -> Views:
+        """The whole image as the one view of each."""
+        pixels = PixelSource(images, self._backbone.device, self._workers)
+        embeddings = self._backbone.encode_image(pixels.whole(self._backbone.preprocessing))
+        boxes = np.array([outward_box(self._visible(image), image) for image in images], dtype=np.int64)
+        return Views(embeddings[:, None], boxes.reshape(-1, 1, 4))
 
     def look(self, images: Images, image_ids: Sequence[str]) -> LookedAt:
         """The attention to the images is known, and their crops are drawn; for methods with crops."""

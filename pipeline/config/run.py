@@ -1,12 +1,30 @@
 """The settings of a run's resources."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from laketag.pipeline.config.section import Section
 
-Keep = Literal["scores"]
+Keep = Literal["scores", "embeddings=fp16", "embeddings=fp32", "embeddings=int8"]
+
+
+def complete_keep(keep: Any) -> Any:
+    """What is to be kept, each once and by its full name: ``embeddings`` alone is ``embeddings=fp16``."""
+    if not isinstance(keep, list | tuple):
+        return keep
+    return tuple(dict.fromkeys("embeddings=fp16" if one == "embeddings" else one for one in keep))
+
+
+def check_keep(keep: tuple[Keep, ...]) -> tuple[Keep, ...]:
+    """The same, if embeddings are kept in one format at most."""
+    if len(formats := [one for one in keep if one.startswith("embeddings")]) > 1:
+        raise ValueError(f"keep names {' and '.join(formats)}; keep embeddings in one format")
+    return keep
+
+
+Keeping = Annotated[tuple[Keep, ...], BeforeValidator(complete_keep), AfterValidator(check_keep)]
+"""What a run keeps beside its labels."""
 
 
 class RunSettings(Section):
@@ -40,8 +58,8 @@ class RunSettings(Section):
     """number of images per fetch and decode task; unset: up to 128 on a GPU and 16 on a CPU, fewer in small runs"""
     rows_per_file: int = Field(100_000, ge=1)
     """maximum number of rows per published Parquet file"""
-    keep: tuple[Keep, ...] = ()
-    """what a run keeps beside its labels, in tables of their own: scores (of all classes, 2 bytes each)"""
+    keep: Keeping = ()
+    """what a run also keeps, in tables of their own: scores (2 bytes a class), embeddings=fp16, fp32 or int8 (to label from)"""
     max_failed_fraction: float = Field(0.5, gt=0, le=1)
     """stop the run when a larger fraction of its images fails for one reason; 1: never"""
     failed_images_before_stop: int = Field(200, ge=1)

@@ -1,42 +1,78 @@
 """What keeping something beside the labels costs, which is printed before a run begins."""
 
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
+from laketag.pipeline.classifier.encoder_identity import encoder_identity
+from laketag.pipeline.classifier.kept_views import NUMBERS
 from laketag.pipeline.config import MethodSettings, Settings
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.lake.description_versions import read_class_names, read_embedded_set
-from laketag.pipeline.lake.kept_tables import kept_tables
-from laketag.pipeline.lake.paths import KeptTable, Lake
+from laketag.pipeline.lake.kept_tables import embedding_format, kept_tables
+from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.screen import Screen
 
 ROW_BYTES = 100
 """About what names the image in a row, compressed."""
+BOX_BYTES, SCALE_BYTES = 5, 4
+"""About what the box of a view takes, compressed, and its scale."""
 LARGEST_SCORE = 65504.0
 """That fp16 holds."""
 
 
 def say_kept_costs(
-    lake: Lake, described: tuple[str, str], settings: Settings, images: int, screen: Screen
+    lake: Lake, classifier: ChosenClassifier, settings: Settings, images: int, screen: Screen
 ) -> None:
-    """Print the bytes that the settings keep beside the labels of these images, with this set in this version; nothing without.
+    """Print the bytes that the settings keep beside the labels of these images; nothing without.
 
     A SettingsError if the scores of the method may be too large to be kept.
     """
     if not (settings.run.keep and images):
         return
-    classes = len(read_class_names(lake, read_embedded_set(lake, *described)))
-    for table in kept_tables(" ".join(settings.run.keep)):
-        of_image = bytes_of_image(table, classes)
+    described = classifier.description_set, classifier.description_version
+    keep = " ".join(settings.run.keep)
+    for table in kept_tables(keep):
+        match table:
+            case "scores":
+                classes = len(read_class_names(lake, read_embedded_set(lake, *described)))
+                what, of_image = f"scores of {classes:,} classes", ROW_BYTES + 2 * classes
+                check_scores(settings.method)
+            case "embeddings":
+                views = KeptShape.of(classifier)
+                what, of_image = f"embeddings of {views}, in {embedding_format(keep)}", views.bytes_in(keep)
         screen.say(
-            f"keeps the {table} of {classes:,} classes: {format_bytes(of_image)} an image, {format_bytes(of_image * 10**6)} a "
+            f"keeps the {what}: {format_bytes(of_image)} an image, {format_bytes(of_image * 10**6)} a "
             f"million images, {format_bytes(of_image * images)} for the {images:,} of this run"
         )
-    check_scores(settings.method)
 
 
-def bytes_of_image(table: KeptTable, classes: int) -> int:
-    """About how many bytes the table takes for an image."""
-    match table:
-        case "scores":
-            return ROW_BYTES + 2 * classes
+@dataclass(frozen=True)
+class KeptShape:
+    """The embeddings of an image."""
+
+    crops: int
+    dim: int
+
+    @classmethod
+    def of(cls, classifier: ChosenClassifier) -> "KeptShape":
+        """Those that the classifier makes."""
+        crops = encoder_identity(classifier.decided_by)["crops"] or {}
+        kinds = crops.get("raw_crops", False) + crops.get("feature_crops", False)
+        architecture = json.loads(classifier.decided_by["backbone"]["architecture"])
+        return cls(kinds * crops.get("crops", 0), int(architecture["embed_dim"]))
+
+    def bytes_in(self, keep: str) -> int:
+        """About how many bytes an image takes in the format that the run keeps."""
+        stored_as = embedding_format(keep) or "fp32"
+        of_view = self.dim * np.dtype(NUMBERS[stored_as]).itemsize + BOX_BYTES
+        return ROW_BYTES + (1 + self.crops) * (of_view + (SCALE_BYTES if stored_as == "int8" else 0))
+
+    def __str__(self) -> str:
+        crops = f" and {self.crops:,} crops" if self.crops else ""
+        return f"the image{crops} ({self.dim:,} numbers each)"
 
 
 def check_scores(method: MethodSettings) -> None:

@@ -47,6 +47,8 @@ class Labelling:
     lease: Lease
     screen: Screen
     stop: WorkStop = field(default_factory=WorkStop)
+    from_embeddings: bool = False
+    """Whether it labels from kept embeddings."""
     witnesses: Witnesses = field(default_factory=Witnesses)
     calibration: Calibration | None = None
     began_at: datetime = field(default_factory=lambda: datetime.now(UTC))

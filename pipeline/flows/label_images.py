@@ -2,48 +2,36 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
-from typing import TYPE_CHECKING
 
 import polars as pl
 
-from laketag.pipeline.cluster.actor_shape import WRITE_CPUS
-from laketag.pipeline.cluster.execution import bound_waiting
 from laketag.pipeline.cluster.ray_address import named_address
-from laketag.pipeline.cluster.resources import Resources
-from laketag.pipeline.cluster.wait_notes import noting_waits, show_waits
 from laketag.pipeline.config import Settings
-from laketag.pipeline.flows.decoded_images import TRIES, WHOLE_BLOCKS, Reading, decoded_images
 from laketag.pipeline.flows.earlier_results import find_witnesses
 from laketag.pipeline.flows.kept_costs import say_kept_costs
+from laketag.pipeline.flows.kept_encoders import check_embeddings
+from laketag.pipeline.flows.kept_work import plan_work, say_lacking
 from laketag.pipeline.flows.label_attempts import Labelling, label_unlabelled
+from laketag.pipeline.flows.label_chain import label_chain
 from laketag.pipeline.flows.label_report import LabelReport, make_report
+from laketag.pipeline.flows.match_embeddings import Matching
 from laketag.pipeline.flows.nothing_to_do import name_others, report_if_done
 from laketag.pipeline.flows.plan_run import (
     LabelRequest,
     OtherRuns,
     find_resumable,
-    find_work,
     look_up_classifier,
     plan_run,
 )
 from laketag.pipeline.lake.calibrations import read_calibration
-from laketag.pipeline.lake.kept_tables import kept_tables
 from laketag.pipeline.lake.lease import LeaseTimes, hold_lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Cut, Published, publish
 from laketag.pipeline.lake.run_speed import Spent
-from laketag.pipeline.lake.run_work import Start
 from laketag.pipeline.lake.runs import read_runs
 from laketag.pipeline.lake.staging import Run, find_failures, remove_leftovers, run_suffix
 from laketag.pipeline.progress.progress import Progress
 from laketag.pipeline.screen import Screen
-from laketag.pipeline.stages.death_watch import DeathWatch
-from laketag.pipeline.stages.label_images import LabelImages
-from laketag.pipeline.stages.write_labels import write_labels
-
-if TYPE_CHECKING:
-    from ray.data import Dataset
 
 
 def label_images(
@@ -60,6 +48,7 @@ def label_images(
     worked on, which shows how far it came, also after an error.
     """
     began_at = datetime.now(UTC)
+    settings = check_embeddings(settings, from_embeddings=request.from_embeddings)
     named_address()  # refuses an impossible RAY_ADDRESS before anything is looked up or downloaded
     finished = read_runs(lake)
     if report := report_if_done(lake, request, settings, finished, screen):
@@ -81,6 +70,7 @@ def label_images(
                 lease=lease,
                 screen=screen,
                 stop=request.stop,
+                from_embeddings=request.from_embeddings,
                 witnesses=find_witnesses(lake, run, finished, unlabelled),
                 calibration=None
                 if run.calibration is None
@@ -105,11 +95,11 @@ def label_images(
         screen.wait("comparing the index with what is labelled")
         finished = pl.concat([finished, *(run.row for run in published)])
         others = OtherRuns(finished, resumed)
-        work = find_work(lake, request, fingerprint, settings, others)
+        work = plan_work(lake, request, classifier, settings, others)
+        say_lacking(work, screen)
         left = work.pending
         if not (work.is_nothing or request.stop.is_due):
-            described = classifier.description_set, classifier.description_version
-            say_kept_costs(lake, described, settings, work.rows.height, screen)
+            say_kept_costs(lake, classifier, settings, work.rows.height, screen)
             # once only: what fails for a transient reason is for the next call
             last = finish(plan_run(lake, work, classifier, settings), work.rows)
             left = sum(one.run.left for one in last) if last else left
@@ -118,78 +108,15 @@ def label_images(
         return make_report(work, settings, finished, published, left)
 
 
-def label_chain(
-    labelling: Labelling, unlabelled: pl.DataFrame, resources: Resources, watch: DeathWatch
-) -> "Dataset":
-    """Planned rows in, receipts of staged parts out, as one chain of Ray Data calls.
-
-    A block holds ``rows_per_block`` images from the plan to its staged part, so that a lost worker loses little.
-    Stages ask for different numbers of CPUs, which also keeps Ray from fusing them.
-    """
-    from ray.data import ActorPoolStrategy
-
-    lake, run, settings = labelling.lake, labelling.run, labelling.settings
-    reading = Reading(lake=lake, settings=settings, witnesses=labelling.witnesses, watch=watch)
-    models = {
-        "lake": lake,
-        "run_id": run.run_id,
-        "pickled_spec": labelling.classifier.pickled_spec,
-        "device": resources.device,
-        "threads": resources.threads_per_actor,
-        "watch": watch,
-        "calibration": labelling.calibration,
-        "keep": kept_tables(run.keep),
-    }
-    actors = ActorPoolStrategy(
-        min_size=resources.actors, max_size=resources.max_actors, initial_size=resources.initial_actors
-    )
-    start = Start(labelling.began_at, resources.fetch_slots, resources.decode_slots)
-    write = partial(
-        write_labels,
-        lake=lake,
-        run_id=run.run_id,
-        settings=settings,
-        start=start,
-        keep=kept_tables(run.keep),
-    )
-    chain: Dataset = (
-        # read → fetch → decode: as many rows out as in, with one bounded RGB image (about 1 MB) or a failure
-        decoded_images(reading, unlabelled, resources)
-        # label: as many rows out as in, 500 bytes each and what is kept; an actor holds a GPU and models, crops never leave it
-        .map_batches(
-            LabelImages,
-            fn_constructor_kwargs=models,
-            batch_format="pyarrow",
-            batch_size=resources.batch_size,
-            compute=actors,
-            num_cpus=resources.cpus_per_actor,
-            num_gpus=resources.gpus_per_actor,
-            memory=resources.memory_per_actor_bytes or None,
-            max_restarts=-1,  # nodes come and go for as long as the run lasts; LOAD_DEATHS bounds those while it starts
-            max_task_retries=TRIES,
-        )
-        # write: a block of label rows in, a row for each outcome out (the receipt of the staged part); milliseconds
-        .map_batches(
-            partial(noting_waits, stage=write, notes=watch.notes),
-            **WHOLE_BLOCKS,
-            num_cpus=WRITE_CPUS,
-            max_retries=TRIES,
-        )
-    )
-    chain.set_name(run.collection)  # Ray Data's metrics have it in their tag ``dataset``
-    bound_waiting(chain.context, resources, settings.run, labelling.stop)
-    show_waits(chain.context, watch.notes, labelling.screen.say)
-    return chain
-
-
 def finish_run(labelling: Labelling, unlabelled: pl.DataFrame, progress: Progress) -> list[Published]:
     """The planned run is labelled and published; once the stop is due, with the images that are done, if there are any.
 
     Otherwise the run stays unfinished, with what is staged.
     """
     failed_before = find_failures(labelling.lake, labelling.run.run_id)
-    # read → fetch → decode → label → write: see label_chain
-    label_unlabelled(labelling, unlabelled, progress, label_chain)
+    # read → fetch → decode → label → write, or read embeddings → label → write
+    chain = Matching() if labelling.from_embeddings else label_chain
+    label_unlabelled(labelling, unlabelled, progress, chain)
     # publish: one row for each planned image, out of the staged parts; one conditional write commits the run
     labelling.screen.wait("publishing")
     cut = Cut(failed_before) if labelling.stop.is_due else None

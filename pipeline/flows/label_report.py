@@ -63,6 +63,8 @@ class LabelReport:
     """Images without a label that were left for later, because of a limit or as the call stopped early."""
     carried: int = 0
     """Of these, images that the index could not look at; they wait for the next one."""
+    lacking: int = 0
+    """Of these, images without kept embeddings, which wait for a call that reads pixels."""
     rest: Estimate | None = None
     """How long the others take, at the rate of this call."""
     runs: tuple[Published, ...] = ()
@@ -125,6 +127,7 @@ class LabelReport:
             "failures": self.failures,
             "left": self.left,
             "carried": self.carried,
+            "without_embeddings": self.lacking,
             "estimate_of_left": self.rest and self.rest.as_json(),
             "runs": [_run_json(published) for published in self.runs],
             "dry_run": self.preview and self.preview.as_json(),
@@ -147,7 +150,7 @@ def make_report(
     of_set = of_collection.filter(pl.col("description_set") == work.request.description_set)
     others = of_set.filter(pl.col("classifier") != work.classifier)
     rates = [one.speed.images_per_s for one in published if one.speed.images_per_s]
-    price = settings.run.price_per_hour
+    price, later = settings.run.price_per_hour, left - work.carried - work.lacking
     return LabelReport(
         request=work.request,
         classifier=work.classifier,
@@ -159,7 +162,8 @@ def make_report(
         failed_before=work.failed,
         left=left,
         carried=work.carried,
-        rest=Estimate(left - work.carried, rates[-1], price) if left > work.carried and rates else None,
+        lacking=work.lacking,
+        rest=Estimate(later, rates[-1], price) if later > 0 and rates else None,
         runs=tuple(published),
     )
 
@@ -196,6 +200,7 @@ def _run_json(published: Published) -> dict[str, Any]:
         "already_done": run.already_done,
         "planned": run.planned,
         "left": run.left,
+        "made_from": run.made_from,
         "labelled": ledger.labelled,
         "failures": ledger.failures,
         **asdict(published.speed),

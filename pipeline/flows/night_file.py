@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from laketag.pipeline.config import Keep, Settings
+from laketag.pipeline.config import Keeping, Settings
 from laketag.pipeline.descriptions.formats import Format
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.flows.index_request import IndexOptions
@@ -38,7 +38,7 @@ class NightCollection(IndexOptions):
     """refuse descriptions that need repairs"""
     retry: tuple[Failure, ...] = ()
     """also retry images that failed for these reasons"""
-    keep: tuple[Keep, ...] | None = None
+    keep: Keeping | None = None
     """what to keep beside the labels; unset: as run.keep says"""
 
     @property

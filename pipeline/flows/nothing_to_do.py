@@ -3,8 +3,9 @@
 import polars as pl
 
 from laketag.pipeline.config import Settings
+from laketag.pipeline.flows.kept_work import plan_work
 from laketag.pipeline.flows.label_report import LabelReport, make_report
-from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, find_work, recall_name
+from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, recall_name
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.staging import find_others, run_suffix
 from laketag.pipeline.screen import Screen
@@ -21,7 +22,7 @@ def report_if_done(
     own = run_suffix(request.collection, classifier.fingerprint)
     if any(name.endswith(own) for name in list_folders(lake.path("staging"), lake.storage)):
         return None  # a run is to be finished, or what it left is to be removed
-    work = find_work(lake, request, classifier.fingerprint, settings, OtherRuns(finished))
+    work = plan_work(lake, request, classifier, settings, OtherRuns(finished))
     if work.pending or not work.is_nothing:
         return None
     name_others(lake, request.collection, classifier.fingerprint, finished, screen)

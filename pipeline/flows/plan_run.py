@@ -13,14 +13,17 @@ from laketag.pipeline.classifier.choose_classifier import (
     choose_classifier,
     recall_classifier,
 )
+from laketag.pipeline.classifier.encoder_identity import encoder_identity
 from laketag.pipeline.cluster.work_stop import WorkStop
 from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.classifier_name import name_as_in_lake
+from laketag.pipeline.flows.kept_encoders import from_kept
 from laketag.pipeline.images.failure_dependencies import failure_dependencies
 from laketag.pipeline.lake.calibrations import newest_calibration
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.forgotten import read_forgotten
 from laketag.pipeline.lake.hashed_ids import version_key
+from laketag.pipeline.lake.kept_tables import embedding_format
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.lake.plan import draw_sample, find_pending
 from laketag.pipeline.lake.retries import RetryRules
@@ -61,6 +64,8 @@ class LabelRequest:
     """Whether a single failed image makes the exit code that of failed images."""
     stop: WorkStop = field(default_factory=WorkStop, compare=False)
     """From when on the call takes no more work, and publishes what is done."""
+    from_embeddings: bool = False
+    """Whether images are labelled from embeddings that earlier runs have kept, and pixels are not read."""
     wait_s: float = 0.0
     """How long to wait for another process that labels the same images."""
 
@@ -83,6 +88,12 @@ class Work:
     """Pending images that the index could not look at, and that are left for that."""
     finished_last: datetime | None = None
     """When the last run of the collection finished, by the clock of the machine that finished it."""
+    made_from: str | None = None
+    """``embeddings=FORMAT`` if kept embeddings are labelled."""
+    lacking: int = 0
+    """Pending images that are left because no embeddings of theirs are kept."""
+    lacking_uri: str | None = None
+    """One of them."""
     hidden: bool = False
     """Whether the classifier has labels that queries do not show, because another one labelled since; a run shows them again."""
 
@@ -117,6 +128,8 @@ def look_up_classifier(
     embedded_set = latest_embedded_set(lake, request.description_set)
     screen.wait("looking up the models")
     classifier = choose_classifier(settings, embedded_set)
+    if request.from_embeddings:
+        classifier = from_kept(classifier, request.collection, finished)
     return name_as_in_lake(lake, request.collection, classifier, settings, finished)
 
 
@@ -126,6 +139,8 @@ def recall_name(
     """As look_up_classifier, within milliseconds; None if nothing on this machine remembers it."""
     latest_snapshot(lake, request.collection)
     classifier = recall_classifier(settings, latest_embedded_set(lake, request.description_set))
+    if classifier and request.from_embeddings:
+        classifier = from_kept(classifier, request.collection, finished)
     return classifier and name_as_in_lake(lake, request.collection, classifier, settings, finished)
 
 
@@ -193,7 +208,11 @@ def plan_run(lake: Lake, work: Work, classifier: ChosenClassifier, settings: Set
         planned=work.rows.height,
         left=work.left,
         rows_per_file=settings.run.rows_per_file,
-        keep=" ".join(settings.run.keep),
+        keep=(keep := " ".join(settings.run.keep)),
+        encoder=json.dumps(encoder_identity(classifier.decided_by), sort_keys=True)
+        if embedding_format(keep)
+        else None,
+        made_from=work.made_from,
         settings=json.dumps(kept_settings(settings, classifier)),
         models=json.dumps(classifier.models),
         calibration=newest_calibration(lake, collection, classifier.fingerprint),
@@ -232,10 +251,17 @@ def find_resumable(
 ) -> list[tuple[Run, pl.DataFrame]]:
     """The runs, none of ``finished``, that a call finishes first, each with its planned rows without a label, the oldest first.
 
-    A run with more such rows than the limit of the request still allows stays unfinished, which is printed.
+    A run with more such rows than the limit of the request still allows stays unfinished, which is printed; so does a run that
+    reads pixels, if the request is to label from kept embeddings.
     """
     found, limit = [], request.limit
     for run in find_unfinished(lake, request.collection, fingerprint, finished):
+        if request.from_embeddings and run.made_from is None:
+            screen.say(
+                f"run {run.run_id} stays unfinished, as it reads pixels; the same command without --from-embeddings goes on "
+                "with it"
+            )
+            continue
         unlabelled = find_unlabelled(lake, run)
         if limit is None or unlabelled.height <= limit:
             found.append((run, unlabelled))

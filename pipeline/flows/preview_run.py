@@ -9,13 +9,14 @@ import polars as pl
 from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
 from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.kept_costs import say_kept_costs
+from laketag.pipeline.flows.kept_encoders import check_embeddings
+from laketag.pipeline.flows.kept_work import plan_work, say_lacking
 from laketag.pipeline.flows.label_report import LabelReport, Preview, make_report
 from laketag.pipeline.flows.plan_run import (
     REVISIONS,
     LabelRequest,
     OtherRuns,
     find_resumable,
-    find_work,
     kept_settings,
     look_up_classifier,
 )
@@ -35,6 +36,7 @@ NO_MODEL: dict[str, str | None] = {"name": None, "sha256": None}
 
 def preview_run(lake: Lake, request: LabelRequest, settings: Settings, screen: Screen) -> LabelReport:
     """The report of what label_images would do and why."""
+    settings = check_embeddings(settings, from_embeddings=request.from_embeddings)
     every = read_runs(lake)
     classifier = look_up_classifier(lake, request, settings, screen, every)
     screen.wait("comparing the index with what is labelled")
@@ -50,9 +52,9 @@ def preview_run(lake: Lake, request: LabelRequest, settings: Settings, screen: S
         planned = pl.concat(plans).collect() if plans else None
     left = {run.run_id: unlabelled.height for run, unlabelled in unfinished}
     other_runs = OtherRuns(every, sum(left.values()), planned)
-    work = find_work(lake, request, classifier.fingerprint, settings, other_runs)
-    described = classifier.description_set, classifier.description_version
-    say_kept_costs(lake, described, settings, work.rows.height, screen)
+    work = plan_work(lake, request, classifier, settings, other_runs)
+    say_lacking(work, screen)
+    say_kept_costs(lake, classifier, settings, work.rows.height, screen)
     reasons = count_reasons(lake, work.rows, own, others)
     # the last one is of this classifier, if any
     measured = pl.concat([of_method, own]).filter(pl.col("images_per_s") > 0)

@@ -39,7 +39,7 @@ def image_files(lake: Lake, table: Table) -> Iterator[ImageFile]:
             yield from _below(lake, lake.path(table), Labels)
         case "decisions":
             yield from _below(lake, lake.path(table), Decisions)
-        case "scores":
+        case "scores" | "embeddings":
             yield from _below(lake, lake.path(table), KEPT_SCHEMAS[table])
         case "evaluations":
             yield from _below(lake, lake.path(table), EvaluationResults)

@@ -5,6 +5,7 @@ image index    ``index/collection=C/snapshot=T/*.parquet``
 descriptions   ``descriptions/set=S/version=V/descriptions.parquet``
 labels         ``labels/collection=C/classifier=F/run=R/*.parquet``
 scores         ``scores/collection=C/classifier=F/run=R/*.parquet``, where a run keeps them
+embeddings     ``embeddings/collection=C/classifier=F/run=R/*.parquet``, where a run keeps them
 runs           ``runs/R.parquet``, ``runs/fold-NNNNNN.parquet``
 nights         ``nights/N.parquet``
 decisions      ``decisions/collection=C/set=S/*.parquet``
@@ -31,6 +32,7 @@ Table = Literal[
     "descriptions",
     "labels",
     "scores",
+    "embeddings",
     "decisions",
     "runs",
     "nights",
@@ -41,7 +43,7 @@ Table = Literal[
 ]
 """Every folder directly under the root; mypy refuses a path that begins with anything else."""
 TABLES: tuple[Table, ...] = get_args(Table)
-KeptTable = Literal["scores"]
+KeptTable = Literal["scores", "embeddings"]
 """What a run keeps beside its labels, on request."""
 KEPT_TABLES: tuple[KeptTable, ...] = get_args(KeptTable)
 RUN_TABLES: tuple[Literal["labels"] | KeptTable, ...] = ("labels", *KEPT_TABLES)

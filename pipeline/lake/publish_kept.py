@@ -9,7 +9,7 @@ import polars as pl
 from laketag.pipeline.errors import LedgerError
 from laketag.pipeline.lake.description_versions import read_class_names, read_embedded_set
 from laketag.pipeline.lake.hashed_ids import version_key
-from laketag.pipeline.lake.kept_tables import KEPT_SCHEMAS, kept_tables
+from laketag.pipeline.lake.kept_tables import KEPT_SCHEMAS, embedding_format, kept_tables
 from laketag.pipeline.lake.label_files import LabelFile, store_run_file
 from laketag.pipeline.lake.lease import Lease
 from laketag.pipeline.lake.paths import KeptTable, Lake
@@ -35,7 +35,7 @@ def publish_kept(lake: Lake, run: Run, labelled: pl.DataFrame, ending: str, leas
     files: list[LabelFile] = []
     for table in kept_tables(run.keep):
         folder = lake.of_run(table, run.collection, run.classifier, run.run_id)
-        footer = footer_of(lake, run)
+        footer = footer_of(lake, run, table)
         for number, rows in enumerate(cut_by_bytes(_take(lake, run, table, labelled))):
             data = encode_table(rows, KEPT_SCHEMAS[table], footer)  # checked when they were staged
             lease.check()
@@ -43,8 +43,14 @@ def publish_kept(lake: Lake, run: Run, labelled: pl.DataFrame, ending: str, leas
     return files
 
 
-def footer_of(lake: Lake, run: Run) -> dict[str, str]:
-    """The entries in the footer of a kept file: what its rows were made with, and the classes in the order of scores."""
+def footer_of(lake: Lake, run: Run, table: KeptTable) -> dict[str, str]:
+    """The entries in the footer of a kept file: what its rows were made with, and of scores the classes in their order.
+
+    Embeddings depend on no class, only on their encoder, and are rounded as their format says.
+    """
+    if table == "embeddings":
+        encoder, stored_as = run.encoder or "", embedding_format(run.keep) or ""
+        return {"classifier": run.classifier, "encoder": encoder, "format": stored_as}
     classes = read_class_names(lake, read_embedded_set(lake, run.description_set, run.description_version))
     return {
         "classifier": run.classifier,

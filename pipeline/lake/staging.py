@@ -2,7 +2,7 @@
 
 Freezing a plan writes ``staging/R/plan/*.parquet`` first and ``staging/R/run.json`` last, so a folder without
 ``run.json`` is a plan that was never frozen. ``staging/R/parts/*.parquet`` are the labelled parts, and what the run keeps
-beside them is in ``staging/R/scores/*.parquet``, in files of the same names.
+beside them is in ``staging/R/scores/*.parquet`` and ``staging/R/embeddings/*.parquet``, in files of the same names.
 """
 
 import dataclasses
@@ -54,6 +54,10 @@ class Run:
     """Whether its rows are labels of earlier runs, decided anew from kept scores (laketag.pipeline.flows.recalibrate_labels)."""
     keep: str = ""
     """What the run keeps beside its labels, as laketag.pipeline.config.RunSettings.keep says, with spaces between."""
+    encoder: str | None = None
+    """What decides the embeddings that the run keeps (laketag.pipeline.classifier.encoder_identity), as JSON, if any."""
+    made_from: str | None = None
+    """``embeddings=FORMAT`` of a run that labels from kept embeddings; None: it reads pixels."""
 
 
 def freeze_plan(lake: Lake, run: Run, pending: pl.DataFrame) -> None:

@@ -1,9 +1,8 @@
 """The GPU stage: decoded images in, label rows out."""
 
-import math
 import pickle
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
@@ -16,17 +15,24 @@ import pyarrow as pa
 from laketag.pipeline.calibration.calibration import Calibration
 from laketag.pipeline.errors import InputError, LaketagError
 from laketag.pipeline.images.image_failure import ImageFailure
-from laketag.pipeline.lake.paths import KeptTable, Lake
+from laketag.pipeline.lake.kept_tables import embedding_format
+from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.stages.death_watch import DeathWatch, Stage, with_failure, work_through
+from laketag.pipeline.stages.evidence_boxes import in_upright_image
+from laketag.pipeline.stages.kept_embeddings import PACKED, unpack_views
 from laketag.pipeline.stages.kept_rows import kept_arrow_schema, kept_columns
 from laketag.pipeline.stages.loading import noted_load, try_to_load
 from laketag.pipeline.stages.stage_times import WORK_COLUMNS, name_actor
 
 if TYPE_CHECKING:  # the driver imports this stage, and does without torch
+    from laketag.pipeline.classifier.class_texts import ClassTexts
     from laketag.pipeline.classifier.classifier import Classifier
     from laketag.pipeline.classifier.methods import ImageLabel
     from laketag.pipeline.classifier.spec import ClassifierSpec
+    from laketag.pipeline.classifier.view_matcher import ViewMatcher
 
+LOOKED_AT = ("rgb_u8", *PACKED)
+"""Columns that a classifier looks at, and that no label row has."""
 CONTROL_RGB_U8 = np.full((64, 64, 3), 128, np.uint8)
 
 
@@ -47,15 +53,27 @@ class LabelImages:
         threads: int,
         watch: DeathWatch | None = None,
         calibration: Calibration | None = None,
-        keep: Sequence[KeptTable] = (),
+        keep: str = "",
+        logit_scale: float | None = None,
     ) -> None:
-        """``pickled_spec`` is a ClassifierSpec, pickled because the driver cannot unpickle it without torch."""
+        """``pickled_spec`` is a ClassifierSpec, pickled because the driver cannot unpickle it without torch.
+
+        ``keep`` is that of the run. With ``logit_scale``, which was kept with embeddings, images are labelled from these and no
+        model is loaded.
+        """
         self._run_id, self._watch, self._keep = run_id, watch, keep
         self._calibration = calibration
+        self._control: tuple[Any, ...] = ([CONTROL_RGB_U8], [""]) if logit_scale is None else ([],)
 
-        def load() -> "Classifier":
+        def load() -> "Classifier | ViewMatcher":
             with noted_load(watch.notes) if watch else nullcontext():
-                classifier = load_classifier(lake, pickled_spec, device, threads)
+                spec, texts = read_spec(lake, pickled_spec)
+                classifier: Classifier | ViewMatcher
+                if logit_scale is not None:
+                    classifier = spec.load_matcher(texts, logit_scale, device, threads)
+                else:
+                    views = {"keeps_views": True} if embedding_format(keep) else {}
+                    classifier = spec.load(texts, device=device, threads=threads, **views)
             if calibration is not None:
                 check_classes(classifier, calibration)
             return classifier
@@ -63,12 +81,11 @@ class LabelImages:
         self._classifier = try_to_load(load, device)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """Label the rows that have pixels."""
+        """Label the rows that have pixels or kept embeddings."""
         if isinstance(self._classifier, LaketagError):
             raise self._classifier
-        stage = Stage(
-            "labelled", self._label, self._give_up, partial(self._classifier.label, [CONTROL_RGB_U8], [""])
-        )
+        control = partial(self._classifier.label, *self._control)
+        stage = Stage("labelled", self._label, self._give_up, control)
         return pa.concat_tables(work_through(batch, stage, self._watch))
 
     def _label(self, batch: pa.Table) -> Iterator[pa.Table]:
@@ -84,14 +101,19 @@ class LabelImages:
 
 def load_classifier(lake: Lake, pickled_spec: bytes, device: str, threads: int) -> "Classifier":
     """The classifier of the spec with the texts of its description set, on the device."""
-    from laketag.pipeline.stages.class_texts import load_class_texts
-
-    spec: ClassifierSpec = pickle.loads(pickled_spec)
-    texts = load_class_texts(lake, spec.descriptions.name, spec.descriptions.version)
+    spec, texts = read_spec(lake, pickled_spec)
     return spec.load(texts, device=device, threads=threads)
 
 
-def check_classes(classifier: "Classifier", calibration: Calibration) -> None:
+def read_spec(lake: Lake, pickled_spec: bytes) -> "tuple[ClassifierSpec, ClassTexts]":
+    """The spec, and the texts of its description set."""
+    from laketag.pipeline.stages.class_texts import load_class_texts
+
+    spec: ClassifierSpec = pickle.loads(pickled_spec)
+    return spec, load_class_texts(lake, spec.descriptions.name, spec.descriptions.version)
+
+
+def check_classes(classifier: "Classifier | ViewMatcher", calibration: Calibration) -> None:
     """An InputError if the calibration has other classes, or in another order."""
     if classifier.class_names != calibration.class_names:
         raise InputError(
@@ -101,26 +123,26 @@ def check_classes(classifier: "Classifier", calibration: Calibration) -> None:
 
 def label_rows(
     batch: pa.Table,
-    classifier: "Classifier",
+    classifier: "Classifier | ViewMatcher",
     calibration: Calibration | None = None,
-    keep: Sequence[KeptTable] = (),
+    keep: str = "",
 ) -> list[dict[str, Any]]:
-    """The batch without its pixels; a row without a failure also has the columns that describe its label, and the kept ones.
+    """The batch without what the classifier looks at; a row without a failure has the columns of its label, and the kept ones.
 
     An image whose score is not a finite number fails as ``not_finite``. ``label_s`` is its share of the classifier's seconds.
     """
-    rows: list[dict[str, Any]] = batch.drop_columns(["rgb_u8"]).to_pylist()
+    payload = [name for name in LOOKED_AT if name in batch.column_names]
+    rows: list[dict[str, Any]] = batch.drop_columns(payload).to_pylist()
     decoded = [number for number, row in enumerate(rows) if row["failure"] is None]
     if decoded:
-        images = [rgb_u8(batch, number) for number in decoded]
         began_s = time.perf_counter()
-        labels = classifier.label(images, [rows[number]["image_id"] for number in decoded])
+        labels = _label_rows(batch, decoded, classifier)
         share_s = (time.perf_counter() - began_s) / len(decoded)
         sound = []
         for number, label in zip(decoded, labels, strict=True):
             rows[number]["label_s"] = share_s
             if label.is_finite:
-                rows[number] |= _label_columns(label, rows[number]) | kept_columns(label, keep)
+                rows[number] |= _label_columns(label, rows[number]) | kept_columns(label, rows[number], keep)
                 sound.append((rows[number], label))
             else:
                 detail = "the model's result is not a finite number, but NaN or infinite"
@@ -128,6 +150,20 @@ def label_rows(
         if calibration is not None and sound:
             _decide(sound, calibration)
     return rows
+
+
+def _label_rows(
+    batch: pa.Table, numbers: list[int], classifier: "Classifier | ViewMatcher"
+) -> "list[ImageLabel]":
+    """The labels of these rows."""
+    if "rgb_u8" not in batch.column_names:
+        kept: ViewMatcher = classifier  # type: ignore[assignment]  # such rows are given to no other
+        return kept.label(unpack_views(batch.take(numbers)))
+    looking: Classifier = classifier  # type: ignore[assignment]  # same
+    ids = batch["image_id"]
+    return looking.label(
+        [rgb_u8(batch, number) for number in numbers], [ids[number].as_py() for number in numbers]
+    )
 
 
 def _decide(sound: list[tuple[dict[str, Any], "ImageLabel"]], calibration: Calibration) -> None:
@@ -146,12 +182,8 @@ def rgb_u8(batch: pa.Table, row: int) -> npt.NDArray[np.uint8]:
 
 
 def _label_columns(label: "ImageLabel", row: dict[str, Any]) -> dict[str, Any]:
-    """The columns of schemas.Labels that describe a label.
-
-    The classifier saw the bounded image; the evidence box is in pixels of the whole one, rounded outward.
-    """
-    across, down = row["width_px"] / row["bounded_width_px"], row["height_px"] / row["bounded_height_px"]
-    x0, y0, x1, y1 = label.evidence_box_xyxy_px
+    """The columns of schemas.Labels that describe a label; the classifier saw the bounded image."""
+    x0, y0, x1, y1 = in_upright_image(label.evidence_box_xyxy_px, row)
     return {
         "label": label.label,
         "probability": label.probability,
@@ -159,10 +191,10 @@ def _label_columns(label: "ImageLabel", row: dict[str, Any]) -> dict[str, Any]:
         "margin": label.margin,
         "tags": [{"label": name, "probability": probability} for name, probability in label.tags],
         "evidence": {
-            "x0_px": int(x0 * across),
-            "y0_px": int(y0 * down),
-            "x1_px": min(row["width_px"], math.ceil(x1 * across)),
-            "y1_px": min(row["height_px"], math.ceil(y1 * down)),
+            "x0_px": x0,
+            "y0_px": y0,
+            "x1_px": x1,
+            "y1_px": y1,
             "description": label.evidence_description,
         },
         "tier": label.tier,

@@ -34,7 +34,7 @@ from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.flows.describe_classes import DescribeRequest, describe_classes
 from laketag.pipeline.flows.index_images import IndexRequest, index_images
 from laketag.pipeline.flows.label_attempts import Labelling
-from laketag.pipeline.flows.label_images import label_chain
+from laketag.pipeline.flows.label_chain import label_chain
 from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, find_work, plan_run
 from laketag.pipeline.images.read_source import Source
 from laketag.pipeline.lake.description_versions import latest_embedded_set

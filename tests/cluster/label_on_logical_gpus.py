@@ -15,7 +15,7 @@ from laketag.pipeline.cluster.ray_runtime import ray_runtime
 from laketag.pipeline.cluster.resources import decide_resources
 from laketag.pipeline.cluster.work_notes import WorkNotes
 from laketag.pipeline.flows.label_attempts import Labelling
-from laketag.pipeline.flows.label_images import label_chain
+from laketag.pipeline.flows.label_chain import label_chain
 from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, find_unlabelled, find_work, plan_run
 from laketag.pipeline.lake.description_versions import latest_embedded_set
 from laketag.pipeline.lake.lease import hold_lease

@@ -1,0 +1,96 @@
+"""What is to be labelled: all that is pending, or what of it kept embeddings are there for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
+from laketag.pipeline.config import Settings
+from laketag.pipeline.flows.kept_encoders import embedding_files, find_fitting, stored_format
+from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, Work, find_work
+from laketag.pipeline.lake.hashed_ids import version_key
+from laketag.pipeline.lake.label_files import LabelFile
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.plan import draw_sample
+from laketag.pipeline.lake.tables import scan_table
+from laketag.pipeline.screen import Screen
+from laketag.pipeline.store.files import READS_AT_ONCE
+from laketag.pipeline.store.outages import through_outages
+from laketag.pipeline.store.read_ahead import read_ahead
+from laketag.schemas import Embeddings
+
+
+@dataclass(frozen=True)
+class Located:
+    """Planned rows whose embeddings are kept."""
+
+    rows: pl.DataFrame
+    """schemas.Plan with ``file``, relative to the lake's root, and ``row`` in it, in the order of these."""
+    logit_scale: float
+    """Of the encoder; 0 if there are no rows."""
+
+
+def plan_work(
+    lake: Lake, request: LabelRequest, classifier: ChosenClassifier, settings: Settings, others: OtherRuns
+) -> Work:
+    """As find_work; from embeddings, pending images without kept ones are left, counted and one of them named."""
+    if not request.from_embeddings:
+        return find_work(lake, request, classifier.fingerprint, settings, others)
+    everything = replace(request, limit=None)
+    work = find_work(lake, everything, classifier.fingerprint, settings, others)
+    files = kept_files(classifier, request.collection, others.finished)
+    located = locate(lake, files, work.rows).rows
+    lacking = work.rows.join(located, on="image_id", how="anti", maintain_order="left")
+    limit = None if request.limit is None else max(0, request.limit - others.resumed)
+    rows = work.rows.join(located, on="image_id", how="semi", maintain_order="left")
+    return replace(
+        work,
+        request=request,
+        rows=draw_sample(rows, limit),
+        made_from=f"embeddings={stored_format(classifier)}",
+        lacking=lacking.height,
+        lacking_uri=None if lacking.is_empty() else lacking["uri"][0],
+    )
+
+
+def kept_files(classifier: ChosenClassifier, collection: str, finished: pl.DataFrame) -> list[LabelFile]:
+    """The files that the classifier, one of laketag.pipeline.flows.kept_encoders.from_kept, labels from."""
+    return embedding_files(find_fitting(classifier, collection, finished), stored_format(classifier))
+
+
+def locate(lake: Lake, files: Sequence[LabelFile], rows: pl.DataFrame) -> Located:
+    """Where the embeddings of the rows are; of an image version that has been kept more than once, those of the last file.
+
+    Only the keys of the files are read: 40 bytes for each row of them are held.
+    """
+    found = [pl.DataFrame(schema={"key": pl.UInt128, "file": pl.UInt32, "row": pl.UInt32})]
+    logit_scale = 0.0
+    wanted = rows.with_columns(key=version_key())
+
+    def read_keys(numbered: tuple[int, LabelFile]) -> pl.DataFrame:
+        number, file = numbered
+        url = f"{lake.root}/{file.path}"
+        scan = scan_table([url], Embeddings, lake.storage).select(version_key().alias("key"), "logit_scale")
+        keys = through_outages(url, lake.storage, scan.collect)
+        return keys.with_row_index("row").with_columns(file=pl.lit(number, pl.UInt32))
+
+    for _, keys in read_ahead(read_keys, enumerate(files), READS_AT_ONCE):
+        own = keys.result().join(wanted, on="key", how="semi", maintain_order="left")
+        if own.height:
+            logit_scale = own["logit_scale"][0]
+            found.append(own.select("key", "file", "row"))
+    places = pl.concat(found).unique("key", keep="last", maintain_order=True)
+    located = wanted.join(places, on="key").drop("key").sort("file", "row")
+    paths = pl.Series([file.path for file in files], dtype=pl.String)
+    return Located(located.with_columns(file=paths.gather(located["file"])), logit_scale)
+
+
+def say_lacking(work: Work, screen: Screen) -> None:
+    """Print how many pending images have no kept embeddings, and what labels them; nothing if all have."""
+    if work.lacking:
+        screen.say(
+            f"{work.lacking:,} pending images have no kept embeddings of this encoder and image version, such as "
+            f"{work.lacking_uri}; they stay pending, and laketag label without --from-embeddings labels them",
+            "yellow",
+        )
