@@ -1,11 +1,12 @@
 """Lakes with real labels that were made in this process: every stage of a run, one after the other, without Ray."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 from rich.console import Console
 
 from laketag.pipeline.calibration.calibration import CalibratedClass, Calibration
@@ -13,7 +14,8 @@ from laketag.pipeline.calibration.shares import ShareRule
 from laketag.pipeline.config import Settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.flows.decoded_images import reads_local_images
-from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, find_work, look_up_classifier, plan_run
+from laketag.pipeline.flows.kept_work import kept_files, locate, plan_work
+from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, look_up_classifier, plan_run
 from laketag.pipeline.lake.calibrations import read_calibration, write_calibration
 from laketag.pipeline.lake.description_versions import (
     latest_embedded_set,
@@ -21,6 +23,7 @@ from laketag.pipeline.lake.description_versions import (
     read_class_names,
     write_descriptions,
 )
+from laketag.pipeline.lake.kept_tables import kept_tables
 from laketag.pipeline.lake.lease import hold_lease
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.publish import Published, publish
@@ -32,6 +35,7 @@ from laketag.pipeline.settings_file import read_settings
 from laketag.pipeline.stages.decode_images import decode_in_parts
 from laketag.pipeline.stages.embed_descriptions import EmbedDescriptions
 from laketag.pipeline.stages.fetch_images import fetch_in_parts
+from laketag.pipeline.stages.kept_embeddings import read_in_parts
 from laketag.pipeline.stages.label_images import LabelImages
 from laketag.pipeline.stages.write_labels import write_labels
 from laketag.schemas import Descriptions
@@ -90,14 +94,17 @@ def calibrate_here(lake: Lake, collection: str, set_name: str, settings: Setting
     write_calibration(lake, made, {})
 
 
-def label_here(lake: Lake, collection: str, set_name: str, settings: Settings) -> Published:
-    """A run over what is pending is labelled and published."""
-    request = LabelRequest(collection=collection, description_set=set_name)
+def label_here(
+    lake: Lake, collection: str, set_name: str, settings: Settings, *, from_embeddings: bool = False
+) -> Published:
+    """A run over what is pending is labelled, from pixels or from kept embeddings, and published."""
+    request = LabelRequest(collection=collection, description_set=set_name, from_embeddings=from_embeddings)
     finished = read_runs(lake)
     classifier = look_up_classifier(lake, request, settings, QUIET, finished)
-    work = find_work(lake, request, classifier.fingerprint, settings, OtherRuns(finished))
+    work = plan_work(lake, request, classifier, settings, OtherRuns(finished))
     run = plan_run(lake, work, classifier, settings)
     calibration = run.calibration and read_calibration(lake, collection, run.classifier, run.calibration)
+    located = locate(lake, kept_files(classifier, collection, finished), work.rows)
     stage = LabelImages(
         lake=lake,
         run_id=run.run_id,
@@ -105,15 +112,32 @@ def label_here(lake: Lake, collection: str, set_name: str, settings: Settings) -
         device="cpu",
         threads=1,
         calibration=calibration or None,
+        keep=run.keep,
+        logit_scale=located.logit_scale if from_embeddings else None,
     )
-    fetch = settings.fetch.model_copy(update={"local_images": reads_local_images(lake, settings)})
     start = Start(datetime.now(UTC), fetch_slots=1, decode_slots=1)
-    for part in work.rows.iter_slices(16):
-        for fetched in fetch_in_parts(part.to_arrow(), fetch=fetch, storage=settings.source_storage):
-            for decoded in decode_in_parts(fetched, decode=settings.decode):
-                labelled = stage(decoded)
-                write_labels(labelled, lake=lake, run_id=run.run_id, settings=settings, start=start)
+    tables = (
+        read_in_parts(located.rows.to_arrow(), lake=lake)
+        if from_embeddings
+        else _read_images(lake, work.rows, settings)
+    )
+    for table in tables:
+        write_labels(
+            stage(table),
+            lake=lake,
+            run_id=run.run_id,
+            settings=settings,
+            start=start,
+            keep=kept_tables(run.keep),
+        )
     with hold_lease(lake, "labelled here") as lease:
         published = publish(lake, run, lease)
     assert published is not None
     return published
+
+
+def _read_images(lake: Lake, rows: pl.DataFrame, settings: Settings) -> Iterator[pa.Table]:
+    fetch = settings.fetch.model_copy(update={"local_images": reads_local_images(lake, settings)})
+    for part in rows.iter_slices(16):
+        for fetched in fetch_in_parts(part.to_arrow(), fetch=fetch, storage=settings.source_storage):
+            yield from decode_in_parts(fetched, decode=settings.decode)

@@ -85,8 +85,8 @@ def test_each_image_has_its_own_label_and_a_failed_one_keeps_its_failure() -> No
 
 
 def test_the_scores_of_all_classes_travel_with_a_label_where_a_run_keeps_them() -> None:
-    rows = label_rows(decoded(("a", "red"), ("b", None)), RedOrBlue(), keep=["scores"])  # type: ignore[arg-type]  # no torch
-    table = pa.Table.from_pylist(rows, kept_arrow_schema(["scores"]))
+    rows = label_rows(decoded(("a", "red"), ("b", None)), RedOrBlue(), keep="scores")  # type: ignore[arg-type]  # no torch
+    table = pa.Table.from_pylist(rows, kept_arrow_schema("scores"))
     assert table["scores"].to_pylist() == [[np.float16(0.1), np.float16(1000.3)], None]
     assert "scores" not in label_rows(decoded(("a", "red")), RedOrBlue())[0]  # type: ignore[arg-type]  # no torch
 
