@@ -11,7 +11,7 @@ from laketag.pipeline.classifier.probabilities import share_by_cosine, share_by_
 
 SIMILARITIES_AT_ONCE = 1 << 20
 """Most view × text pairs at once, unless one class has more: 4 MiB for each of a few float32 tensors, which caches hold."""
-VIEWS_AT_ONCE = 256
+VIEWS_AT_ONCE = 1024
 """How many views the texts are grouped for; with fewer the groups are the same."""
 
 
