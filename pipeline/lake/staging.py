@@ -172,5 +172,5 @@ def write_part(
         write_table(
             beside, f"{lake.staging(run_id)}/{table}/{name}.parquet", KEPT_SCHEMAS[table], lake.storage
         )
-    staged = rows if "work" in rows.columns else rows.with_columns(work=None)
+    staged = rows if "work" in rows.columns else rows.with_columns(work=pl.lit(None, StagedLabels.work.dtype))
     write_table(staged, f"{lake.staging(run_id)}/parts/{name}.parquet", StagedLabels, lake.storage)

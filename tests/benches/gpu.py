@@ -9,8 +9,6 @@ import sys
 from collections.abc import Callable
 
 import numpy as np
-import open_clip
-import timm
 import torch
 
 from laketag.pipeline.classifier.classifier import Classifier
@@ -21,6 +19,7 @@ from laketag.pipeline.classifier.pixels import PixelSource
 from laketag.pipeline.classifier.views import Encoders
 from laketag.pipeline.config import MethodSettings
 from laketag.pipeline.models.image_tower import check_block
+from laketag.pipeline.models.libraries import open_clip, timm
 from tests.benches.random_models import (
     count_flop,
     matrix_rate,

@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import open_clip
-import timm
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+
+from laketag.pipeline.models.libraries import open_clip, timm
 
 
 def save_random_clip(folder: Path, architecture: str) -> Path:

@@ -11,11 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import open_clip
-import timm
 import torch
 from PIL import Image
-from timm.models.vision_transformer import VisionTransformer
 from torch.utils.flop_counter import FlopCounterMode
 
 from laketag.pipeline.classifier.class_texts import ClassTexts
@@ -24,6 +21,7 @@ from laketag.pipeline.models.architecture import Architecture
 from laketag.pipeline.models.attention_model import AttentionModel
 from laketag.pipeline.models.backbone import Backbone
 from laketag.pipeline.models.backbone_spec import build_clip, lower_image_tower
+from laketag.pipeline.models.libraries import open_clip, timm
 from laketag.pipeline.models.preprocessing import Preprocessing
 
 ATTENTION = "vit_base_patch16_224.dino"
@@ -44,7 +42,9 @@ def random_encoders(architecture: str, precision: str, device: torch.device) -> 
     torch.manual_seed(0)
     clip = build_clip(config, precision)
     vit: Any = (
-        VisionTransformer(img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2, num_classes=0)
+        timm.models.VisionTransformer(
+            img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2, num_classes=0
+        )
         if architecture == TINY
         else timm.create_model(ATTENTION, pretrained=False, num_classes=0)
     )

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import open_clip
 import torch
 from PIL import Image
 from torch.nn import functional as F  # noqa: N812
 
 from laketag.pipeline.config import MethodSettings
+from laketag.pipeline.models.libraries import open_clip
 
 
 @dataclass

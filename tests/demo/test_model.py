@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import open_clip
 import pytest
 import torch
 from safetensors import safe_open
@@ -12,6 +11,7 @@ from laketag.demo.objects import CLASS_NAMES
 from laketag.demo.training.captions import Captions
 from laketag.demo.training.evaluate import LABEL_PROMPT, accuracy
 from laketag.demo.training.pool import ScenePool, draw_pool
+from laketag.pipeline.models.libraries import open_clip
 
 MODEL = Path(laketag.demo.__file__).parent / "model"
 WEIGHTS = MODEL / "open_clip_model.safetensors"

@@ -1,7 +1,7 @@
-import open_clip
 from timm.data import ImageNetInfo
 
 from laketag.pipeline.descriptions.wordnet import WNID, name_of_wnid
+from laketag.pipeline.models.libraries import open_clip
 
 
 def test_the_ids_of_imagenet_1k_have_the_names_that_clip_was_evaluated_with() -> None:

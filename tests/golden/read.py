@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import open_clip
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from timm.models.vision_transformer import VisionTransformer
 
 from laketag.pipeline.models.architecture import Architecture
 from laketag.pipeline.models.attention_model import AttentionModel
 from laketag.pipeline.models.backbone import Backbone
 from laketag.pipeline.models.backbone_spec import build_clip
+from laketag.pipeline.models.libraries import open_clip, timm
 from laketag.pipeline.models.preprocessing import Preprocessing
 
 HEAD_WIDTH = 64
@@ -68,9 +67,9 @@ def clip_config(sizes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def make_vit(sizes: dict[str, Any]) -> VisionTransformer:
+def make_vit(sizes: dict[str, Any]) -> timm.models.VisionTransformer:
     """The ViT of the manifest's ``dino``, with random weights."""
-    return VisionTransformer(
+    return timm.models.VisionTransformer(
         img_size=sizes["image_size"],
         patch_size=sizes["patch_size"],
         embed_dim=sizes["embed_dim"],

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import open_clip
 import torch
 from PIL import Image
 from safetensors.torch import save_file
 from torch.nn import functional as F  # noqa: N812
 
 from laketag.pipeline.config import MethodSettings
+from laketag.pipeline.models.libraries import open_clip
 from tests.classifier import naive_abs
 from tests.classifier.scenes import random_image
 from tests.golden.read import clip_config, clip_preprocessing, dino_preprocessing, make_vit

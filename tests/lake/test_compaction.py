@@ -1,5 +1,6 @@
 """Compaction, disturbed: queries find the same rows before, while and after files are merged, wherever it is killed."""
 
+import shutil
 import uuid
 from pathlib import Path
 
@@ -7,12 +8,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.compaction import compact
 from laketag.pipeline.lake.kept_scores import read_scores
 from laketag.pipeline.lake.label_files import files_of, kept_files_of
 from laketag.pipeline.lake.lease import hold_lease
-from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.run_folds import named_files
 from laketag.pipeline.lake.runs import label_files, read_run_table, read_runs, scan_labels
 from laketag.pipeline.lake.sql import sql
@@ -22,13 +24,21 @@ from tests.lake.full_lakes import label_night
 NOT_OF_FILES = pl.exclude("^(kept_)?file.*$")
 
 
-@pytest.fixture
-def nights(lake: Lake) -> Lake:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake after nights with a new, a changed and a gone image, two failures, and another classifier."""
+    lake = open_lake(str(tmp_path_factory.mktemp("nights")), StorageSettings())
     label_night(lake, {"a": "1", "b": "1"}, "beef")
     label_night(lake, {"a": "1", "b": "1"}, failed="b")
     label_night(lake, {"a": "2", "b": "1", "c": "1"}, failed="c")
     label_night(lake, {"a": "2", "c": "1", "d": "1"})
+    return Path(lake.root)
+
+
+@pytest.fixture
+def nights(lake: Lake, made: Path) -> Lake:
+    """A copy of that lake."""
+    shutil.copytree(made, lake.root, dirs_exist_ok=True)
     return lake
 
 

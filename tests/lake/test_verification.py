@@ -1,6 +1,7 @@
 """Whatever is broken in a lake is named, and what other processes do meanwhile, or left when they were killed, is no fault."""
 
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -37,12 +38,20 @@ from tests.lake.run_rows import RUN
 from tests.lakes.test_earlier_lakes import ROOT
 
 
-@pytest.fixture
-def nights(lake: Lake) -> Lake:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake after three nights with a changed, a gone, a failed and a new image."""
+    lake = open_lake(str(tmp_path_factory.mktemp("nights")), StorageSettings())
     label_night(lake, {"a": "1", "b": "1"}, failed="b")
     label_night(lake, {"a": "2", "b": "1", "c": "1"}, failed="c")
     label_night(lake, {"a": "2", "c": "1", "d": "1"})
+    return Path(lake.root)
+
+
+@pytest.fixture
+def nights(lake: Lake, made: Path) -> Lake:
+    """A copy of that lake."""
+    shutil.copytree(made, lake.root, dirs_exist_ok=True)
     return lake
 
 

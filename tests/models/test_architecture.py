@@ -1,11 +1,11 @@
 import json
 
-import open_clip
 import pytest
 
 from laketag.pipeline.config import BackboneSettings, StorageSettings
 from laketag.pipeline.errors import ModelError
 from laketag.pipeline.models.architecture import published_safetensors, read_architecture
+from laketag.pipeline.models.libraries import open_clip
 
 STORAGE = StorageSettings()
 

@@ -1,9 +1,9 @@
 import pytest
-import timm
 import torch
 
 from laketag.pipeline.errors import ModelError
 from laketag.pipeline.models.attention_model import AttentionModel
+from laketag.pipeline.models.libraries import timm
 from laketag.pipeline.models.preprocessing import Preprocessing
 from tests.models.tiny import CPU, HALF, tiny_vit
 

@@ -2,7 +2,6 @@ import pickle
 from pathlib import Path
 
 import pytest
-import timm
 import torch
 from safetensors.torch import save_file
 
@@ -10,6 +9,7 @@ from laketag.pipeline.config import AttentionSettings, StorageSettings
 from laketag.pipeline.errors import ModelError
 from laketag.pipeline.models.attention_spec import AttentionSpec
 from laketag.pipeline.models.hashed_file import sha256_of
+from laketag.pipeline.models.libraries import timm
 
 
 def spec(**settings: object) -> AttentionSpec:

@@ -1,7 +1,6 @@
 import pickle
 from pathlib import Path
 
-import open_clip
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -10,6 +9,7 @@ from laketag.pipeline.config import BackboneSettings, StorageSettings
 from laketag.pipeline.errors import ModelError
 from laketag.pipeline.models.backbone_spec import BackboneSpec, check_cls_tower
 from laketag.pipeline.models.hashed_file import sha256_of
+from laketag.pipeline.models.libraries import open_clip
 from tests.models.tiny import save_local_dir
 
 STORAGE = StorageSettings()

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import open_clip
 import pytest
 
 from laketag.pipeline.config import AttentionSettings, BackboneSettings
 from laketag.pipeline.models.architecture import published_safetensors
+from laketag.pipeline.models.libraries import open_clip
 
 CONTENT = os.urandom(100_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

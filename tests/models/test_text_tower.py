@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import open_clip
 import pytest
 import torch
 
+from laketag.pipeline.models.libraries import open_clip
 from laketag.pipeline.models.text_tower import encode_tokens, needed_length
 from tests.models.tiny import CONTEXT, tiny_clip, tiny_config
 

@@ -4,14 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import open_clip
 import torch
 from safetensors.torch import save_file
-from timm.models.vision_transformer import VisionTransformer
 
 from laketag.pipeline.models.architecture import Architecture
 from laketag.pipeline.models.backbone import Backbone
 from laketag.pipeline.models.backbone_spec import build_clip
+from laketag.pipeline.models.libraries import open_clip, timm
 from laketag.pipeline.models.preprocessing import Preprocessing
 
 torch.set_num_threads(1)  # with tensors this small, threads cost more time than they save
@@ -83,10 +82,10 @@ def tiny_backbone(
 
 def tiny_vit(
     seed: int = 0, *, image_px: int = 56, patch_px: int = 4, depth: int = 3, **options: Any
-) -> VisionTransformer:
+) -> timm.models.VisionTransformer:
     """A random timm ViT with a grid of ``image_px // patch_px`` and uneven attention."""
     torch.manual_seed(seed)
-    vit = VisionTransformer(
+    vit = timm.models.VisionTransformer(
         img_size=image_px,
         patch_size=patch_px,
         embed_dim=32,
