@@ -62,7 +62,8 @@ def preview_night(lake: Lake, wanted: NightCollection, settings: Settings, scree
         preview = preview_run(lake, request, settings.keeping(wanted.keep), screen).preview
         pending = preview.images if preview else 0
     images = min(index.images, pending + index.changes.new + index.changes.changed)
-    measured = runs.filter(pl.col("images_per_s") > 0, pl.col("method") == settings.method.name)
+    is_of_pixels = pl.col("made_from").is_null()
+    measured = runs.filter(is_of_pixels, pl.col("images_per_s") > 0, method=settings.method.name)
     rates = measured["images_per_s"].to_list()[-1:]
     estimate = Estimate(images, rates[0], settings.run.price_per_hour) if rates else None
     return NightPreview(index=index, descriptions=descriptions, images=images, estimate=estimate)

@@ -57,7 +57,9 @@ def preview_run(lake: Lake, request: LabelRequest, settings: Settings, screen: S
     say_kept_costs(lake, classifier, settings, work.rows.height, screen)
     reasons = count_reasons(lake, work.rows, own, others)
     # the last one is of this classifier, if any
-    measured = pl.concat([of_method, own]).filter(pl.col("images_per_s") > 0)
+    measured = pl.concat([of_method, own]).filter(
+        pl.col("images_per_s") > 0, pl.col("made_from").is_null() != request.from_embeddings
+    )
     rates = measured.select("images_per_s", "run_id").rows()[-1:]
     images = work.rows.height + other_runs.resumed
     preview = Preview(
@@ -89,12 +91,25 @@ def name_differences(
     for table, keys in compared.items():
         changed = [key for key in keys if key in then[table] and then[table][key] != now[table][key]]
         found += [f"{table}.{key} {then[table][key]} → {now[table][key]}" for key in changed]
+    was_made, is_made = _rounded(before.get("made_from")), classifier.decided_by.get("embeddings")
+    if was_made != is_made:
+        found.append(f"labelled from {_source(was_made)} → from {_source(is_made)}")
     if not before["description_version"].endswith(classifier.description_version.rpartition("-")[2]):
         found.append("the descriptions")
     for name, meaning in REVISIONS.items():
         if (old := then.get(name, FIRST_REVISION)) != now[name]:
             found.append(f"{meaning} ({name} {old} → {now[name]})")
     return tuple(found) or (f"laketag {before['laketag_version']} → {laketag_version()}",)
+
+
+def _rounded(made_from: str | None) -> str | None:
+    """The format of rounded embeddings that a run was made from; None of pixels, and of fp32, which give the same labels."""
+    stored_as = (made_from or "").partition("=")[2]
+    return stored_as if stored_as not in ("", "fp32") else None
+
+
+def _source(stored_as: str | None) -> str:
+    return f"embeddings in {stored_as}" if stored_as else "pixels"
 
 
 def _name(model: dict[str, str | None]) -> str:

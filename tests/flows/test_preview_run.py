@@ -138,6 +138,9 @@ def test_models_descriptions_and_versions_that_changed_are_named(classifier: Cho
     assert said.endswith(" → B (ffffffffffff)")
     (said,) = name_differences(row | {"description_version": "T-0000"}, classifier, SETTINGS)
     assert said == "the descriptions"
+    rounded = replace(classifier, decided_by=classifier.decided_by | {"embeddings": "int8"})
+    (said,) = name_differences(row | {"made_from": "embeddings=fp32"}, rounded, SETTINGS)
+    assert said == "labelled from pixels → from embeddings in int8"
     (said,) = name_differences(row | {"laketag_version": "0.0.9"}, classifier, SETTINGS)
     assert said.startswith("laketag 0.0.9 → ")
 
