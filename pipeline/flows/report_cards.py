@@ -177,6 +177,7 @@ def tell(album: Album, row: dict[str, Any], shown: Shown) -> dict[str, Any] | No
     return {
         "name": album.name(row),
         "label": story["label"],
+        "true_class": row["true_class"],
         "probability": story["probability"],
         "picture": album.add_picture(shown.webp, width, height),
         "width": width,
