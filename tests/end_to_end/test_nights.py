@@ -11,6 +11,7 @@ import laketag
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot
 from laketag.pipeline.lake.verification import verify
+from laketag.pipeline.pages.wording import moment
 from tests.end_to_end.command_line import run_laketag
 from tests.end_to_end.lakes import put_described
 from tests.end_to_end.pictures import encoded, picture
@@ -37,9 +38,9 @@ def write_night_file(folder: Path, store: Store, settings: Path) -> Path:
     return file
 
 
-def label_tonight(file: Path, store: Store) -> dict[str, Any]:
+def label_tonight(file: Path, store: Store, *options: str) -> dict[str, Any]:
     """The line of ``--json``; each image of the index has exactly one current row afterwards, and the lake verifies."""
-    outcome = run_laketag("nightly", str(file), "--json", env=store.env)
+    outcome = run_laketag("nightly", str(file), "--json", *options, env=store.env)
     assert outcome.code == 0, outcome.err
     (line,) = outcome.out.splitlines()
     night: dict[str, Any] = json.loads(line)
@@ -69,9 +70,13 @@ def test_nights_in_a_row_label_what_is_new_or_changed(described, descriptions, t
     shutil.copy(descriptions, tmp_path / "texts.json")
     put(place, {number: number for number in range(8)})
     place.put("images/broken.png", b"no image")
-    first = label_tonight(file, place)
+    first = label_tonight(file, place, "--report", str(tmp_path / "pages"))
     assert done(first) == (9, 0, 0, 0, 8, 0)
     assert first["failures"] == {"unsupported": 1}
+    page = (tmp_path / "pages" / "pets-s.html").read_text()
+    assert f"finished {moment(laketag.runs(place.url('lake')).collect()['finished_at'].item())} UTC" in page
+    assert '<th scope="row" class="wrong">unsupported</th>' in page
+    assert page.count("data:image/webp") == 8 + page.count('<article class="panel story">') > 8
 
     put(place, {8: 8, 9: 9, 0: 50, 1: 51})
     place.delete("images/02.png")
