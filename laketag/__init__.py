@@ -7,11 +7,11 @@
     laketag.label("lake", "photos", "things")
     laketag.labels("lake", collection="photos").collect()
 
-``index``, ``describe``, ``label``, ``evaluate``, ``calibrate``, ``recalibrate``, ``nightly``, ``report``, ``collections``,
-``sets``, ``forget``, ``compact``, ``clean`` and ``verify`` do what the commands of these names do and take their arguments;
-they return what they print. They are quiet unless they get a ``rich.console.Console`` as ``console``. ``runs``, ``nights``,
-``labels``, ``unsure``, ``tags``, ``failures``, ``summary``, ``decisions`` and ``sql`` return Polars LazyFrames over the
-finished runs of a lake and the decisions of people.
+``index``, ``describe``, ``label``, ``evaluate``, ``calibrate``, ``recalibrate``, ``nightly``, ``report``, ``review_out``,
+``review_in``, ``collections``, ``sets``, ``forget``, ``compact``, ``clean`` and ``verify`` do what the commands of these names do
+and take their arguments; they return what they print. They are quiet unless they get a ``rich.console.Console`` as ``console``.
+``runs``, ``nights``, ``labels``, ``unsure``, ``tags``, ``failures``, ``summary``, ``decisions`` and ``sql`` return Polars LazyFrames
+over the finished runs of a lake and the decisions of people.
 """
 
 from importlib import import_module
@@ -34,6 +34,8 @@ __all__ = [
     "nights",
     "recalibrate",
     "report",
+    "review_in",
+    "review_out",
     "runs",
     "sets",
     "sql",
@@ -56,6 +58,8 @@ COMMANDS = (
     "nightly",
     "recalibrate",
     "report",
+    "review_in",
+    "review_out",
     "sets",
     "verify",
 )
@@ -73,6 +77,7 @@ if TYPE_CHECKING:
     from laketag.jobs.nightly import nightly
     from laketag.jobs.recalibrate import recalibrate
     from laketag.jobs.report import report
+    from laketag.jobs.review import review_in, review_out
     from laketag.jobs.sets import sets
     from laketag.jobs.verify import verify
     from laketag.pipeline.lake.queries import decisions, failures, labels, nights, runs, summary, tags, unsure
@@ -84,7 +89,8 @@ else:
     def __getattr__(name: str) -> object:
         """Import a name when it is first used: ``import laketag`` alone loads neither Polars nor Ray nor Torch."""
         if name in COMMANDS:
-            value = getattr(import_module(f"laketag.jobs.{name}"), name)
+            command = name.partition("_")[0]
+            value = getattr(import_module(f"laketag.jobs.{command}"), name)
         elif name in __all__:
             module = "sql" if name == "sql" else "queries"
             value = getattr(import_module(f"laketag.pipeline.lake.{module}"), name)

@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner
 
+from laketag import review_in, review_out
 from laketag.jobs.cli import app
-from laketag.jobs.review import review_in, review_out
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.decisions import Decided
