@@ -10,8 +10,8 @@
 ``index``, ``describe``, ``label``, ``evaluate``, ``calibrate``, ``recalibrate``, ``nightly``, ``report``, ``review_out``,
 ``review_in``, ``collections``, ``sets``, ``forget``, ``compact``, ``clean`` and ``verify`` do what the commands of these names do
 and take their arguments; they return what they print. They are quiet unless they get a ``rich.console.Console`` as ``console``.
-``runs``, ``nights``, ``labels``, ``unsure``, ``tags``, ``failures``, ``summary``, ``decisions`` and ``sql`` return Polars LazyFrames
-over the finished runs of a lake and the decisions of people.
+``runs``, ``nights``, ``labels``, ``unsure``, ``tags``, ``failures``, ``summary``, ``decisions`` and ``sql`` return Polars
+LazyFrames over the finished runs of a lake and the decisions of people.
 """
 
 from importlib import import_module
