@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 NOT_HEAVY := not ceph and not cluster and not chaos
+# Images of containers set it, and then each process of the tests would compile all of our modules again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help venv demo test check chaos format lint types bench bench-large lock clean
 .DEFAULT_GOAL := help

@@ -2,7 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -165,14 +166,17 @@ TESTED_ELSEWHERE = {
 """Modules (or packages of them) without a test file of their name: which tests run them, and why these."""
 
 
-def imports(path: Path) -> Iterator[tuple[str, int]]:
+@cache
+def imports(path: Path) -> tuple[tuple[str, int], ...]:
     """Dotted names that the file imports anywhere in it, with their lines."""
+    found: list[tuple[str, int]] = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
+            found += ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path}:{node.lineno}: write imports in full"
-            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+            found += ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+    return tuple(found)
 
 
 def layer_of(module: str) -> int | None:
@@ -180,13 +184,27 @@ def layer_of(module: str) -> int | None:
     return next((n for n, name in enumerate(LAYERS) if f"{module}.".startswith(f"{name}.")), None)
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name not in BARE])
-def test_every_module_imports_only_its_own_package_and_those_below(module: str) -> None:
-    own = layer_of(module)
-    assert own is not None, f"{module} belongs to no layer; name it in LAYERS"
-    for imported, line in imports(MODULES[module]):
-        other = layer_of(imported)
-        assert other is None or other >= own, f"{module}:{line} imports {imported}, which is above it"
+def imported_roots(modules: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The first part of each name that these modules import, and a sentence that says where."""
+    for module in modules:
+        for imported, line in imports(MODULES[module]):
+            yield imported.partition(".")[0], f"{module}:{line} imports {imported}"
+
+
+def test_every_module_belongs_to_a_layer() -> None:
+    assert [name for name in MODULES if name not in BARE and layer_of(name) is None] == [], (
+        "name it in LAYERS"
+    )
+
+
+def test_every_module_imports_only_its_own_package_and_those_below() -> None:
+    upwards = [
+        f"{module}:{line} imports {imported}, which is above it"
+        for module, path in MODULES.items()
+        for imported, line in imports(path)
+        if (own := layer_of(module)) is not None and (other := layer_of(imported)) is not None and other < own
+    ]
+    assert upwards == []
 
 
 def test_no_circle_of_files() -> None:
@@ -202,18 +220,15 @@ def test_no_circle_of_files() -> None:
         pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith(CORE)])
-def test_the_core_imports_no_ray_no_arrow_and_no_store(module: str) -> None:
-    for imported, line in imports(MODULES[module]):
-        assert imported.partition(".")[0] not in NOT_IN_CORE, f"{module}:{line} imports {imported}"
+def test_the_core_imports_no_ray_no_arrow_and_no_store() -> None:
+    core = [name for name in MODULES if name.startswith(CORE)]
+    assert core
+    assert [where for root, where in imported_roots(core) if root in NOT_IN_CORE] == []
 
 
-@pytest.mark.parametrize(
-    "module", [name for name in MODULES if not name.startswith("laketag.pipeline.store")]
-)
-def test_only_the_store_makes_clients(module: str) -> None:
-    for imported, line in imports(MODULES[module]):
-        assert imported.partition(".")[0] not in FILESYSTEM_MAKERS, f"{module}:{line} imports {imported}"
+def test_only_the_store_makes_clients() -> None:
+    others = [name for name in MODULES if not name.startswith("laketag.pipeline.store")]
+    assert [where for root, where in imported_roots(others) if root in FILESYSTEM_MAKERS] == []
 
 
 def test_our_modules_are_imported_under_one_name() -> None:

@@ -89,8 +89,8 @@ def test_the_end_of_a_large_row_group_is_reached_though_all_of_it_takes_longer_t
 ) -> None:
     images = [os.urandom(2**21) for _ in range(12)]
     file = bucket.put("table.parquet", table_of(images))
-    faults.add(Fault("slow", path="table.parquet", method="GET", delay_s=0.7))  # of 4 MiB each
-    settings = FetchSettings(deadline_s=3.0)
+    faults.add(Fault("slow", path="table.parquet", method="GET", delay_s=0.35))  # of 4 MiB each
+    settings = FetchSettings(deadline_s=1.5)
     image = read_one(bucket.through(faults.url), embedded_uri(file, "image.bytes", 11), settings=settings)
     assert (image.reason, image.detail, image.data) == (None, "", images[11])
 
