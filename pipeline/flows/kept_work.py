@@ -75,7 +75,7 @@ def locate(lake: Lake, files: Sequence[LabelFile], rows: pl.DataFrame) -> Locate
         keys = through_outages(url, lake.storage, scan.collect)
         return keys.with_row_index("row").with_columns(file=pl.lit(number, pl.UInt32))
 
-    for _, keys in read_ahead(read_keys, enumerate(files), READS_AT_ONCE):
+    for _, keys in read_ahead(read_keys, enumerate(files if rows.height else ()), READS_AT_ONCE):
         own = keys.result().join(wanted, on="key", how="semi", maintain_order="left")
         if own.height:
             logit_scale = own["logit_scale"][0]

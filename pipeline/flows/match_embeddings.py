@@ -106,23 +106,22 @@ class Compared:
 
 
 def compare_labels(labelling: Labelling, resources: Resources, watch: DeathWatch) -> Compared | None:
-    """The last run that has kept rounded embeddings is compared; None of fp32, and if it has no descriptions any more.
+    """The last run that has kept rounded embeddings is compared; None of fp32, and if its descriptions or images are gone.
 
     Images of a few of its files are labelled again, with its own descriptions and settings.
     """
     stored_as = stored_format(labelling.classifier)
     lake, collection = labelling.lake, labelling.run.collection
-    runs = find_fitting(labelling.classifier, collection, read_runs(lake)).filter(
-        pl.col("labelled") > 0, pl.col("keep").str.contains(stored_as)
-    )
-    if stored_as == "fp32" or runs.is_empty():
+    fitting = find_fitting(labelling.classifier, collection, read_runs(lake))
+    runs = [one for one in fitting.iter_slices(1) if embedding_files(one, stored_as)]
+    if stored_as == "fp32" or not runs:
         return None
-    run = runs.row(-1, named=True)
+    run = runs[-1].row(0, named=True)
     described = run["description_set"], run["description_version"]
-    if described[1] not in list_versions(lake, described[0]):
+    files = embedding_files(runs[-1], stored_as)[-COMPARED_FILES:]
+    labels = _read_labels(lake, runs[-1], files)
+    if described[1] not in list_versions(lake, described[0]) or labels.is_empty():
         return None
-    files = embedding_files(runs.tail(1), stored_as)[-COMPARED_FILES:]
-    labels = _read_labels(lake, runs.tail(1), files)
     method = MethodSettings(**json.loads(run["settings"])["method"])
     relabel = partial(relabel_kept, lake=lake, described=described, method=method)
     read = read_kept(lake, locate(lake, files, labels), resources, watch)

@@ -34,7 +34,7 @@ SETS = ((20, 5), (1000, 5), (1000, 50))
 FORMATS: tuple[EmbeddingFormat, ...] = ("fp16", "int8")
 
 
-def compare_with_encoding(architecture: str = TINY, pictures: int = 2) -> Iterator[Row]:
+def compare_with_encoding(architecture: str = TINY, pictures: int = 1) -> Iterator[Row]:
     """Seconds an image of the classifier, and of matching the embeddings that it has kept in fp16, with sets of several sizes."""
     torch.set_num_threads(1)
     encoders = random_encoders(architecture, "fp32", CPU)

@@ -1,4 +1,4 @@
-"""Embeddings are kept by one command and labelled from by another, whose labels are those of a run that reads pixels."""
+"""What a run has kept is labelled from by a command, on Ray, whose labels are those of the run that has read the pixels."""
 
 import json
 import shutil
@@ -6,9 +6,12 @@ import shutil
 import polars as pl
 import pytest
 
+from laketag.pipeline.lake.paths import open_lake
+from laketag.pipeline.settings_file import read_settings
 from tests.end_to_end.command_line import must_run, run_laketag
 from tests.end_to_end.lakes import put_all, put_described, table
 from tests.end_to_end.pictures import BROKEN, GOOD
+from tests.flows.labelled_here import label_here
 from tests.stores.store import folder_store
 
 
@@ -20,11 +23,11 @@ def test_a_collection_is_labelled_again_without_its_pixels(tmp_path, tiny_settin
     root, images = store.url("lake"), store.url("images")
     must_run("index", images, "--root", root, "-c", "c")
     put_described(store, root, described)
-    chosen = ("label", "--root", root, "-s", "s", "-c", "c", "--settings", str(tiny_settings))
-    said = must_run(*chosen, "--keep", "embeddings")
-    assert "keeps the embeddings of the image and 8 crops (32 numbers each), in fp16: " in said
+    settings = read_settings(tiny_settings)
+    label_here(open_lake(root, settings.storage), "c", "s", settings.keeping(("embeddings=fp16",)))
     full = table(store, root)
     shutil.rmtree(images)
+    chosen = ("label", "--root", root, "-s", "s", "-c", "c", "--settings", str(tiny_settings))
     outcome = run_laketag(*chosen, "--from-embeddings", "--json")
     assert outcome.code == 0, outcome.err
     said = " ".join(outcome.err.split())
@@ -36,4 +39,4 @@ def test_a_collection_is_labelled_again_without_its_pixels(tmp_path, tiny_settin
     ours = table(store, root).filter(pl.col("run_id") == report["runs"][0]["run_id"])
     labels = ["image_id", "label", "evidence", "width_px", "height_px"]
     assert ours.select(labels).equals(full.filter(pl.col("label").is_not_null()).select(labels))
-    assert must_run("verify", "--root", root)
+    must_run("verify", "--root", root)
