@@ -1,5 +1,6 @@
 """What a report is made of, read from the tables of a lake."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -123,7 +124,12 @@ def _select(lake: Lake, runs: pl.DataFrame, column: str, value: str) -> pl.DataF
     if found.is_empty():
         nouns = {"collection": "collections", "description_set": "description sets", "run_id": "runs"}[column]
         known = name_known(value, set(runs[column]), nouns)
-        raise InputError(f"{lake.root} has no finished run of {column} {value!r}; {known}")
+        following = f"; {known}"
+        if runs.is_empty():
+            following = f", nor any other; label with: laketag label --root {shlex.quote(lake.root)} --collection C --set S"
+        raise InputError(
+            f"{lake.root} has no finished run of {column.replace('_', ' ')} {value!r}{following}"
+        )
     return found
 
 
