@@ -45,8 +45,10 @@
     const key = wanted.order.replace("-", "");
     const sign = wanted.order.startsWith("-") ? -1 : 1;
     const ordered = [...cards];
-    if (key === "label") ordered.sort((one, other) => one.dataset.label.localeCompare(other.dataset.label));
-    else if (key) {
+    if (["label", "failure", "name"].includes(key)) {
+      const isLast = (card) => card.dataset[key] === "";
+      ordered.sort((one, other) => isLast(one) - isLast(other) || one.dataset[key].localeCompare(other.dataset[key]));
+    } else if (key) {
       const rank = (card) => (card.dataset[key] === "" ? Infinity : sign * card.dataset[key]);
       ordered.sort((one, other) => (rank(one) === rank(other) ? 0 : rank(one) - rank(other)));
     }

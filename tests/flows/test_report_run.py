@@ -1,5 +1,6 @@
 """Reports of made-up lakes, whose pictures are real and whose classifier nobody has."""
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -111,6 +112,19 @@ def test_a_lake_without_a_label_or_with_none_of_these_only_is_a_page(lake_root: 
     assert ("A person has decided" in html) is False
     for reason in ("timeout", "empty"):
         assert (f'<th scope="row" class="wrong">{reason}</th>' in html) is failed
+
+
+def test_the_run_before_is_compared_with_and_its_cost_is_that_of_the_set_price(lake_root: Path) -> None:
+    lake = open_lake(str(lake_root), StorageSettings())
+    write_snapshot(lake, "photos", [index_rows("abc", etag="v2")])
+    write_run(lake, 1, [label_row(image, label="dog") for image in "abc"])
+    write_run(lake, 2, [label_row("a", label="cat", etag="v2"), label_row("b", label="dog", etag="v2")])
+    priced = AT_ONCE.model_copy(update={"run": AT_ONCE.run.model_copy(update={"price_per_hour": 9.0})})
+    html = make(lake, priced).page.html.decode()
+    assert "Compared with the run before, 2026-01-02" in html
+    assert re.search(r"<bdi>dog</bdi> .{,40}→.{,40} <bdi>cat</bdi></h3>\s*<p[^>]*>1 image<", html)
+    assert re.search(r"<b[^>]*>2</b><span>changed content", html)
+    assert re.search(r"<b[^>]*>200</b><span>cost of a million images", html), "9 an hour, 12.5 images/s"
 
 
 def test_of_several_sets_the_one_that_labelled_last_is_shown_unless_one_is_named(lake_root: Path) -> None:

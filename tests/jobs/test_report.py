@@ -1,6 +1,8 @@
 import json
+import urllib.request
 from pathlib import Path
 
+import polars as pl
 import pytest
 from rich.console import Console
 from starlette.testclient import TestClient
@@ -48,6 +50,11 @@ def test_images_and_tables_on_s3_are_reported_into_s3_with_pictures_and_stories(
     assert (said["file"], said["labelled"], said["pictures"]) == (page, 5, 5)
     assert said["stories"] > 0
     assert moto.get("pages/photos.html") == made.page.html
+    signed = laketag.review_out(root, to=str(tmp_path / "review.csv"), signed_hours=1, **own)
+    links = pl.read_csv(signed.files[0])["link"]
+    assert (links.str.contains("X-Amz-Expires=3600").sum(), signed.images) == (5, 5)
+    with urllib.request.urlopen(links[0]) as answer:
+        assert answer.status == 200
     assert made.page.html.count(b"data:image/webp") == said["pictures"] + said["stories"]
 
 

@@ -195,6 +195,23 @@ def test_filters_and_orders_choose_among_all_images(browser: Browser, url: str) 
         form.locator("input[name=margin]").fill("0")
         assert len(shown_cards(page)) == 0
         form.get_by_role("button", name="Clear").click()
+        every_order = {
+            "-probability": "-card.dataset.probability",
+            "margin": "+card.dataset.margin",
+            "label": "card.dataset.label",
+            "failure": "card.dataset.failure",
+            "name": "card.dataset.name",
+        }
+        for order, value in every_order.items():
+            form.locator("select[name=order]").select_option(order)
+            values = page.locator("#gallery .card").evaluate_all(
+                f"cards => cards.filter(card => card.dataset['{order.strip('-')}']).map(card => {value})"
+            )
+            assert values == sorted(values), order
+            assert values, order
+            last = page.locator("#gallery .card").last.get_attribute(f"data-{order.strip('-')}")
+            assert order == "name" or last == "", "what has no such value comes last"
+        assert len(shown_cards(page)) == every
         form.locator("input[name=text]").fill("no such word")
         assert shown_cards(page) == []
         assert seen.complaints == []
