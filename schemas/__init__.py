@@ -13,7 +13,7 @@ from laketag.schemas.failures import (
 )
 from laketag.schemas.forgotten import Forgotten
 from laketag.schemas.image_index import ImageIndex
-from laketag.schemas.kept import EmbeddingFormat, Embeddings, Scores
+from laketag.schemas.kept import Embeddings, Scores
 from laketag.schemas.labels import LABELLED, NONE_OF_THESE, Labels, label_arrow_schema
 from laketag.schemas.nights import Nights
 from laketag.schemas.plan import Plan
@@ -34,7 +34,6 @@ __all__ = [
     "Decisions",
     "Descriptions",
     "DropReason",
-    "EmbeddingFormat",
     "Embeddings",
     "EvaluationResults",
     "EvaluationSummary",

@@ -1,12 +1,7 @@
 """Contracts of the tables that a run keeps beside its labels, on request."""
 
-from typing import Literal
-
 import dataframely as dy
 import polars as pl
-
-EmbeddingFormat = Literal["fp32", "fp16", "int8"]
-"""In which numbers embeddings are kept."""
 
 
 class Float16(dy.Float32):

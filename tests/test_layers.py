@@ -224,6 +224,14 @@ def test_the_core_imports_no_ray_no_arrow_and_no_store() -> None:
     core = [name for name in MODULES if name.startswith(CORE)]
     assert core
     assert [where for root, where in imported_roots(core) if root in NOT_IN_CORE] == []
+    contracts = [
+        f"{name}:{line}"
+        for name in core
+        if name.startswith(CORE[0])
+        for imported, line in imports(MODULES[name])
+        if imported.startswith("laketag.schemas")
+    ]
+    assert contracts == [], "they import polars, and the classifier runs on machines that have only torch"
 
 
 def test_only_the_store_makes_clients() -> None:

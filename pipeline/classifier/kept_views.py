@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int
 
-from laketag.schemas import EmbeddingFormat
+from laketag.pipeline.config import EmbeddingFormat
 
 LARGEST_INT8 = 127
 NUMBERS: dict[EmbeddingFormat, str] = {"fp32": "<f4", "fp16": "<f2", "int8": "i1"}

@@ -10,12 +10,13 @@ from laketag.pipeline.config.labelling import (
     MethodSettings,
     local_dir,
 )
-from laketag.pipeline.config.run import Keep, Keeping, RunSettings
+from laketag.pipeline.config.run import EmbeddingFormat, Keep, Keeping, RunSettings
 from laketag.pipeline.config.section import Section
 from laketag.pipeline.config.stores import SourceSettings, StorageSettings
 
 __all__ = [
-    "LOCAL_DIR", "AttentionSettings", "BackboneSettings", "DecodeSettings", "DescriptionSettings", "EvaluateSettings",
+    "LOCAL_DIR", "AttentionSettings", "BackboneSettings", "DecodeSettings", "DescriptionSettings",
+    "EmbeddingFormat", "EvaluateSettings",
     "FetchSettings", "IndexSettings", "Keep", "Keeping", "MethodSettings", "RunSettings", "Section", "Settings", "SourceSettings",
     "StorageSettings", "local_dir",
 ]  # fmt: skip

@@ -6,6 +6,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from laketag.pipeline.config.section import Section
 
+EmbeddingFormat = Literal["fp32", "fp16", "int8"]
+"""In which numbers embeddings are kept."""
 Keep = Literal["scores", "embeddings=fp16", "embeddings=fp32", "embeddings=int8"]
 
 

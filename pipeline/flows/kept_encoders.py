@@ -9,12 +9,11 @@ import polars as pl
 from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
 from laketag.pipeline.classifier.encoder_identity import encoder_identity, name_what_differs, serves
 from laketag.pipeline.classifier.fingerprint import classifier_fingerprint
-from laketag.pipeline.config import Settings
+from laketag.pipeline.config import EmbeddingFormat, Settings
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.lake.kept_tables import embedding_format
 from laketag.pipeline.lake.label_files import LabelFile, kept_files_of
 from laketag.pipeline.lake.runs import select_runs_of
-from laketag.schemas import EmbeddingFormat
 
 FORMATS: tuple[EmbeddingFormat, ...] = get_args(EmbeddingFormat)
 """The most exact first."""

@@ -8,8 +8,9 @@ from typing import cast
 
 import dataframely as dy
 
+from laketag.pipeline.config import EmbeddingFormat
 from laketag.pipeline.lake.paths import KEPT_TABLES, KeptTable
-from laketag.schemas import EmbeddingFormat, Embeddings, Scores
+from laketag.schemas import Embeddings, Scores
 
 KEPT_SCHEMAS: dict[KeptTable, type[dy.Schema]] = {"scores": Scores, "embeddings": Embeddings}
 KEY = ("image_id", "etag", "run_id")

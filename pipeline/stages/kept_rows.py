@@ -12,8 +12,8 @@ from laketag.schemas import label_arrow_schema
 
 if TYPE_CHECKING:  # the driver does without torch
     from laketag.pipeline.classifier.methods import ImageLabel
+    from laketag.pipeline.config import EmbeddingFormat
     from laketag.pipeline.lake.paths import KeptTable
-    from laketag.schemas import EmbeddingFormat
 
 FIELDS: "dict[KeptTable, tuple[pa.Field[Any], ...]]" = {
     "scores": (pa.field("scores", pa.list_(pa.float16())),),

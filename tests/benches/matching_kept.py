@@ -18,11 +18,11 @@ from laketag.pipeline.classifier.kept_views import KeptViews, pack
 from laketag.pipeline.classifier.methods import ImageLabel
 from laketag.pipeline.classifier.view_matcher import ViewMatcher
 from laketag.pipeline.classifier.views import Encoders
-from laketag.pipeline.config import MethodSettings
+from laketag.pipeline.config import EmbeddingFormat, MethodSettings
 from laketag.pipeline.models.backbone_spec import BackboneSpec
 from laketag.pipeline.settings_file import read_settings
 from laketag.pipeline.stages.kept_embeddings import unpack_views
-from laketag.schemas import EmbeddingFormat, Embeddings
+from laketag.schemas import Embeddings
 from tests.benches import budgets
 from tests.benches.random_models import TINY, random_encoders, random_pictures, random_texts
 from tests.benches.rows import Row, seconds_row

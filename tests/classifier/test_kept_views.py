@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from laketag.pipeline.classifier.kept_views import LARGEST_INT8, pack, unpack
-from laketag.schemas import EmbeddingFormat
+from laketag.pipeline.config import EmbeddingFormat
 
 EMBEDDINGS = np.random.default_rng(0).normal(size=(7, 48)).astype(np.float32)
 EMBEDDINGS /= np.linalg.norm(EMBEDDINGS, axis=1, keepdims=True)
