@@ -29,7 +29,7 @@ RUN_COLUMNS = (
         "file_rows",
         "file_sha256",
     ),
-    *("keep", "kept_files", "kept_file_rows", "kept_file_sha256"),
+    *("keep", "kept_files", "kept_file_rows", "kept_file_sha256", "recalibrated", "made_from", "encoder"),
     *(
         "laketag_version",
         "calibration",
