@@ -22,6 +22,9 @@ from laketag.pipeline.pages.page import Page
 from laketag.pipeline.reporting.choices import Limits
 from laketag.pipeline.screen import Screen
 
+WEIGHTS = ("backbone", "attention")
+"""Tables of the settings that name where weights are."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -47,7 +50,7 @@ def report_run(
     bounds = limits or Limits()
     screen.wait("reading the tables")
     facts = read_facts(lake, request, bounds)
-    settings = settings_of_run(settings, facts)
+    own, settings = settings, settings_of_run(settings, facts)
     reading = Reading(lake=lake, settings=settings)
     labelled = facts.shown.filter(pl.col("label").is_not_null())
     screen.wait(f"reading {labelled.height:,} images")
@@ -58,7 +61,9 @@ def report_run(
         shown = {}
     album = fill_album(facts.shown, shown)
     readable = [image_id for image_id in shown if shown[image_id].webp]
-    stories = tell_stories(facts, reading, choose_stories(facts, readable, bounds), album, screen)
+    elsewhere = settings.model_copy(update={name: getattr(own, name) for name in WEIGHTS})
+    chosen = choose_stories(facts, readable, bounds)
+    stories = tell_stories(facts, (reading, elsewhere), chosen, album, screen)
     for notice in facts.notices:
         screen.say(notice, "yellow")
     page = make_page(facts, album, stories, settings, bounds)
@@ -98,20 +103,34 @@ def choose_stories(facts: ReportFacts, readable: list[str], limits: Limits) -> p
 
 
 def tell_stories(
-    facts: ReportFacts, reading: Reading, rows: pl.DataFrame, album: Album, screen: Screen
+    facts: ReportFacts, how: tuple[Reading, Settings], rows: pl.DataFrame, album: Album, screen: Screen
 ) -> list[dict[str, Any]]:
-    """The stories of the rows, as the template draws them; none, with a notice, if the run's classifier is not to be had."""
+    """The stories of the rows, as the template draws them; none, with a notice, if the run's classifier is not to be had.
+
+    Its weights are read from where the run had them, or else from where the settings have them now.
+    """
+    reading, elsewhere = how
     if rows.is_empty():
         return []
     screen.wait(f"telling how {rows.height} labels came about")
     try:
-        spec = spec_of_run(reading.lake, facts.run, reading.settings)
+        spec = _find_spec(reading.lake, facts.run, (reading.settings, elsewhere))
         found = read_stories(reading, rows, spec)
     except LaketagError as error:
         facts.notices.append(f"How labels came about is not shown: {error}")
         return []
     told = [tell(album, row, found[row["image_id"]]) for row in rows.iter_rows(named=True)]
     return [story for story in told if story]
+
+
+def _find_spec(lake: Lake, run: dict[str, Any], settings: tuple[Settings, Settings]) -> bytes:
+    try:
+        return spec_of_run(lake, run, settings[0])
+    except LaketagError as error:
+        try:
+            return spec_of_run(lake, run, settings[1])
+        except LaketagError:
+            raise error from None
 
 
 def spec_of_run(lake: Lake, run: dict[str, Any], settings: Settings) -> bytes:

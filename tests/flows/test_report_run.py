@@ -114,6 +114,27 @@ def test_a_lake_without_a_label_or_with_none_of_these_only_is_a_page(lake_root: 
         assert (f'<th scope="row" class="wrong">{reason}</th>' in html) is failed
 
 
+def test_the_ledger_adds_up_with_decisions_and_abstained_images(lake_root: Path) -> None:
+    lake = open_lake(str(lake_root), StorageSettings())
+    write_snapshot(lake, "photos", [index_rows("abcdefgh")])
+    failed = [label_row(image, failure="timeout") for image in "efg"]
+    write_run(lake, 1, [*(label_row(image) for image in "abc"), calibrated_row("d", {}), *failed])
+    decide(lake, "c", None)
+    decide(lake, "e", "dog")
+    decide(lake, "f", None)
+    html = make(lake, AT_ONCE).page.html.decode()
+    table = html[html.index("Ledger</caption>") : html.index("images in the index")]
+    parts = re.findall(r'</span>([^<]+)</th><td class="number">(\d+)<', table)
+    assert parts == [
+        ("labelled", "3"),
+        ("of none of the classes", "3"),
+        ("failed", "1"),
+        ("not labelled yet", "1"),
+    ]
+    assert re.search(r"<b[^>]*>6</b><span>images labelled", html)
+    assert re.search(r"<b[^>]*>3</b><span>images of none of the classes", html)
+
+
 def test_the_run_before_is_compared_with_and_its_cost_is_that_of_the_set_price(lake_root: Path) -> None:
     lake = open_lake(str(lake_root), StorageSettings())
     write_snapshot(lake, "photos", [index_rows("abc", etag="v2")])

@@ -1,4 +1,5 @@
 import json
+import shutil
 import urllib.request
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.lake.paths import open_lake
 from laketag.pipeline.pages.page import Page
 from tests.end_to_end.lakes import DEMO_SETTINGS
-from tests.flows.labelled_here import demo_settings, demo_texts, describe_here, label_here
+from tests.flows.labelled_here import PROJECT, demo_settings, demo_texts, describe_here, label_here
 from tests.flows.report_lakes import write_labelled
 from tests.stores.store import Store
 
@@ -38,13 +39,17 @@ def test_images_and_tables_on_s3_are_reported_into_s3_with_pictures_and_stories(
     write_demo_images(tmp_path, count=5)
     for file in tmp_path.rglob("*.*"):
         moto.put(f"images/{file.parent.name}/{file.name}", file.read_bytes())
-    settings = demo_settings().model_copy(update={"storage": moto.storage})
+    weights = shutil.copytree(PROJECT / "demo/model", tmp_path / "weights")
+    settings = demo_settings()
+    backbone = settings.backbone.model_copy(update={"pretrained": f"local-dir:{weights}"})
+    settings = settings.model_copy(update={"storage": moto.storage, "backbone": backbone})
     root, page = moto.url("lake"), moto.url("pages/photos.html")
     own = {"override": moto.options[1:]}
     laketag.index(moto.url("images/"), root, "photos", class_from_folder=True, **own)
     lake = open_lake(root, moto.storage)
     describe_here(lake, "s", demo_texts(4), settings)
     label_here(lake, "photos", "s", settings)
+    shutil.rmtree(weights)  # the settings have them elsewhere now
     made = report(root, "photos", to=page, settings=DEMO_SETTINGS, as_json=True, **own)
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (said["file"], said["labelled"], said["pictures"]) == (page, 5, 5)
