@@ -171,4 +171,7 @@ def show_calibration(report: "CalibrateReport", screen: Screen) -> None:
         f"calibration {calibration.content_hash}{known}; the next laketag label is decided by it", "bold"
     )
     if report.labelled_before:
-        screen.say(f"the labels of {report.labelled_before:,} earlier runs stay as they are")
+        screen.say(
+            f"the labels of {report.labelled_before:,} earlier runs stay as they are; laketag recalibrate decides those anew "
+            "whose scores were kept"
+        )

@@ -33,6 +33,11 @@ OPTIONS = SHARED | {
         metavar="N",
         help="Number of seeds for methods that draw crops or words; 1 by default.",
     ),
+    "descriptions": flag(
+        "--descriptions",
+        help="Compare what the filter of descriptions and each of its rules does to accuracy; with abs and cupl, or the methods "
+        "that are named.",
+    ),
     "descriptors": option(str, "--descriptors", metavar="SET", help="Description set that CLIP-D reads."),
     "benchmark": option(
         str,
@@ -59,6 +64,7 @@ def evaluate(
     *,
     methods: str | Sequence[str] | None = None,
     seeds: int | None = None,
+    descriptions: bool = False,
     descriptors: str | None = None,
     benchmark: str | None = None,
     published: Path | None = None,
@@ -74,7 +80,9 @@ def evaluate(
 
     Every image is read once for all methods, and each crop is encoded once. What was evaluated before, with the same images,
     texts and settings, is not computed again: a call that was interrupted goes on, and further methods and seeds are
-    added. Labels, runs and queries never change by it.
+    added. Labels, runs and queries never change by it. With --descriptions, each method reads the texts of the set with
+    the filter, without it, and with each of its rules alone; and, as a control of whether their content helps, those of a
+    random other class, whose name is replaced.
     """
     screen = open_screen(console, verbose=verbose, as_json=as_json)
     chosen = read_settings(settings, override)  # before the imports below, which take a second
@@ -87,8 +95,9 @@ def evaluate(
     request = EvaluateRequest(
         collection=checked_name(collection, "collection"),
         description_set=checked_name(description_set, "set"),
-        methods=split_names("all" if methods is None else methods),
+        methods=split_names(("clip,abs,cupl" if descriptions else "all") if methods is None else methods),
         seeds=checked_seeds(1 if seeds is None else seeds),
+        varies_descriptions=descriptions,
         descriptors=None if descriptors is None else checked_name(descriptors, "set"),
         benchmark=checked_benchmark(benchmark),
         published=published,

@@ -37,8 +37,8 @@ def read_night_as_written(
 def _found(folder: Path, collection: NightCollection) -> dict[str, str]:
     """The paths of description files on this machine; an InputError if a relative one is no file."""
     found = {}
-    for name in (name for name in DESCRIPTION_FILES if name in NightCollection.model_fields):
-        if path := getattr(collection, name):
+    for name, path in collection.written_paths.items():
+        if name in DESCRIPTION_FILES:
             found[name] = place(folder, path)
             if found[name] != path and not Path(found[name]).is_file():
                 raise InputError(

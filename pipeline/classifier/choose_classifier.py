@@ -6,6 +6,7 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from laketag.pipeline.calibration.shares import ShareRule
 from laketag.pipeline.config import Settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
 from laketag.pipeline.errors import ModelError
@@ -59,6 +60,19 @@ def recall_classifier(settings: Settings, descriptions: EmbeddedSet) -> ChosenCl
 def choose_in_child(settings: Settings, descriptions: EmbeddedSet) -> ChosenClassifier:
     """As choose_classifier, always in another process; a ModelError if that ends without an answer."""
     return call_in_child(summarise_classifier, settings, descriptions)
+
+
+def find_share_rule(classifier: ChosenClassifier) -> ShareRule:
+    """How the classifier's scores become probabilities, which its model tells: it is loaded in another process, on its CPU."""
+    return call_in_child(load_share_rule, classifier.pickled_spec)
+
+
+def load_share_rule(pickled_spec: bytes) -> ShareRule:
+    """As find_share_rule, in this process."""
+    from laketag.pipeline.classifier.methods import share_rule
+
+    spec: ClassifierSpec = pickle.loads(pickled_spec)
+    return share_rule(spec.settings.method, spec.backbone.load("cpu").logit_scale)
 
 
 def find_classifier(settings: Settings, descriptions: EmbeddedSet) -> "ClassifierSpec":

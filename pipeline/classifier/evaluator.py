@@ -14,7 +14,7 @@ from torch import Tensor
 from laketag.pipeline.classifier.budget_trials import Spent, spend
 from laketag.pipeline.classifier.class_texts import ClassTexts
 from laketag.pipeline.classifier.costs import Cost, count_costs
-from laketag.pipeline.classifier.method_names import Method
+from laketag.pipeline.classifier.method_names import OTHER_CLASS, Method
 from laketag.pipeline.classifier.micro_batch import MicroBatch, is_out_of_memory
 from laketag.pipeline.classifier.scoring import MatchedTexts, score_views, share_scores
 from laketag.pipeline.classifier.shared_views import EvaluatedModels, SharedViews
@@ -59,8 +59,8 @@ class Outcome:
 
 
 def text_name(method: Method, seed: int) -> str:
-    """The name of a method's texts: those of Waffle differ between seeds."""
-    return f"waffle-{seed}" if method.texts == "waffle" else method.texts
+    """The name of a method's texts: those that are drawn at random differ between seeds."""
+    return f"{method.texts}-{seed}" if method.texts in ("waffle", OTHER_CLASS) else method.texts
 
 
 class Evaluator:

@@ -14,10 +14,40 @@ from laketag.pipeline.errors import SettingsError
 
 View = Literal["whole", "squares", "features", "raw"]
 """The whole image, WCA's random squares, and ABS's crops of features and pixels."""
-TextKind = Literal["prompts", "templates", "descriptors", "waffle", "descriptions"]
+TextKind = Literal[
+    "prompts",
+    "templates",
+    "descriptors",
+    "waffle",
+    "descriptions",
+    "unfiltered",
+    "filtered",
+    "exact_duplicate",
+    "near_duplicate",
+    "names_another_class",
+    "closer_to_another_class",
+    "other_class",
+]
+"""From ``unfiltered`` on they are variants of the descriptions (vary_descriptions)."""
 Rule = Literal["prototype", "mean", "wca", "soft", "entropy", "mode", "trim"]
 """The function in laketag.pipeline.classifier.scoring."""
 
+UNFILTERED: TextKind = "unfiltered"
+FILTERED: TextKind = "filtered"
+OTHER_CLASS: TextKind = "other_class"
+RULE_TEXTS: tuple[TextKind, ...] = (
+    "exact_duplicate",
+    "near_duplicate",
+    "names_another_class",
+    "closer_to_another_class",
+)
+"""The rules of the filter, by the reason that they give (laketag.schemas.DropReason)."""
+VARIED_TITLES: dict[TextKind, str] = {
+    UNFILTERED: "all texts",
+    FILTERED: "with the filter",
+    **{rule: f"rule {rule} alone" for rule in RULE_TEXTS},
+    OTHER_CLASS: "texts of a random other class",
+}
 UNIFORM, RANDOM, BACKBONE = "uniform", "random", "backbone"
 CONTROLS = (UNIFORM, RANDOM)
 """Attention sources that look at nothing: every patch alike, or as many patches as attended, drawn at random."""
@@ -44,7 +74,7 @@ class Method:
     @property
     def varies(self) -> bool:
         """Whether another seed can give another label."""
-        return self.views != ("whole",) or self.texts == "waffle"
+        return self.views != ("whole",) or self.texts in ("waffle", OTHER_CLASS)
 
     @property
     def scores_are_cosines(self) -> bool:
@@ -127,6 +157,22 @@ def find_methods(names: Iterable[str], settings: Settings) -> tuple[Method, ...]
     if not found:
         raise SettingsError(f"no method is named; choose some of {_known()}")
     return tuple(found.values())
+
+
+def vary_descriptions(methods: Iterable[Method]) -> tuple[Method, ...]:
+    """Each method that reads descriptions with each variant of them instead, as ``abs/unfiltered``; the others as they are."""
+    return tuple(
+        varied
+        for method in methods
+        for varied in (
+            [
+                replace(method, name=f"{method.name}/{kind}", title=f"{method.title}, {title}", texts=kind)
+                for kind, title in VARIED_TITLES.items()
+            ]
+            if method.texts == "descriptions"
+            else [method]
+        )
+    )
 
 
 def _find(name: str, settings: Settings) -> Method:

@@ -6,6 +6,8 @@ from laketag.pipeline.evaluation.published import Published
 
 CHARACTERS_OF_P = 3
 LEAST_P = 0.001
+LEAST_SIGNIFICANCE = 0.05
+"""From this p on, two methods are not told apart."""
 
 
 def main_table(
@@ -52,7 +54,7 @@ def sentences(summary: pl.DataFrame, pairs: pl.DataFrame, against: str) -> list[
             continue
         difference, p = _oriented(pairs, against, other)
         names = f"{titles[against]} is {{}} {titles[other]}"
-        if p >= 0.05:
+        if p >= LEAST_SIGNIFICANCE:
             found.append(
                 names.format("not told apart from") + f" ({100 * difference:+.1f} points, p = {_p(p)})"
             )
@@ -61,6 +63,27 @@ def sentences(summary: pl.DataFrame, pairs: pl.DataFrame, against: str) -> list[
                 names.format("better than" if difference > 0 else "worse than")
                 + f" ({100 * difference:+.1f} points, p {_p(p)})"
             )
+    return found
+
+
+def rule_sentences(summary: pl.DataFrame, pairs: pl.DataFrame) -> list[str]:
+    """What each variant of the descriptions does to each method, compared with all texts, in words; none without variants."""
+    titles = dict(summary.select("method", "title").iter_rows())
+    found = []
+    for name, title in titles.items():
+        method, _, variant = name.partition("/")
+        whole = f"{method}/unfiltered"
+        if not variant or name == whole or whole not in titles:
+            continue
+        difference, p = _oriented(pairs, name, whole)
+        effect = (
+            "not told apart from"
+            if p >= LEAST_SIGNIFICANCE
+            else "better than"
+            if difference > 0
+            else "worse than"
+        )
+        found.append(f"{title}: {effect} all texts ({100 * difference:+.1f} points, p {_p(p)})")
     return found
 
 
@@ -86,7 +109,7 @@ def _oriented(pairs: pl.DataFrame, method: str, other: str) -> tuple[float, floa
         rows = pairs.filter((pl.col("method") == one) & (pl.col("other") == two))
         if rows.height:
             difference = rows["difference"][0]
-            return sign * (difference or 0.0), float(rows["mcnemar_p"][0])
+            return sign * (difference or 0.0) + 0.0, float(rows["mcnemar_p"][0])
     return 0.0, 1.0
 
 

@@ -19,6 +19,7 @@ from laketag.pipeline.cluster.ray_address import named_address
 from laketag.pipeline.config import Settings
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.flows.frozen_sample import FrozenSample, SampleRequest, freeze_sample
+from laketag.pipeline.flows.kept_sample import find_kept_scores, known_rule
 from laketag.pipeline.flows.plan_run import LabelRequest, look_up_classifier
 from laketag.pipeline.flows.score_images import ScoredImages, Scoring, score_images
 from laketag.pipeline.flows.true_classes import read_known_classes
@@ -57,6 +58,8 @@ class CalibrateReport:
     calibration: Calibration
     is_new: bool
     images: int
+    kept: int
+    """Of these, images whose scores an earlier run has kept, so that they were not read."""
     failures: dict[str, int]
     with_class: int
     outside: int
@@ -92,9 +95,9 @@ def calibrate_labels(
     described = latest_embedded_set(lake, request.description_set)
     class_names = read_class_names(lake, described)
     # sample: images of the newest index, if possible those whose true class is known
-    known = read_known_classes(lake, request.collection, request.description_set)
+    indexed = read_known_classes(lake, request.collection, request.description_set)
     decisions = Decided(lake, request.collection, request.description_set).read_current()
-    sample = freeze_sample(known, decisions, class_names, request.sample)
+    sample = freeze_sample(indexed, decisions, class_names, request.sample)
     if request.promise is not None and not sample.knows_classes:
         raise InputError(
             f"--precision {request.promise.precision:g} needs images whose true class is known; index them with "
@@ -105,22 +108,28 @@ def calibrate_labels(
     labelling = LabelRequest(collection=request.collection, description_set=request.description_set)
     finished = read_runs(lake)
     classifier = look_up_classifier(lake, labelling, settings, screen, finished)
+    names = (request.collection, classifier.fingerprint)
+    own = select_runs_of(finished, *names)
+    known = find_kept_scores(lake, own, sample.images, class_names)
+    kept = len(known.scores)
+    if kept:
+        screen.say(f"{kept:,} of {sample.images.height:,} images have kept scores, and are not read")
     # read → fetch → decode → score: see score_chain
-    scored = score_images(Scoring(lake, classifier, settings, screen), sample.images)
+    scored = score_images(Scoring(lake, classifier, settings, screen), sample.images, known)
+    scored.rule = scored.rule or known_rule(lake, request.collection, classifier)
     # fit, store
     fitted = gather(class_names, scored, sample)
-    names = (request.collection, classifier.fingerprint)
     calibration, reliability = fit_calibration(fitted, choose_wanted(request, fitted), names)
     truth = fitted.true_class if fitted.true_class is not None else np.zeros(0, np.int64)
-    about = {"snapshot": known.snapshot, "decisions": known.decisions_hash, "images": len(fitted.scores)}
+    about = {"snapshot": indexed.snapshot, "decisions": indexed.decisions_hash, "images": len(fitted.scores)}
     about |= {"reliability": reliability and asdict(reliability), "laketag_version": laketag_version()}
     inside = int((truth >= 0).sum())
     too_few = conformal_notice(inside, request.coverage) if sample.knows_classes else None
-    own = select_runs_of(finished, *names)
     return CalibrateReport(
         calibration=calibration,
         is_new=write_calibration(lake, calibration, about),
         images=len(fitted.scores),
+        kept=kept,
         failures=dict(
             pl.Series(list(scored.failures.values()), dtype=pl.String).value_counts(sort=True).rows()
         ),
@@ -136,13 +145,12 @@ def gather(class_names: tuple[str, ...], scored: ScoredImages, sample: FrozenSam
     """The scored images of the sample, in its order."""
     ids = [image_id for image_id in sample.images["image_id"] if image_id in scored.scores]
     assert scored.rule is not None, "an image has scores"
-    return Sample(
-        class_names,
-        np.stack([scored.scores[image_id] for image_id in ids]),
-        np.stack([scored.probabilities[image_id] for image_id in ids]),
-        scored.rule,
-        sample.true_class(ids),
-    )
+    scores = np.stack([scored.scores[image_id] for image_id in ids])
+    shares = scored.rule.share(scores)  # of images whose scores were kept
+    probabilities = [
+        scored.probabilities.get(image_id, of_kept) for image_id, of_kept in zip(ids, shares, strict=True)
+    ]
+    return Sample(class_names, scores, np.stack(probabilities), scored.rule, sample.true_class(ids))
 
 
 def choose_wanted(request: CalibrateRequest, sample: Sample) -> Wanted:

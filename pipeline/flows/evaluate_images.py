@@ -3,14 +3,14 @@
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from laketag.pipeline.classifier.choose_evaluation import ChosenEvaluation, choose_evaluation
-from laketag.pipeline.classifier.method_names import Method, find_methods
+from laketag.pipeline.classifier.method_names import FILTERED, Method, find_methods, vary_descriptions
 from laketag.pipeline.cluster.actor_shape import WRITE_CPUS
 from laketag.pipeline.cluster.execution import bound_waiting, open_blocks, retries_allowed
 from laketag.pipeline.cluster.ray_address import named_address
@@ -26,14 +26,17 @@ from laketag.pipeline.flows.decoded_images import TRIES, WHOLE_BLOCKS, Reading, 
 from laketag.pipeline.flows.evaluate_request import EvaluateRequest
 from laketag.pipeline.flows.evaluated_texts import check_backbone, prepare_texts
 from laketag.pipeline.flows.evaluation_report import EvaluationReport, make_report
+from laketag.pipeline.flows.report_descriptions import suggest_for
 from laketag.pipeline.flows.true_classes import KnownClasses, find_true_classes, read_known_classes
+from laketag.pipeline.flows.varied_texts import Varying, prepare_varied_texts
 from laketag.pipeline.lake.description_versions import latest_embedded_set, read_class_names
 from laketag.pipeline.lake.evaluations import Evaluation
 from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.tables import read_table
 from laketag.pipeline.progress.progress import Progress
 from laketag.pipeline.screen import Screen
 from laketag.pipeline.stages.evaluate_images import EvaluatedTexts, EvaluateImages, write_results
-from laketag.schemas import LABELLED
+from laketag.schemas import LABELLED, Descriptions
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -81,9 +84,14 @@ def evaluate_images(
         check_backbone(one, chosen)
     sets = (described, descriptors)
     evaluation = name_evaluation(lake, request.collection, known, sets, chosen)
+    if request.varies_descriptions:
+        evaluation = replace(evaluation, name=f"{evaluation.name}-{hash_rules(settings)}")
     trials = [(one.name, seed) for one in methods for seed in (seeds if one.varies else seeds[:1])]
     with keep_ray():
         texts = prepare_texts(evaluation, described, descriptors, chosen, (settings, screen))
+        if request.varies_descriptions:
+            varying = Varying(evaluation, described, chosen, settings, screen)
+            texts = replace(texts, urls=texts.urls | prepare_varied_texts(varying, seeds))
         evaluating = Evaluating(
             evaluation=evaluation,
             chosen=chosen,
@@ -99,12 +107,24 @@ def evaluate_images(
     wanted = pl.DataFrame(trials, schema=["method", "seed"], orient="row").cast({"seed": pl.Int32})
     results = evaluation.read_results().join(wanted, on=["method", "seed"], how="semi")
     results = results.join(truth.images, on="image_id", how="semi")
+    if request.varies_descriptions:
+        filtered = read_table(evaluation.text_url(FILTERED), Descriptions, lake.storage)
+        return make_report(
+            evaluation, request, settings, (methods, results, truth.images.height), suggest_for(filtered)
+        )
     return make_report(evaluation, request, settings, (methods, results, truth.images.height))
 
 
 def choose_methods(request: EvaluateRequest, settings: Settings, screen: Screen) -> tuple[Method, ...]:
     """The methods of the request. CLIP-D needs descriptors: without, a group leaves it out, and its name is a SettingsError."""
     methods = find_methods(request.methods, settings)
+    if request.varies_descriptions:
+        if not any(method.texts == "descriptions" for method in methods):
+            raise SettingsError(
+                f"--descriptions compares methods that read descriptions, and {', '.join(request.methods)} read none; name some "
+                "such as abs or cupl with --methods"
+            )
+        methods = vary_descriptions(methods)
     if request.descriptors or not any(method.texts == "descriptors" for method in methods):
         return methods
     advice = "describe a file of descriptors and name its set with --descriptors"
@@ -130,6 +150,11 @@ def name_evaluation(
     }
     digest = hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=6).hexdigest()
     return Evaluation(lake, f"{collection}-{digest}", collection)
+
+
+def hash_rules(settings: Settings) -> str:
+    """Names what decides which texts each variant has, so that an evaluation with other rules is another one."""
+    return hashlib.blake2b(settings.descriptions.model_dump_json().encode(), digest_size=3).hexdigest()
 
 
 def group_by_lacking(

@@ -16,6 +16,8 @@ class EvaluateRequest:
     seeds: int
     descriptors: str | None = None
     """The description set that CLIP-D reads."""
+    varies_descriptions: bool = False
+    """Whether methods that read descriptions are compared with each variant of these (laketag.pipeline.flows.varied_texts)."""
     benchmark: str | None = None
     published: Path | None = None
     leave_out_unknown: bool = False

@@ -1,11 +1,12 @@
 """What an evaluation has found, as it is stored and printed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from laketag.pipeline.classifier.method_names import Method
+from laketag.pipeline.classifier.method_names import UNFILTERED, Method
 from laketag.pipeline.config import Settings
 from laketag.pipeline.errors import ExitCode
 from laketag.pipeline.evaluation.plots import can_plot, draw_plots
@@ -18,7 +19,7 @@ from laketag.pipeline.evaluation.summary import (
     recall_by_class,
     summarise,
 )
-from laketag.pipeline.evaluation.tables import main_table, markdown, sentences
+from laketag.pipeline.evaluation.tables import main_table, markdown, rule_sentences, sentences
 from laketag.pipeline.flows.evaluate_request import EvaluateRequest
 from laketag.pipeline.lake.evaluations import Evaluation
 
@@ -60,8 +61,12 @@ def make_report(
     request: EvaluateRequest,
     settings: Settings,
     found: tuple[tuple[Method, ...], pl.DataFrame, int],
+    suggestions: Sequence[str] = (),
 ) -> EvaluationReport:
-    """The report, which is stored beside the results; ``found`` are the methods, their results and the number of images."""
+    """The report, which is stored beside the results; ``found`` are the methods, their results and the number of images.
+
+    ``suggestions`` are about the description set, and among the notices.
+    """
     methods, results, images = found
     names = [method.name for method in methods]
     listed = pl.DataFrame(
@@ -73,7 +78,8 @@ def make_report(
     pairs = compare_pairs(results, names)
     benchmark = request.benchmark or (request.collection if request.collection in BENCHMARKS else None)
     published = find_published(benchmark, settings.backbone, request.published)
-    against = "abs" if "abs" in names else names[0]
+    varied = [name for name in names if name.endswith(f"/{UNFILTERED}")]
+    against = varied[0] if varied else "abs" if "abs" in names else names[0]
     done = (
         results.group_by("image_id")
         .agg(pl.col("method").n_unique())
@@ -88,8 +94,8 @@ def make_report(
         summary=summary,
         pairs=pairs,
         table=main_table(summary, pairs, published, against),
-        conclusions=sentences(summary, pairs, against),
-        notices=find_notices(results, published),
+        conclusions=[*sentences(summary, pairs, against), *rule_sentences(summary, pairs)],
+        notices=[*find_notices(results, published), *suggestions],
     )
     about = {
         "collection": request.collection,

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from laketag.pipeline.config import Keeping, Settings
 from laketag.pipeline.descriptions.formats import Format
+from laketag.pipeline.descriptions.imagenet import SUBSETS
 from laketag.pipeline.errors import SettingsError
 from laketag.pipeline.flows.index_request import IndexOptions
 from laketag.pipeline.lake.paths import checked_name
@@ -15,9 +16,9 @@ from laketag.pipeline.settings_file import read_settings_as
 from laketag.pipeline.stages.description_files import DescriptionFile
 from laketag.schemas import Failure
 
-PATHS = ("source", "descriptions", "classes")
-"""Keys of a collection that name files and folders."""
-DESCRIBED = ("descriptions", "format", "classes", "strict")
+PATHS = ("source", "descriptions", "classes", "only")
+"""Keys of a collection that name files and folders; ``only`` may also name a subset of ImageNet."""
+DESCRIBED = ("descriptions", "format", "classes", "strict", "only", "no_filter")
 """Keys of a collection that belong to its set."""
 
 
@@ -36,6 +37,10 @@ class NightCollection(IndexOptions):
     """file of class names, for a list of templates or descriptors"""
     strict: bool = False
     """refuse descriptions that need repairs"""
+    only: str | None = None
+    """keep these classes of the descriptions alone: imagenet-r, imagenet-a, or a file of names"""
+    no_filter: bool = False
+    """keep all descriptions, as papers do"""
     retry: tuple[Failure, ...] = ()
     """also retry images that failed for these reasons"""
     keep: Keeping | None = None
@@ -47,7 +52,19 @@ class NightCollection(IndexOptions):
         if self.descriptions is None:
             return None
         wanted = None if self.format == "auto" else self.format
-        return DescriptionFile(self.descriptions, wanted, self.classes, self.strict)
+        return DescriptionFile(self.descriptions, wanted, self.classes, self.strict, self.only)
+
+    @property
+    def written_paths(self) -> dict[str, str]:
+        """The paths and URLs by their keys; a subset of ImageNet is none."""
+        written = {name: value for name in PATHS if (value := getattr(self, name))}
+        return {name: value for name, value in written.items() if name != "only" or value not in SUBSETS}
+
+    def describing(self, settings: Settings) -> Settings:
+        """The settings by which the set is described."""
+        if not self.no_filter:
+            return settings
+        return settings.model_copy(update={"descriptions": settings.descriptions.without_rules()})
 
     @field_validator("collection", "description_set")
     @classmethod
@@ -83,11 +100,15 @@ class NightFile(Settings):
                     f"({known[unlike[0]]!r} and {options[unlike[0]]!r}); make them equal, or give the collections two names"
                 )
         for name in {one.description_set for one in self.collection}:
-            files = {one.file for one in self.collection if one.description_set == name and one.file}
+            files = {
+                (one.file, one.no_filter)
+                for one in self.collection
+                if one.description_set == name and one.file
+            }
             if len(files) > 1:
                 raise ValueError(
-                    f"set {name!r} has different descriptions ({', '.join(sorted(one.url for one in files))}); "
-                    "give each of them a set of its own"
+                    f"set {name!r} has different descriptions ({', '.join(sorted(one.url for one, _ in files))}) or reads them "
+                    "in different ways; give each of them a set of its own"
                 )
         return self
 
@@ -126,7 +147,7 @@ def read_night(
         for one in night.collection
     )
     changes["collection"] = tuple(
-        one.model_copy(update={name: place(folder, value) for name in PATHS if (value := getattr(one, name))})
+        one.model_copy(update={name: place(folder, path) for name, path in one.written_paths.items()})
         for one in described
     )
     return night.model_copy(update=changes)

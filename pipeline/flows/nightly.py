@@ -172,7 +172,7 @@ def _work(work: Work, screen: Screen, show: Show) -> None:
         stop.check()
         with night.timed("describe"):
             describing = DescribeRequest(description_set=set_name, file=wanted.file, stop=stop)
-            night.described = describe_classes(lake, describing, settings, screen)
+            night.described = describe_classes(lake, describing, wanted.describing(settings), screen)
         described[set_name] = night.described
         show(night.described)
     labelling = LabelRequest(

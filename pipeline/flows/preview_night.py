@@ -48,7 +48,7 @@ def preview_night(lake: Lake, wanted: NightCollection, settings: Settings, scree
     name, runs = wanted.description_set, read_runs(lake)
     request = LabelRequest(collection=wanted.collection, description_set=name, retry=wanted.retry)
     versions = list_versions(lake, name)
-    read = read_set(lake, name, wanted.file, settings, screen) if wanted.file else None
+    read = read_set(lake, name, wanted.file, wanted.describing(settings), screen) if wanted.file else None
     descriptions: Literal["unchanged", "new", "changed", "restored"] = "unchanged"
     pending = index.images
     if read and read.version is None:

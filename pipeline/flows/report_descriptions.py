@@ -18,9 +18,20 @@ from laketag.pipeline.stages.filter_descriptions import IS_PROMPT, class_indexes
 def report_descriptions(lake: Lake, set_name: str) -> SetReport:
     """What became of the texts of the set's newest version, and which of its classes are near to each other."""
     embedded = latest_embedded_set(lake, set_name)
-    rows = read_descriptions_table(lake, set_name, embedded.version).with_columns(
-        pl.col("drop_reason").cast(pl.String)
+    classes, suggestions = report_rows(read_descriptions_table(lake, set_name, embedded.version))
+    return SetReport(
+        description_set=set_name, version=embedded.version, classes=classes, suggestions=suggestions
     )
+
+
+def suggest_for(table: pl.DataFrame) -> tuple[str, ...]:
+    """What to change about the rows (schemas.Descriptions): rules that leave a class without texts, names in many texts."""
+    return report_rows(table)[1]
+
+
+def report_rows(table: pl.DataFrame) -> tuple[tuple[ClassReport, ...], tuple[str, ...]]:
+    """What became of the texts among the rows (schemas.Descriptions) class by class, and suggestions."""
+    rows = table.with_columns(pl.col("drop_reason").cast(pl.String))
     prompts, own = rows.filter(IS_PROMPT), rows.filter(~IS_PROMPT)
     kept, dropped = (
         own.filter(pl.col("drop_reason").is_null()),
@@ -47,15 +58,8 @@ def report_descriptions(lake: Lake, set_name: str) -> SetReport:
         ClassReport(class_name=name, kept=counts.get(name, 0), dropped=reasons[name], nearest=nearest)
         for name, nearest in zip(prompts["class_name"], neighbours, strict=True)
     )
-    return SetReport(
-        description_set=set_name,
-        version=embedded.version,
-        classes=classes,
-        suggestions=suggest(
-            classes,
-            [DroppedText(*row) for row in dropped.select("class_name", "text", "drop_reason").iter_rows()],
-        ),
-    )
+    found = [DroppedText(*row) for row in dropped.select("class_name", "text", "drop_reason").iter_rows()]
+    return classes, suggest(classes, found)
 
 
 def _count_texts(kept: pl.DataFrame, prompts: pl.DataFrame) -> dict[str, int]:

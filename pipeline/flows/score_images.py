@@ -1,5 +1,6 @@
 """read → fetch → decode → score: the scores of all classes for a sample of images, on the driver."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -58,12 +59,32 @@ class ScoredImages:
         self.rule = ShareRule(**row["rule"])
 
 
-def score_images(scoring: Scoring, images: pl.DataFrame) -> ScoredImages:
+def score_images(scoring: Scoring, every: pl.DataFrame, known: ScoredImages) -> ScoredImages:
     """Each image (image_id, uri, etag, size_bytes) has its scores or a failure; an InputError if all have failed.
 
-    If Ray loses workers or nodes, the chain begins again with the images that are left.
+    Those that are known already are not read. If Ray loses workers or nodes, the chain begins again with the images that are
+    left.
     """
-    found, screen = ScoredImages(), scoring.screen
+    found = known
+
+    def find_rest() -> pl.DataFrame:
+        done = [*found.scores, *found.failures]
+        return every.filter(~pl.col("image_id").is_in(done))
+
+    images = find_rest()
+    if images.height:
+        _score_on_ray(scoring, images, found, find_rest)
+    if not found.scores:
+        reasons = pl.Series(list(found.failures.values())).value_counts(sort=True).rows()
+        named = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
+        raise InputError(f"none of the {every.height:,} images could be scored ({named}); make them readable")
+    return found
+
+
+def _score_on_ray(
+    scoring: Scoring, images: pl.DataFrame, found: ScoredImages, find_rest: Callable[[], pl.DataFrame]
+) -> None:
+    screen = scoring.screen
     progress = Progress(images.height, screen.console, "calibration")
     say_ray_starts(screen)
     with ray_runtime() as runtime:
@@ -79,18 +100,7 @@ def score_images(scoring: Scoring, images: pl.DataFrame) -> ScoredImages:
                         found.add(row)
                         progress.add({row["failure"] or LABELLED: 1})
 
-        def find_rest() -> pl.DataFrame:
-            done = [*found.scores, *found.failures]
-            return images.filter(~pl.col("image_id").is_in(done))
-
         Recovery(runtime, scoring.settings.run, screen).run(images, attempt, find_rest)
-    if not found.scores:
-        reasons = pl.Series(list(found.failures.values())).value_counts(sort=True).rows()
-        named = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
-        raise InputError(
-            f"none of the {images.height:,} images could be scored ({named}); make them readable"
-        )
-    return found
 
 
 def score_chain(scoring: Scoring, images: pl.DataFrame, resources: Resources) -> "Dataset":

@@ -17,6 +17,7 @@ from laketag.pipeline.classifier.choose_classifier import (
     choose_classifier,
     choose_in_child,
     find_classifier,
+    load_share_rule,
     recall_classifier,
 )
 from laketag.pipeline.config import BackboneSettings, Settings
@@ -45,6 +46,15 @@ def pets(settings: Settings) -> EmbeddedSet:
     return EmbeddedSet(
         name="pets", version="v-aaaa", backbone="tiny", backbone_sha256=sha256, label_prompt="a {}"
     )
+
+
+def test_how_scores_become_probabilities_is_what_the_loaded_classifier_does(
+    settings: Settings, pets: EmbeddedSet
+) -> None:
+    spec = find_classifier(settings, pets)
+    rule = load_share_rule(pickle.dumps(spec))
+    assert (rule.kind, rule.views) == ("cosine", 1)
+    assert rule.exponent == spec.backbone.load("cpu").logit_scale
 
 
 def test_what_drives_a_run_imports_none_of_the_heavy_libraries() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from laketag.pipeline.classifier.method_names import GROUPS, find_methods
+from laketag.pipeline.classifier.method_names import GROUPS, find_methods, vary_descriptions
 from laketag.pipeline.config import Settings
 from laketag.pipeline.errors import SettingsError
 
@@ -86,3 +86,15 @@ def test_the_seed_matters_where_something_is_drawn() -> None:
 def test_other_names_are_refused(names: list[str], settings: Settings, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         find_methods(names, settings)
+
+
+def test_methods_that_read_descriptions_are_varied_and_the_others_stay() -> None:
+    names = [method.name for method in vary_descriptions(find_methods(["clip", "cupl"], RELEASE))]
+    assert names == [
+        "clip",
+        *(f"cupl/{kind}" for kind in ("unfiltered", "filtered")),
+        *(f"cupl/{rule}" for rule in ("exact_duplicate", "near_duplicate", "names_another_class", "closer_to_another_class")),
+        "cupl/other_class",
+    ]  # fmt: skip
+    varied = vary_descriptions(find_methods(["cupl"], RELEASE))
+    assert [method.varies for method in varied] == [False] * 6 + [True], "a further seed is a further class"

@@ -12,8 +12,9 @@ from laketag.demo.lake import write_demo_images
 from tests.end_to_end.command_line import must_run
 from tests.end_to_end.lakes import DEMO_DESCRIPTIONS, DEMO_SETTINGS
 
-PICTURES = 48
+PICTURES = 32
 METHOD = ("--settings", str(DEMO_SETTINGS), "-o", "method.crops=4")
+KEEP = ("--keep", "scores")
 DECIDED = ("calibrated_probability", "tag_scores", "accepted", "abstained", "conformal_set")
 OUTSIDE = ("umbrella", "car")
 
@@ -37,38 +38,49 @@ def test_a_calibration_decides_later_runs_and_makes_no_image_pending(tmp_path: P
     described.write_text(json.dumps({name: texts[name] for name in texts if name not in OUTSIDE}))
     must_run("index", str(pictures), "--root", lake, "-c", "drawings", "--class-from-folder")
     must_run("describe", str(described), "--root", lake, "-s", "drawings", *METHOD)
-    must_run(*on(lake, "label", "--limit", "8"))
+    must_run(*on(lake, "label", "--limit", "8", *KEEP))
     before = laketag.labels(lake).collect()
     assert before.select(DECIDED).null_count().sum_horizontal().item() == len(DECIDED) * before.height
 
-    # 44 images are too few for a precision, so a standard score is named
+    # so few images are too few for a precision, so a standard score is named
     printed = must_run(*on(lake, "calibrate", "--others-outside", "--min-score", "2", "--json"))
     report = json.loads(printed.splitlines()[-1])
     assert report["failures"] == dict.fromkeys(("empty", "truncated", "undecodable", "unsupported"), 1)
     assert report["images"] == report["with_class"] + report["outside"]
+    assert report["kept"] == before.height
     assert report["outside"] > 0
     assert report["is_new"]
     assert report["reliability"]["loss_after"] <= report["reliability"]["loss_before"]
     assert laketag.labels(lake).collect().equals(before), "a calibration changes no row"
 
-    # the rest, and then two pictures of something outside, are decided by it
-    must_run(*on(lake, "label"))
+    # those 8 from their scores, the rest, and then two pictures of something outside, are decided by it
+    must_run(*on(lake, "recalibrate"))
+    must_run(*on(lake, "label", *KEEP))
     shutil.copytree(tmp_path / "later", pictures / "later")
     must_run("index", str(pictures), "--root", lake, "-c", "drawings", "--class-from-folder")
-    must_run(*on(lake, "label"))
+    must_run(*on(lake, "label", *KEEP))
     runs = laketag.runs(lake).collect()
-    assert runs["calibration"].to_list() == [None, report["calibration"], report["calibration"]]
-    rows = laketag.labels(lake, also_abstained=True).collect()
-    decided = rows.filter(pl.col("run_id") != runs["run_id"][0])
+    assert runs["calibration"].to_list() == [None, *[report["calibration"]] * 3]
+    assert runs["recalibrated"].to_list() == [None, True, None, None]
+    decided = laketag.labels(lake, also_abstained=True).collect()
+    assert runs["run_id"][0] not in set(decided["run_id"])
     assert decided["abstained"].null_count() == 0
     assert (decided["abstained"] == (decided["accepted"].list.len() == 0)).all()
     assert (decided["tag_scores"].list.len() == decided["tags"].list.len()).all()
     shown = laketag.labels(lake).collect()
     assert shown.filter(pl.col("label") == "none of these").height == decided["abstained"].sum() > 0
-    assert runs["labelled"].sum() == rows.height, "what abstained counts as labelled"
-    printed = must_run(*on(lake, "calibrate", "--others-outside", "--min-score", "3", "--sample", "20"))
-    assert "the labels of 3 earlier runs stay as they are" in printed
-    assert "nothing to do" in must_run(*on(lake, "label"))
+    assert runs["labelled"].sum() == decided.height + before.height, "what abstained counts as labelled"
+    assert "nothing to do" in must_run(*on(lake, "label", *KEEP))
+
+    # all scores were kept, so another threshold needs no image
+    pictures.rename(tmp_path / "away")
+    printed = must_run(*on(lake, "calibrate", "--others-outside", "--min-score", "3"))
+    assert f"{decided.height} of {decided.height + 4} images have kept scores, and are not read" in printed
+    assert "the labels of 4 earlier runs stay as they are" in printed
+    must_run(*on(lake, "recalibrate"))
+    stricter = laketag.labels(lake, also_abstained=True).collect()
+    assert stricter["image_id"].equals(decided["image_id"])
+    assert stricter["abstained"].sum() > decided["abstained"].sum()
     must_run("verify", "--root", lake)
 
     # the same scores decide the same, whatever is labelled with them

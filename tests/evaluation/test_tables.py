@@ -3,7 +3,7 @@ import pytest
 
 from laketag.pipeline.evaluation.published import Published
 from laketag.pipeline.evaluation.summary import compare_pairs, summarise
-from laketag.pipeline.evaluation.tables import main_table, markdown, sentences
+from laketag.pipeline.evaluation.tables import main_table, markdown, rule_sentences, sentences
 from tests.evaluation.results import METHODS, random_results
 
 RESULTS = random_results()
@@ -49,3 +49,12 @@ def test_sentences_say_who_is_better_and_when_that_cannot_be_told(kept: str, exp
     few = RESULTS.filter(pl.col("image_id") < "006")
     pairs = compare_pairs(few, ["clip", "wca", "abs"])
     assert all("is not told apart from" in one for one in sentences(summarise(few, METHODS), pairs, kept))
+
+
+def test_each_variant_of_the_descriptions_is_compared_with_all_texts_of_the_same_method() -> None:
+    names = {"clip": "abs/other_class", "wca": "abs/filtered", "abs": "abs/unfiltered"}
+    results = RESULTS.with_columns(pl.col("method").replace(names))
+    methods = METHODS.with_columns(pl.col("method").replace(names))
+    found = rule_sentences(summarise(results, methods), compare_pairs(results, list(names.values())))
+    assert [one[:26] for one in found] == ["CLIP: worse than all texts", "WCA: worse than all texts "]
+    assert rule_sentences(SUMMARY, PAIRS) == []

@@ -27,6 +27,23 @@ def test_relative_paths_are_relative_to_the_file_and_urls_are_as_they_are(tmp_pa
     assert read(tmp_path, PETS, root="s3://lake").root == "s3://lake"
 
 
+def test_a_night_describes_some_classes_of_a_file_and_without_the_filter(tmp_path: Path) -> None:
+    described = PETS + 'descriptions = "a.json"\nonly = "{}"\nno_filter = true\n'
+    (named,) = read(tmp_path, 'root = "lake"\n' + described.format("names.txt")).collection
+    assert named.file == DescriptionFile(f"{tmp_path}/a.json", None, None, False, f"{tmp_path}/names.txt")
+    night = read(tmp_path, 'root = "lake"\n' + described.format("imagenet-r"))
+    assert night.collection[0].only == "imagenet-r"
+    rules = night.collection[0].describing(night.settings).descriptions
+    assert (rules.drop_near_duplicates, rules.drop_names_another_class) == (False, False)
+    (plain,) = read(tmp_path, f'root = "lake"\n{PETS}').collection
+    assert plain.describing(night.settings) == night.settings
+    filtered = PETS.replace('"pets"', '"cars"') + 'descriptions = "a.json"\nonly = "imagenet-r"\n'
+    with pytest.raises(
+        SettingsError, match=r"set 's' has different descriptions .* or reads them in different ways"
+    ):
+        read(tmp_path, 'root = "lake"\n' + described.format("imagenet-r") + filtered)
+
+
 def test_settings_stand_beside_the_collections(tmp_path: Path) -> None:
     night = read(
         tmp_path,

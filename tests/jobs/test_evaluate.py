@@ -36,6 +36,11 @@ def lake(tmp_path: Path) -> str:
         ),
         ({"methods": " , "}, SettingsError, "no method is named"),
         ({"methods": "clip-d"}, SettingsError, "method 'clip-d' needs descriptors; .* --descriptors"),
+        (
+            {"methods": "clip,clip-e", "descriptions": True},
+            SettingsError,
+            "--descriptions compares methods that read descriptions, and clip, clip-e read none",
+        ),
         ({"seeds": 0}, SettingsError, "--seeds 0: give a number from 1"),
         ({"benchmark": "mnist"}, SettingsError, "--benchmark mnist is unknown; choose one of imagenet, cub"),
         ({"max_hours": -1}, SettingsError, "--max-hours -1"),

@@ -18,6 +18,8 @@ collection = "pets"
 set = "s"
 descriptions = "texts.json"
 exclude = ["*.tmp"]
+only = "imagenet-r"
+no_filter = true
 """
 
 
@@ -40,6 +42,7 @@ def test_a_night_is_sent_with_its_settings_and_description_files(tmp_path: Path)
     assert (there.root, there.method.crops, there.method.seed, there.run.batch_size) == ("s3://lake", 7, 5, 2)
     (pets,) = there.collection
     assert (pets.source, pets.description_set, pets.exclude) == ("s3://images/", "s", ("*.tmp",))
+    assert (pets.only, pets.no_filter) == ("imagenet-r", True)
     assert pets.descriptions == f"{job}/submitted-inputs/0/descriptions/texts.json"
     assert Path(pets.descriptions).read_text() == "{}"
 
