@@ -39,7 +39,7 @@ def compare_budgets() -> Iterator[Row]:
     )
     spec = BackboneSpec(settings.backbone, settings.storage).with_architecture().resolved()
     encoders = Encoders(spec.load("cpu"), None)
-    texts, (pictures, ids) = _texts(encoders), _pictures()
+    texts, (pictures, ids) = demo_texts(encoders), _pictures()
 
     def label(method: dict[str, Any]) -> tuple[float, list[Any]]:
         classifier = Classifier(
@@ -59,7 +59,7 @@ def compare_budgets() -> Iterator[Row]:
         yield seconds_row(f"full ABS against --budget {name}, an image, demo's model", full_s, seconds, note)
 
 
-def _texts(encoders: Encoders) -> ClassTexts:
+def demo_texts(encoders: Encoders) -> ClassTexts:
     described: dict[str, list[str]] = json.loads((DEMO / "descriptions.json").read_text())
     texts = [text for of_class in described.values() for text in of_class]
     prompts = [f"a photo of a {name}." for name in described]
