@@ -68,7 +68,7 @@ def compare_formats() -> Iterator[Row]:
     )
     spec = BackboneSpec(settings.backbone, settings.storage).with_architecture().resolved()
     encoders = Encoders(spec.load("cpu"), None)
-    texts, (pictures, ids) = budgets._texts(encoders), budgets._pictures()
+    texts, (pictures, ids) = budgets.demo_texts(encoders), budgets._pictures()
     full, encoding_s = _label(encoders, texts, settings.method, pictures, ids)
     matcher = ViewMatcher(texts, settings.method, encoders.backbone.logit_scale, CPU)
     assert matcher.label(_read(_store([_views(label) for label in full], "fp32"))) == full
