@@ -26,7 +26,7 @@ until curl --silent --fail --max-time 5 --output /dev/null "http://127.0.0.1:$po
     echo "no tunnel to the head's dashboard after $patience_s s, or it has ended; see the output of ray dashboard above" >&2
     exit 1
   fi
-  sleep 1
+  sleep 0.2
 done
 
 laketag submit --address "http://127.0.0.1:$port" --settings "$infra/kubernetes/settings.toml" -- \

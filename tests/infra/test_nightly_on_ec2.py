@@ -41,7 +41,7 @@ def night(tmp_path: Path) -> Night:
         env = {
             "HOME": str(tmp_path),
             "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
-            "LAKETAG_TUNNEL_PATIENCE_S": "2",
+            "LAKETAG_TUNNEL_PATIENCE_S": "1",
         }
         return run_program(INFRA / "aws/nightly.sh", env=env)
 
