@@ -146,7 +146,7 @@ def test_ctrl_c_before_there_is_a_job_is_reported_as_for_any_command() -> None:
 
 
 def test_a_closed_pipe_says_that_the_job_goes_on(dashboard: FakeDashboard) -> None:
-    dashboard.answers = [*[Answer(log="one\n")] * 4, *[Answer(log="one\ntwo\n")] * 2, Answer(log=LOG)]
+    dashboard.answers = [*[Answer(log="one\n")] * 2, *[Answer(log="one\ntwo\n")] * 2, Answer(log=LOG)]
     with subprocess.Popen(
         [*LAKETAG, *follow_command(dashboard)],
         env=command_env(),
