@@ -10,7 +10,7 @@ import polars as pl
 
 from laketag.pipeline.calibration.calibration import Calibration
 from laketag.pipeline.config import Settings
-from laketag.pipeline.errors import BusyError, InputError
+from laketag.pipeline.errors import BusyError, InputError, describe_ending
 from laketag.pipeline.flows.plan_run import find_unlabelled
 from laketag.pipeline.lake.calibrations import newest_calibration, read_calibration
 from laketag.pipeline.lake.forgotten import read_forgotten
@@ -49,7 +49,7 @@ class RecalibrateReport:
 
     def as_json(self) -> dict[str, Any]:
         """What ``--json`` prints."""
-        return dict(vars(self))
+        return {**describe_ending("recalibrate"), **vars(self)}
 
 
 @dataclass(frozen=True)
