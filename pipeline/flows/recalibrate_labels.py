@@ -29,6 +29,7 @@ from laketag.pipeline.lake.staging import (
     write_part,
 )
 from laketag.pipeline.screen import Screen
+from laketag.pipeline.store.folders import remove_folder
 from laketag.pipeline.store.outages import through_outages
 from laketag.schemas import Labels, Plan
 
@@ -58,6 +59,8 @@ class Redeciding:
 
     lake: Lake
     runs: pl.DataFrame
+    last: dict[str, Any]
+    """The newest of them with the wanted set: a classifier is the same for sets with the same content."""
     calibration: Calibration
     run_id: str
 
@@ -88,7 +91,8 @@ def recalibrate_labels(
         raise InputError(
             f"no run has labelled collection {collection!r} with set {set_name!r}; label it first"
         )
-    fingerprint = current["classifier"].item()
+    last = current.row(0, named=True)
+    fingerprint = last["classifier"]
     content_hash = newest_calibration(lake, collection, fingerprint)
     if content_hash is None:
         raise InputError(
@@ -104,13 +108,14 @@ def recalibrate_labels(
         if found.wanted.is_empty():
             return RecalibrateReport(content_hash, None, 0, 0)
         screen.wait(f"deciding about {found.wanted.height:,} labels")
-        redeciding = Redeciding(lake, runs, calibration, timestamp() + suffix)
+        redeciding = Redeciding(lake, runs, last, calibration, timestamp() + suffix)
         staged, abstained = 0, 0
         for rows in decide_anew(redeciding, found.wanted):
             write_part(lake, redeciding.run_id, rows)
             staged, abstained = staged + rows.height, abstained + int(rows["abstained"].sum())
             lease.check()
         if staged < found.wanted.height:
+            remove_folder(lake.staging(redeciding.run_id), lake.storage)
             raise InputError(
                 f"{found.wanted.height - staged:,} of {found.wanted.height:,} labels have no kept scores, so what is accepted "
                 "cannot be decided anew without their images; nothing was changed. Runs that label with --keep scores can be "
@@ -202,7 +207,6 @@ def _decide_rows(redeciding: Redeciding, kept: KeptScores, numbered: pl.DataFram
 
 def make_run(redeciding: Redeciding, found: Found, settings: Settings) -> Run:
     """The run, which is of the classifier of the runs before it, and keeps nothing: the scores are those of these runs."""
-    last = redeciding.runs.row(-1, named=True)
     same = (
         "collection",
         "classifier",
@@ -214,14 +218,14 @@ def make_run(redeciding: Redeciding, found: Found, settings: Settings) -> Run:
     )
     return Run(
         run_id=redeciding.run_id,
-        **{name: last[name] for name in same},
+        **{name: redeciding.last[name] for name in same},
         snapshot=found.snapshot,
         index_rows=found.images,
         already_done=found.done,
         planned=found.wanted.height,
         left=found.images - found.done - found.wanted.height,
         rows_per_file=settings.run.rows_per_file,
-        started_at=max(datetime.now(UTC), last["finished_at"]).isoformat(),
+        started_at=max(datetime.now(UTC), redeciding.runs["finished_at"][-1]).isoformat(),
         calibration=redeciding.calibration.content_hash,
         recalibrated=True,
     )
