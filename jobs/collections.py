@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 OPTIONS = SHARED | {
     "as_json": flag("--json", help="Print one JSON object a line for each, and all else on standard error.")
 }
-SHOWN = ("collection", "images", "indexed_at", "done", "finished_at", "runs", "label_bytes", "sets")
+SHOWN = (
+    "collection",
+    "images",
+    "indexed_at",
+    "done",
+    "finished_at",
+    "runs",
+    "classifiers",
+    "label_bytes",
+    "sets",
+)
 
 
 def collections(

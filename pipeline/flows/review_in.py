@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -170,7 +170,7 @@ def _check(
     for found in of_image.values():
         classes = {None if name == NONE_OF_THESE else same[name] for one in found for name in one.classes}
         if len(classes) > 1:
-            problems.setdefault("contradict each other", []).append(found[0])
+            problems.setdefault("contradict each other", []).append(_merge(found))
             continue
         last = max(found, key=lambda one: one.decided_at or now)
         (label,) = classes
@@ -179,6 +179,14 @@ def _check(
         verdict: Literal["class", "none_of_these"] = "none_of_these" if label is None else "class"
         rows.append(decision_row(image, verdict, label, (who, review.format), last.decided_at or now))
     return rows
+
+
+def _merge(found: Sequence[Proposal]) -> Proposal:
+    """The first of the proposals about an image, with the places and the classes of all."""
+    places = " and ".join(dict.fromkeys(one.place for one in found))
+    return replace(
+        found[0], place=places, classes=tuple(dict.fromkeys(name for one in found for name in one.classes))
+    )
 
 
 def _find_images(decided: Decided, proposals: Sequence[Proposal]) -> dict[str, Row]:

@@ -177,7 +177,7 @@ def test_nothing_is_recorded_of_a_file_with_a_problem_unless_it_is_left_out(
     with pytest.raises(InputError) as error:
         review_in(str(path), lake.root)
     for said in (
-        "1 decisions contradict each other: /images/b.png",
+        "1 decisions contradict each other: /images/b.png (task 4: dog and cat)",
         "1 decisions name an unknown class: /images/c.png (task 3: unicorn)",
         "1 decisions are of images that are not in the lake: /images/d.png",
         "1 decisions are of images that have changed since: /images/e.png",
