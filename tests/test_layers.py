@@ -68,6 +68,7 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.flows.report_cards": "tests/flows/test_report_run.py and tests/pages/test_report_in_chromium.py show them",
     "laketag.pipeline.flows.report_course": "tests/flows/test_report_run.py adds up what it shows",
     "laketag.pipeline.flows.report_labels": "tests/pages/test_report_in_chromium.py compares what it shows with the tables",
+    "laketag.pipeline.flows.report_stories": "tests/pages/test_report_in_chromium.py compares them with the tables",
     "laketag.pipeline.flows.report_page": "tests/flows/test_report_run.py and tests/pages/test_report_in_chromium.py read it",
     "laketag.pipeline.flows.shown_images": "tests/flows/test_report_run.py reads images that are gone, too",
     "laketag.pipeline.stages.tell_stories": "tests/pages/test_report_in_chromium.py counts the crops of its stories",

@@ -12,9 +12,10 @@ from laketag.pipeline.config import Settings
 from laketag.pipeline.errors import LaketagError, ModelError
 from laketag.pipeline.flows.decoded_images import Reading
 from laketag.pipeline.flows.plan_run import SETTINGS_OF_LABELS
-from laketag.pipeline.flows.report_cards import Album, fill_album, tell
+from laketag.pipeline.flows.report_cards import Album, fill_album
 from laketag.pipeline.flows.report_facts import ReportFacts, ReportRequest, read_facts
 from laketag.pipeline.flows.report_page import make_page
+from laketag.pipeline.flows.report_stories import tell
 from laketag.pipeline.flows.shown_images import read_stories, read_thumbnails
 from laketag.pipeline.lake.description_versions import read_embedded_set
 from laketag.pipeline.lake.paths import Lake

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from starlette.testclient import TestClient
 
 from laketag.pipeline.config import Settings, StorageSettings
@@ -49,6 +49,12 @@ def decided(lake: Lake) -> dict[str, str | None]:
     return dict(current.select("image_id", "label").rows())
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with open_browser() as browser:
+        yield browser
+
+
 @pytest.fixture
 def photos(tmp_path: Path) -> tuple[Lake, Path]:
     """A lake whose five images are to be reviewed from e to a; c is gone."""
@@ -61,7 +67,9 @@ def photos(tmp_path: Path) -> tuple[Lake, Path]:
     return lake, folder
 
 
-def test_a_person_decides_with_the_keyboard_and_a_kill_loses_nothing(photos: tuple[Lake, Path]) -> None:
+def test_a_person_decides_with_the_keyboard_and_a_kill_loses_nothing(
+    browser: Browser, photos: tuple[Lake, Path]
+) -> None:
     lake, folder = photos
 
     def press(seen: Visit, key: str, image: str) -> None:
@@ -69,46 +77,45 @@ def test_a_person_decides_with_the_keyboard_and_a_kill_loses_nothing(photos: tup
         seen.page.keyboard.press(key)
         expect(seen.page.locator("#uri")).to_have_text(f"{folder}/{image}.png")
 
-    with open_browser() as browser:
-        with served(lake) as (url, process), visit(browser, url) as seen:
-            expect(seen.page.locator("#uri")).to_have_text(f"{folder}/e.png")
-            loaded = "document.getElementById('picture').getBBox().width"
-            assert seen.page.evaluate(loaded) == 60
-            press(seen, "9", "e")  # keys without a meaning, and of classes that are not there, do nothing
-            press(seen, "5", "e")
-            press(seen, "2", "d")
-            assert decided(lake) == {"e": "dog"}
-            press(seen, "u", "e")
-            assert decided(lake) == {}
-            press(seen, "1", "d")
-            press(seen, "s", "c")
-            expect(seen.page.locator("#missing")).to_contain_text("cannot be shown: not_found")
-            press(seen, "0", "b")
-            assert decided(lake) == {"e": "cat", "c": None}
-            assert seen.complaints == [complaint for complaint in seen.complaints if "404" in complaint]
-            assert all(address.startswith(url) for address in seen.loaded)
-            process.kill()
-            process.wait()
-            seen.page.keyboard.press("1")
-            expect(seen.page.locator("#status")).to_contain_text("this was not saved")
-            assert decided(lake) == {"e": "cat", "c": None}
-        with served(lake) as (url, process), visit(browser, url) as seen:
-            expect(seen.page.locator("#total")).to_have_text("3")  # d, b and a are left
-            press(seen, "1", "b")
-            seen.page.keyboard.press("/")
-            seen.page.keyboard.type("CAT")
-            press(seen, "Enter", "a")
-            seen.page.keyboard.press("1")
-            expect(seen.page.locator("#end")).to_be_visible()
-            assert seen.complaints == []
-            process.terminate()
-            assert process.wait(20) == 143
+    with served(lake) as (url, process), visit(browser, url) as seen:
+        expect(seen.page.locator("#uri")).to_have_text(f"{folder}/e.png")
+        loaded = "document.getElementById('picture').getBBox().width"
+        assert seen.page.evaluate(loaded) == 60
+        press(seen, "9", "e")  # keys without a meaning, and of classes that are not there, do nothing
+        press(seen, "5", "e")
+        press(seen, "2", "d")
+        assert decided(lake) == {"e": "dog"}
+        press(seen, "u", "e")
+        assert decided(lake) == {}
+        press(seen, "1", "d")
+        press(seen, "s", "c")
+        expect(seen.page.locator("#missing")).to_contain_text("cannot be shown: not_found")
+        press(seen, "0", "b")
+        assert decided(lake) == {"e": "cat", "c": None}
+        assert seen.complaints == [complaint for complaint in seen.complaints if "404" in complaint]
+        assert all(address.startswith(url) for address in seen.loaded)
+        process.kill()
+        process.wait()
+        seen.page.keyboard.press("1")
+        expect(seen.page.locator("#status")).to_contain_text("this was not saved")
+        assert decided(lake) == {"e": "cat", "c": None}
+    with served(lake) as (url, process), visit(browser, url) as seen:
+        expect(seen.page.locator("#total")).to_have_text("3")  # d, b and a are left
+        press(seen, "1", "b")
+        seen.page.keyboard.press("/")
+        seen.page.keyboard.type("CAT")
+        press(seen, "Enter", "a")
+        seen.page.keyboard.press("1")
+        expect(seen.page.locator("#end")).to_be_visible()
+        assert seen.complaints == []
+        process.terminate()
+        assert process.wait(20) == 143
     assert decided(lake) == {"e": "cat", "c": None, "d": "dog", "b": "cat", "a": "cat"}
     assert set(Decided(lake, "photos", "animals").read()["tool"]) == {"serve"}
 
 
 def test_the_page_fits_every_window_can_be_used_without_eyes_and_shows_hostile_names_as_text(
-    photos: tuple[Lake, Path],
+    browser: Browser, photos: tuple[Lake, Path]
 ) -> None:
     lake, _ = photos
     chosen = choose_for_review(lake, ReviewRequest())
@@ -126,18 +133,17 @@ def test_the_page_fits_every_window_can_be_used_without_eyes_and_shows_hostile_n
     server = open_server()
     thread = threading.Thread(target=server.run, args=[review_page(session, Settings())], daemon=True)
     thread.start()
-    with open_browser() as browser:
-        for size in SIZES:
-            with visit(browser, server.url, size, dark=size == "tablet") as seen:
-                expect(seen.page.locator("#uri")).to_have_text(HOSTILE)
-                assert not seen.is_wider_than_window(), size
-                assert seen.find_faults() == []
-                assert [said for said in seen.complaints if "404" not in said] == []
-                assert seen.page.locator("#classes button span").first.text_content() == HOSTILE
-        with visit(browser, server.url) as seen:
+    for size in SIZES:
+        with visit(browser, server.url, size, dark=size == "tablet") as seen:
             expect(seen.page.locator("#uri")).to_have_text(HOSTILE)
-            seen.page.keyboard.press("1")
-            expect(seen.page.locator("#done")).to_have_text("1")
+            assert not seen.is_wider_than_window(), size
+            assert seen.find_faults() == []
+            assert [said for said in seen.complaints if "404" not in said] == []
+            assert seen.page.locator("#classes button span").first.text_content() == HOSTILE
+    with visit(browser, server.url) as seen:
+        expect(seen.page.locator("#uri")).to_have_text(HOSTILE)
+        seen.page.keyboard.press("1")
+        expect(seen.page.locator("#done")).to_have_text("1")
     assert decided(lake) == {"e": HOSTILE}
 
 
