@@ -141,10 +141,11 @@ def test_flaws_are_repaired_counted_and_named_and_every_class_has_a_text(
     texts = load_class_texts(lake, "s", latest_embedded_set(lake, "s").version)
     assert texts.class_index.unique().tolist() == list(range(5))
 
-    again = one_line(must_run(*command))
+    repeated = run_laketag(*command, "--json")
+    again = one_line(repeated.err)
     assert "nothing to do: the newest version of the set has the same content" in again
     assert "classes 5 without a kept text 1 texts read 8 kept 6" in again
-    found = json.loads(must_run(*command, "--json"))
+    found = json.loads(repeated.out)
     assert (found["exit_code"], found["is_new"], found["error"]) == (0, False, None)
     assert (found["classes"], found["texts"], found["kept"], found["bare_classes"]) == (5, 8, 6, ["kettle"])
 

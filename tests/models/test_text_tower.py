@@ -5,19 +5,17 @@ from typing import Any
 import pytest
 import torch
 
-from laketag.pipeline.models.libraries import open_clip
 from laketag.pipeline.models.text_tower import encode_tokens, needed_length
-from tests.models.tiny import CONTEXT, tiny_clip, tiny_config
+from tests.models.tiny import CONTEXT, TOKENIZER, tiny_clip, tiny_config
 
 TEXTS = ["a cat", "a photo of a dog on grass", "x", "word " * 20]
 LONG = [*TEXTS, "word " * 100]
-TOKENS = open_clip.SimpleTokenizer(context_length=CONTEXT)
 
 
 def clip_with(*, custom: bool = False, texts: list[str] = TEXTS, **text: Any) -> tuple[Any, torch.Tensor]:
     config = tiny_config() | {"custom_text": custom}
     config["text_cfg"] = {**config["text_cfg"], **text}
-    return tiny_clip(config), TOKENS(texts)
+    return tiny_clip(config), TOKENIZER(texts)
 
 
 @pytest.mark.parametrize("custom", [False, True], ids=["CLIP", "CustomTextCLIP"])

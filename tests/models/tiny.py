@@ -16,6 +16,8 @@ from laketag.pipeline.models.preprocessing import Preprocessing
 torch.set_num_threads(1)  # with tensors this small, threads cost more time than they save
 CPU = torch.device("cpu")
 CONTEXT = 32
+TOKENIZER = open_clip.SimpleTokenizer(context_length=CONTEXT)
+"""To make one takes longer than to make a tiny model."""
 HALF = (0.5, 0.5, 0.5)
 
 
@@ -71,7 +73,7 @@ def tiny_backbone(
     return Backbone(
         "tiny",
         clip or tiny_clip(model_config, seed),
-        open_clip.SimpleTokenizer(context_length=CONTEXT),
+        TOKENIZER,
         Architecture(
             json.dumps(model_config),
             clip_preprocessing(model_config["vision_cfg"]["image_size"], resize_mode),
