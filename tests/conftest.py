@@ -22,9 +22,8 @@ install_import_hook(
     ["laketag.pipeline.classifier", "laketag.pipeline.models"], "beartype.beartype"
 )  # before they are imported
 
-os.environ["POLARS_MAX_THREADS"] = (
-    "1"  # tables are small, and another process of the tests has the other core
-)
+# tables are small, and another process of the tests has the other core
+os.environ["POLARS_MAX_THREADS"] = "1"
 os.environ["POLARS_CLOUD_RETRY_INIT_BACKOFF_MS"] = "10"  # polars retries as often as it would, but at once
 os.environ["POLARS_CLOUD_RETRY_MAX_BACKOFF_MS"] = "50"
 

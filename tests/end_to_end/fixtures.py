@@ -15,9 +15,8 @@ from tests.stores.store import folder_store
 @pytest.fixture(scope="session")
 def tiny_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A settings file with a tiny random model whose own image tower is the attention model."""
-    from tests.models.tiny import (
-        save_local_dir,
-    )  # imports torch and open_clip, which pytest-xdist's controller never needs
+    # it imports torch and open_clip, which pytest-xdist's controller never needs
+    from tests.models.tiny import save_local_dir
 
     folder = tmp_path_factory.mktemp("settings")
     model = save_local_dir(folder / "model")
