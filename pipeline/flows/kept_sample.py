@@ -25,7 +25,7 @@ def find_kept_scores(
     They have no probabilities yet. Nothing is known of any image where no run has kept scores.
     """
     found = ScoredImages()
-    keeping = runs.filter(pl.col("keep").is_not_null())
+    keeping = runs.filter(pl.col("keep").str.split(" ").list.contains("scores"))
     if keeping.is_empty():
         return found
     wanted = images.select(VERSION)

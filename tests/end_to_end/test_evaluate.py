@@ -88,6 +88,13 @@ def test_all_methods_are_compared_once_and_labels_never_change_by_it(demo_lake: 
     ):
         assert any(file.endswith(f"/report/{name}") for file in everything), name
 
+    # what the filter does to accuracy, and whether descriptions help for what they say
+    printed = must_run(*evaluate(demo_lake, "--descriptions", "--methods", "clip,cupl"))
+    of_variants = results(demo_lake).filter(pl.col("method").str.starts_with("cupl/"))
+    assert of_variants.group_by("method").len()["len"].to_list() == [PICTURES + 5] * 7
+    for name in ("with the filter", "rule near_duplicate alone", "texts of a random other class"):
+        assert f"CuPL, {name}: " in printed
+
     after = laketag.labels(str(demo_lake)).collect(), laketag.runs(str(demo_lake)).collect()
     assert after[0].equals(before[0])
     assert after[1].equals(before[1])
