@@ -107,12 +107,11 @@ def evaluate_images(
     wanted = pl.DataFrame(trials, schema=["method", "seed"], orient="row").cast({"seed": pl.Int32})
     results = evaluation.read_results().join(wanted, on=["method", "seed"], how="semi")
     results = results.join(truth.images, on="image_id", how="semi")
+    suggestions: tuple[str, ...] = ()
     if request.varies_descriptions:
-        filtered = read_table(evaluation.text_url(FILTERED), Descriptions, lake.storage)
-        return make_report(
-            evaluation, request, settings, (methods, results, truth.images.height), suggest_for(filtered)
-        )
-    return make_report(evaluation, request, settings, (methods, results, truth.images.height))
+        suggestions = suggest_for(read_table(evaluation.text_url(FILTERED), Descriptions, lake.storage))
+    found = (methods, results, truth.images.height)
+    return make_report(evaluation, request, settings, found, suggestions)
 
 
 def choose_methods(request: EvaluateRequest, settings: Settings, screen: Screen) -> tuple[Method, ...]:
