@@ -97,7 +97,10 @@ def choose_stories(facts: ReportFacts, readable: list[str], limits: Limits) -> p
     groups = [choices.lowest, *choices.changes.values(), *choices.pairs.values()]
     sheets = [sheet[name] for sheet in choices.sheets.values() for name in ("certain", "typical")]
     firsts = [choices.lowest[:2], *(group[:1] for group in groups[1:3]), *(group[:1] for group in sheets)]
-    known = set(readable)
+    labelled = facts.shown.filter(pl.col("predicted").is_not_null())[
+        "image_id"
+    ]  # others have failed, and a person decided
+    known = set(readable).intersection(labelled)
     ids = [one for one in dict.fromkeys(one for group in firsts for one in group) if one in known]
     order = pl.DataFrame({"image_id": ids[: limits.stories]}, schema={"image_id": pl.String})
     return order.join(facts.shown, on="image_id", how="left", maintain_order="left")

@@ -8,8 +8,8 @@ import pytest
 
 from laketag.pipeline.config import Settings, StorageSettings
 from laketag.pipeline.errors import InputError
-from laketag.pipeline.flows.report_facts import ReportRequest
-from laketag.pipeline.flows.report_run import Report, report_run
+from laketag.pipeline.flows.report_facts import ReportRequest, read_facts
+from laketag.pipeline.flows.report_run import Report, choose_stories, report_run
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.snapshots import write_snapshot
 from laketag.pipeline.reporting.choices import Limits
@@ -112,6 +112,16 @@ def test_a_lake_without_a_label_or_with_none_of_these_only_is_a_page(lake_root: 
     assert ("A person has decided" in html) is False
     for reason in ("timeout", "empty"):
         assert (f'<th scope="row" class="wrong">{reason}</th>' in html) is failed
+
+
+def test_no_story_is_told_of_an_image_that_only_a_person_has_labelled(lake_root: Path) -> None:
+    lake = open_lake(str(lake_root), StorageSettings())
+    write_snapshot(lake, "photos", [index_rows("ab")])
+    write_run(lake, 1, [label_row("a"), label_row("b", failure="timeout")])
+    decide(lake, "b", "dog")
+    facts = read_facts(lake, ReportRequest(collection="photos"), Limits())
+    assert set(facts.shown["label"]) == {"cat", "dog"}
+    assert choose_stories(facts, ["a", "b"], Limits())["image_id"].to_list() == ["a"]
 
 
 def test_the_ledger_adds_up_with_decisions_and_abstained_images(lake_root: Path) -> None:

@@ -15,6 +15,8 @@ import laketag
 from laketag.pipeline.classifier.choose_classifier import choose_classifier
 from laketag.pipeline.config import StorageSettings
 from laketag.pipeline.flows.index_images import IndexSummary
+from laketag.pipeline.flows.report_facts import ReportRequest
+from laketag.pipeline.flows.report_run import report_run
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.description_versions import latest_embedded_set, read_descriptions_table
 from laketag.pipeline.lake.paths import open_lake
@@ -25,12 +27,24 @@ from laketag.pipeline.lake.sql import sql
 from laketag.pipeline.lake.tables import encode_table, read_footer, read_table
 from laketag.pipeline.settings_file import read_settings
 from laketag.schemas import Descriptions, ImageIndex, Labels, Runs
+from tests.flows.labelled_here import QUIET, demo_settings
 
 HERE = Path(__file__).parent / "0.1.0"
 ROOT = str(HERE / "lake")
 MODEL = Path(__file__).parents[2] / "demo" / "model"
 NEW_MEANING = {Labels: ("probability", "tags"), Runs: ("planned", "images_per_s")}
 """Columns whose description in the footer is another one now."""
+
+
+def test_its_report_is_a_page_with_the_images_that_can_still_be_read() -> None:
+    at_once = demo_settings(**{"storage.max_outage_s": "0"})
+    report = report_run(
+        open_lake(ROOT, at_once.storage), ReportRequest(collection="drawings"), at_once, QUIET
+    )
+    labels = queries.labels(ROOT).collect()
+    assert (report.labelled, report.pictures + report.unreadable) == (labels.height, labels.height)
+    html = report.page.html.decode()
+    assert all(f'data-label="{label}"' in html for label in labels["label"])
 
 
 def test_its_runs_labels_and_failures_are_read() -> None:
