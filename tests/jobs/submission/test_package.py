@@ -20,6 +20,7 @@ def test_the_working_directory_holds_code_and_the_demos_data_and_nothing_else(tm
         "laketag/submitted.json",
         "laketag/demo/descriptions.json",
         "laketag/demo/descriptors.json",
+        "laketag/demo/paper.toml",
         "laketag/demo/settings.toml",
         "laketag/demo/model/open_clip_config.json",
         "laketag/demo/model/open_clip_model.safetensors",
