@@ -60,6 +60,12 @@ def stored_format(classifier: ChosenClassifier) -> EmbeddingFormat:
     return stored_as
 
 
+def rounded_format(made_from: str | None) -> str | None:
+    """The format of rounded embeddings that a run was made from; None of pixels, and of fp32, which give the same labels."""
+    stored_as = (made_from or "").partition("=")[2]
+    return stored_as if stored_as not in ("", "fp32") else None
+
+
 def find_fitting(classifier: ChosenClassifier, collection: str, finished: pl.DataFrame) -> pl.DataFrame:
     """The finished runs of the collection that have kept embeddings which the classifier would make."""
     wanted = encoder_identity(classifier.decided_by)

@@ -256,7 +256,8 @@ def find_resumable(
     """
     found, limit = [], request.limit
     for run in find_unfinished(lake, request.collection, fingerprint, finished):
-        if request.from_embeddings and run.made_from is None:
+        reads_pixels = run.made_from is None and not run.recalibrated
+        if request.from_embeddings and reads_pixels:
             screen.say(
                 f"run {run.run_id} stays unfinished, as it reads pixels; the same command without --from-embeddings goes on "
                 "with it"

@@ -9,7 +9,7 @@ import polars as pl
 from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
 from laketag.pipeline.config import Settings
 from laketag.pipeline.flows.kept_costs import say_kept_costs
-from laketag.pipeline.flows.kept_encoders import check_embeddings
+from laketag.pipeline.flows.kept_encoders import check_embeddings, rounded_format
 from laketag.pipeline.flows.kept_work import plan_work, say_lacking
 from laketag.pipeline.flows.label_report import LabelReport, Preview, make_report
 from laketag.pipeline.flows.plan_run import (
@@ -91,7 +91,7 @@ def name_differences(
     for table, keys in compared.items():
         changed = [key for key in keys if key in then[table] and then[table][key] != now[table][key]]
         found += [f"{table}.{key} {then[table][key]} → {now[table][key]}" for key in changed]
-    was_made, is_made = _rounded(before.get("made_from")), classifier.decided_by.get("embeddings")
+    was_made, is_made = rounded_format(before.get("made_from")), classifier.decided_by.get("embeddings")
     if was_made != is_made:
         found.append(f"labelled from {_source(was_made)} → from {_source(is_made)}")
     if not before["description_version"].endswith(classifier.description_version.rpartition("-")[2]):
@@ -100,12 +100,6 @@ def name_differences(
         if (old := then.get(name, FIRST_REVISION)) != now[name]:
             found.append(f"{meaning} ({name} {old} → {now[name]})")
     return tuple(found) or (f"laketag {before['laketag_version']} → {laketag_version()}",)
-
-
-def _rounded(made_from: str | None) -> str | None:
-    """The format of rounded embeddings that a run was made from; None of pixels, and of fp32, which give the same labels."""
-    stored_as = (made_from or "").partition("=")[2]
-    return stored_as if stored_as not in ("", "fp32") else None
 
 
 def _source(stored_as: str | None) -> str:

@@ -1,6 +1,6 @@
 """Deciding anew about the labels of earlier runs, from the scores that these kept: no image is read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,14 +11,14 @@ import polars as pl
 from laketag.pipeline.calibration.calibration import Calibration
 from laketag.pipeline.config import Settings
 from laketag.pipeline.errors import BusyError, InputError, describe_ending
-from laketag.pipeline.flows.plan_run import find_unlabelled
+from laketag.pipeline.flows.kept_encoders import rounded_format
 from laketag.pipeline.lake.calibrations import newest_calibration, read_calibration
 from laketag.pipeline.lake.forgotten import read_forgotten
 from laketag.pipeline.lake.kept_scores import KeptScores, read_scores
 from laketag.pipeline.lake.lease import Lease, hold_lease
 from laketag.pipeline.lake.paths import Lake, timestamp
-from laketag.pipeline.lake.publish import Published, publish
-from laketag.pipeline.lake.runs import current_runs, read_runs, scan_newest, select_runs_of
+from laketag.pipeline.lake.publish import publish
+from laketag.pipeline.lake.runs import current_runs, read_runs, scan_labels, scan_newest, select_runs_of
 from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot
 from laketag.pipeline.lake.staging import (
     Run,
@@ -44,8 +44,9 @@ class RecalibrateReport:
 
     calibration: str
     run_id: str | None
-    """None if the newest calibration had decided all labels already."""
+    """The last run that this call has published; None if the newest calibration had decided all labels already."""
     labels: int
+    """Decided by the calibration in the runs that this call has published; one of them may be of a call that was killed."""
     abstained: int
 
     def as_json(self) -> dict[str, Any]:
@@ -94,6 +95,12 @@ def recalibrate_labels(
     last = current.row(0, named=True)
     fingerprint = last["classifier"]
     content_hash = newest_calibration(lake, collection, fingerprint)
+    if content_hash is None and (stored_as := rounded_format(last["made_from"])):
+        raise InputError(
+            f"collection {collection!r} was labelled last from embeddings in {stored_as}, by a classifier of its own that "
+            "laketag calibrate cannot fit a calibration to; label from pixels or from embeddings in fp32, calibrate that, and "
+            "recalibrate then"
+        )
     if content_hash is None:
         raise InputError(
             f"classifier {fingerprint}, which labelled collection {collection!r} last, has no calibration; fit one with laketag "
@@ -102,17 +109,19 @@ def recalibrate_labels(
     calibration = read_calibration(lake, collection, fingerprint, content_hash)
     suffix = run_suffix(collection, fingerprint)
     with hold_lease(lake, collection + suffix, screen.say) as lease:
-        finish_earlier(lake, (collection, fingerprint), lease)
+        published = finish_earlier(lake, (collection, fingerprint), lease)
+        for earlier in published:
+            screen.say(f"run {earlier['run_id'].item()} of a call that was killed is published")
         runs = select_runs_of(read_runs(lake), collection, fingerprint)
         found = find_labels(lake, runs, content_hash)
         if found.wanted.is_empty():
-            return RecalibrateReport(content_hash, None, 0, 0)
+            return make_report(lake, content_hash, published)
         screen.wait(f"deciding about {found.wanted.height:,} labels")
         redeciding = Redeciding(lake, runs, last, calibration, timestamp() + suffix)
-        staged, abstained = 0, 0
+        staged = 0
         for rows in decide_anew(redeciding, found.wanted):
             write_part(lake, redeciding.run_id, rows)
-            staged, abstained = staged + rows.height, abstained + int(rows["abstained"].sum())
+            staged += rows.height
             lease.check()
         if staged < found.wanted.height:
             remove_folder(lake.staging(redeciding.run_id), lake.storage)
@@ -123,23 +132,45 @@ def recalibrate_labels(
             )
         # frozen last: before, a call that is killed leaves a plan that was never frozen, which the next one removes
         run = make_run(redeciding, found, settings)
+        lease.check()  # a process that took the lease over has removed the parts
         freeze_plan(lake, run, found.wanted)
         screen.wait("publishing")
-        publish(lake, run, lease)
-        return RecalibrateReport(content_hash, run.run_id, staged, abstained)
+        return make_report(lake, content_hash, [*published, _publish(lake, run, lease)])
 
 
-def finish_earlier(lake: Lake, names: tuple[str, str], lease: Lease) -> list[Published | None]:
-    """A recalibration that was killed while it was published is published; BusyError if a run of label is unfinished."""
+def make_report(lake: Lake, content_hash: str, published: Sequence[pl.DataFrame]) -> RecalibrateReport:
+    """The report of a call that has published these runs, each a row of schemas.Runs, the last one last."""
+    if not published:
+        return RecalibrateReport(content_hash, None, 0, 0)
+    runs = pl.concat(published)
+    decided = runs.filter(calibration=content_hash)
+    count = pl.col("abstained").sum()
+    abstained = through_outages(
+        lake.root, lake.storage, lambda: scan_labels(lake, decided).select(count).collect().item()
+    )
+    return RecalibrateReport(content_hash, runs["run_id"][-1], int(decided["labelled"].sum()), abstained)
+
+
+def finish_earlier(lake: Lake, names: tuple[str, str], lease: Lease) -> list[pl.DataFrame]:
+    """A recalibration that was killed while it was published is published; BusyError if a run of label is unfinished.
+
+    Returns the row of each published run (schemas.Runs).
+    """
     finished = read_runs(lake)["run_id"]
     remove_leftovers(lake, *names, finished)
     unfinished = find_unfinished(lake, *names, finished)
     for run in unfinished:
-        if not run.recalibrated or not find_unlabelled(lake, run).is_empty():
+        if not run.recalibrated:
             raise BusyError(
                 f"run {run.run_id} of the same classifier is unfinished; finish it with laketag label, and recalibrate then"
             )
-    return [publish(lake, run, lease) for run in unfinished]
+    return [_publish(lake, run, lease) for run in unfinished]
+
+
+def _publish(lake: Lake, run: Run, lease: Lease) -> pl.DataFrame:
+    published = publish(lake, run, lease)
+    assert published is not None, "only a run that is cut may have nothing to publish"
+    return published.row
 
 
 def find_labels(lake: Lake, runs: pl.DataFrame, content_hash: str) -> Found:

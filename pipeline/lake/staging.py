@@ -84,14 +84,31 @@ def remove_leftovers(lake: Lake, collection: str, fingerprint: str, finished: It
 
 
 def _read_staged(lake: Lake, collection: str, fingerprint: str) -> dict[str, Any]:
-    """The ``run.json`` of each staging folder of this collection and classifier, by run id; None where there is none."""
+    """The ``run.json`` of each staging folder of this collection and classifier, by run id; None where there is none.
+
+    None, too, for a recalibrated run without all its parts: they were there before a process froze its plan, which had lost the
+    lease meanwhile. Nothing is lost with it, because its labels are those of earlier runs.
+    """
     suffix = run_suffix(collection, fingerprint)
     folders = list_folders(lake.path("staging"), lake.storage)
+    own = [run_id for run_id in folders if run_id.endswith(suffix)]
+    staged = {run_id: read_json(f"{lake.staging(run_id)}/run.json", lake.storage) for run_id in own}
     return {
-        run_id: read_json(f"{lake.staging(run_id)}/run.json", lake.storage)
-        for run_id in folders
-        if run_id.endswith(suffix)
+        run_id: None if frozen and frozen.get("recalibrated") and _lacks_parts(lake, run_id) else frozen
+        for run_id, frozen in staged.items()
     }
+
+
+def _lacks_parts(lake: Lake, run_id: str) -> bool:
+    """Whether there are fewer staged rows than planned ones."""
+
+    def compare() -> bool:
+        count = pl.len().alias("rows")
+        counts = [rows.select(count) for rows in (scan_plan(lake, run_id), scan_parts(lake, run_id))]
+        planned, staged = pl.concat(counts).collect()["rows"]
+        return bool(staged < planned)
+
+    return through_outages(lake.root, lake.storage, compare)
 
 
 def find_others(lake: Lake, collection: str, fingerprint: str, finished: Iterable[str]) -> list[str]:

@@ -14,6 +14,7 @@ from laketag.pipeline.errors import BusyError, InputError
 from laketag.pipeline.flows.clean_lake import clean_lake
 from laketag.pipeline.flows.compact_lake import compact_lake
 from laketag.pipeline.flows.forget_images import ForgetRequest, forget_images
+from laketag.pipeline.flows.plan_run import LabelRequest, find_resumable
 from laketag.pipeline.flows.recalibrate_labels import RecalibrateReport, recalibrate_labels
 from laketag.pipeline.lake import queries
 from laketag.pipeline.lake.calibrations import write_calibration
@@ -24,10 +25,18 @@ from laketag.pipeline.lake.plan import find_pending
 from laketag.pipeline.lake.publish import publish
 from laketag.pipeline.lake.runs import label_files, read_runs, scan_newest
 from laketag.pipeline.lake.snapshots import latest_snapshot
-from laketag.pipeline.lake.staging import Run, freeze_plan, read_frozen, run_suffix, scan_plan, write_part
+from laketag.pipeline.lake.staging import (
+    Run,
+    find_unfinished,
+    freeze_plan,
+    read_frozen,
+    run_suffix,
+    scan_plan,
+    write_part,
+)
 from laketag.pipeline.lake.verification import verify
 from laketag.pipeline.screen import Screen
-from laketag.pipeline.store.folders import list_folders
+from laketag.pipeline.store.folders import list_folders, remove_folder
 from laketag.schemas import Plan
 from tests.lake.full_lakes import freeze_night
 from tests.lake.label_rows import label_frame, label_row, score_frame
@@ -47,12 +56,12 @@ def calibrate(lake: Lake, threshold: float) -> str:
     return made.content_hash
 
 
-def label(lake: Lake, images: dict[str, str], failed: str = "", kept: bool = True) -> Run:
+def label(
+    lake: Lake, images: dict[str, str], failed: str = "", kept: bool = True, made_from: str | None = None
+) -> Run:
     """The pending images of an index of these are labelled, but for those with the letters."""
-    run = freeze_night(lake, images)
-    if not kept:
-        run = replace(run, keep="")
-        freeze_plan(lake, run, scan_plan(lake, run.run_id).select(Plan.column_names()).collect())
+    run = replace(freeze_night(lake, images), keep="scores" if kept else "", made_from=made_from)
+    freeze_plan(lake, run, scan_plan(lake, run.run_id).select(Plan.column_names()).collect())
     frame = staged(lake, run, failed)
     write_part(lake, run.run_id, frame, {"scores": score_frame(frame)} if kept else None)
     with hold_lease(lake, "x") as lease:
@@ -157,9 +166,14 @@ def test_without_the_scores_of_each_label_nothing_is_changed(lake: Lake) -> None
     assert set(list_folders(lake.path("staging"), lake.storage)) <= {"leases"}, "nothing is left of it"
 
 
-def test_a_call_that_was_killed_while_it_published_is_finished_by_the_next(lake: Lake) -> None:
-    run = label(lake, {"a": "1", "b": "1"})
-    content_hash = calibrate(lake, STRICT)
+def test_labels_from_rounded_embeddings_are_refused_without_advice_that_leads_nowhere(lake: Lake) -> None:
+    label(lake, {"a": "1"}, made_from="embeddings=fp16")
+    with pytest.raises(InputError, match="labelled last from embeddings in fp16, by a classifier of its own"):
+        recalibrate(lake)
+
+
+def freeze_killed(lake: Lake, content_hash: str, run: Run) -> Run:
+    """A call that decides the labels of the run was killed after it had frozen its plan."""
     killed = replace(
         run,
         run_id="29990101T000000.000000Z" + run_suffix(RUN.collection, RUN.classifier),
@@ -170,9 +184,48 @@ def test_a_call_that_was_killed_while_it_published_is_finished_by_the_next(lake:
     rows = newest(lake).with_columns(run_id=pl.lit(killed.run_id), accepted=[], abstained=True, tag_scores=[])
     freeze_plan(lake, killed, rows.select("image_id", "uri", "etag", size_bytes=10, earlier_attempts=None))
     write_part(lake, killed.run_id, rows)
-    assert recalibrate(lake).run_id is None, "it is published, and has decided all"
+    return killed
+
+
+def test_a_call_that_was_killed_while_it_published_is_finished_and_reported_by_the_next(lake: Lake) -> None:
+    run = label(lake, {"a": "1", "b": "1"})
+    content_hash = calibrate(lake, STRICT)
+    killed = freeze_killed(lake, content_hash, run)
+    assert recalibrate(lake) == RecalibrateReport(content_hash, killed.run_id, labels=2, abstained=2)
     assert read_runs(lake)["run_id"].to_list() == [run.run_id, killed.run_id]
     assert verify(lake).faults == []
+    assert recalibrate(lake) == RecalibrateReport(content_hash, None, 0, 0)
+
+
+def test_only_what_the_newest_calibration_has_decided_is_reported(lake: Lake) -> None:
+    killed = freeze_killed(lake, calibrate(lake, STRICT), label(lake, {"a": "1", "b": "1"}))
+    content_hash = calibrate(lake, LOOSE)
+    report = recalibrate(lake)
+    assert (report.calibration, report.labels, report.abstained) == (content_hash, 2, 0)
+    assert read_runs(lake)["run_id"].to_list()[1:] == [killed.run_id, report.run_id]
+
+
+def test_a_plan_whose_parts_another_process_has_removed_is_a_leftover(lake: Lake) -> None:
+    run = label(lake, {"a": "1", "b": "1"})
+    killed = freeze_killed(lake, calibrate(lake, STRICT), run)
+    remove_folder(f"{lake.staging(killed.run_id)}/parts", lake.storage)
+    assert find_unfinished(lake, RUN.collection, RUN.classifier, []) == [], (
+        "label does not finish it from pixels"
+    )
+    report = recalibrate(lake)
+    assert (report.labels, report.run_id != killed.run_id) == (2, True)
+    assert read_frozen(lake, killed.run_id) is None
+    assert verify(lake).faults == []
+
+
+@pytest.mark.parametrize("from_embeddings", [False, True])
+def test_each_call_of_label_publishes_a_killed_call_first(lake: Lake, from_embeddings: bool) -> None:
+    killed = freeze_killed(lake, calibrate(lake, STRICT), label(lake, {"a": "1", "b": "1"}))
+    request = LabelRequest(
+        collection=RUN.collection, description_set=RUN.description_set, from_embeddings=from_embeddings
+    )
+    ((found, unlabelled),) = find_resumable(lake, request, RUN.classifier, read_runs(lake)["run_id"], SCREEN)
+    assert (found, unlabelled.height) == (killed, 0)
 
 
 def test_an_unfinished_run_of_label_is_finished_first(lake: Lake) -> None:
