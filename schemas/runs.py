@@ -68,7 +68,8 @@ class Runs(dy.Schema):
     )
     encoder = dy.String(
         nullable=True,
-        description="of runs that keep embeddings, as JSON: the part of what the classifier is named by that decides them",
+        description="of runs that keep embeddings or are made from some, as JSON: the part of what the classifier is named by "
+        "that decides them",
     )
     made_from = dy.String(
         nullable=True,

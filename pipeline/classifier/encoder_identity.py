@@ -1,4 +1,7 @@
-"""Which embeddings a classifier makes: the part of what names it that decides them, and whether others' can be used instead."""
+"""Which embeddings a classifier makes: the part of what names it that decides them.
+
+laketag.pipeline.lake.embedding_runs says whether those of another encoder can be used instead.
+"""
 
 import json
 from typing import Any
@@ -24,11 +27,6 @@ def encoder_identity(decided_by: dict[str, Any]) -> dict[str, Any]:
     whole = {name: decided_by[name] for name in DECIDING}
     identity: dict[str, Any] = json.loads(json.dumps({"whole": whole, "crops": crops}))
     return identity
-
-
-def serves(kept: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Whether embeddings of one encoder are those that the other makes; a method without crops needs the whole image alone."""
-    return bool(kept["whole"] == wanted["whole"] and wanted["crops"] in (None, kept["crops"]))
 
 
 def name_what_differs(kept: dict[str, Any], wanted: dict[str, Any]) -> list[str]:

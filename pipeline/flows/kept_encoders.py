@@ -7,10 +7,11 @@ from typing import get_args
 import polars as pl
 
 from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
-from laketag.pipeline.classifier.encoder_identity import encoder_identity, name_what_differs, serves
+from laketag.pipeline.classifier.encoder_identity import encoder_identity, name_what_differs
 from laketag.pipeline.classifier.fingerprint import classifier_fingerprint
 from laketag.pipeline.config import EmbeddingFormat, Settings
 from laketag.pipeline.errors import InputError, SettingsError
+from laketag.pipeline.lake.embedding_runs import KEEPS_EMBEDDINGS, serves
 from laketag.pipeline.lake.kept_tables import embedding_format
 from laketag.pipeline.lake.label_files import LabelFile, kept_files_of
 from laketag.pipeline.lake.runs import select_runs_of
@@ -69,7 +70,7 @@ def rounded_format(made_from: str | None) -> str | None:
 def find_fitting(classifier: ChosenClassifier, collection: str, finished: pl.DataFrame) -> pl.DataFrame:
     """The finished runs of the collection that have kept embeddings which the classifier would make."""
     wanted = encoder_identity(classifier.decided_by)
-    runs = select_runs_of(finished, collection).filter(pl.col("encoder").is_not_null())
+    runs = select_runs_of(finished, collection).filter(KEEPS_EMBEDDINGS)
     return runs.filter(
         pl.Series([serves(json.loads(one), wanted) for one in runs["encoder"]], dtype=pl.Boolean)
     )
@@ -89,7 +90,7 @@ def embedding_files(runs: pl.DataFrame, stored_as: EmbeddingFormat) -> list[Labe
 
 
 def _explain_lack(classifier: ChosenClassifier, collection: str, finished: pl.DataFrame) -> str:
-    runs = select_runs_of(finished, collection).filter(pl.col("encoder").is_not_null())
+    runs = select_runs_of(finished, collection).filter(KEEPS_EMBEDDINGS)
     advice = "; label with --keep embeddings once, or without --from-embeddings"
     if runs.is_empty():
         return f"no run of collection {collection!r} has kept embeddings{advice}"

@@ -210,7 +210,7 @@ def plan_run(lake: Lake, work: Work, classifier: ChosenClassifier, settings: Set
         rows_per_file=settings.run.rows_per_file,
         keep=(keep := " ".join(settings.run.keep)),
         encoder=json.dumps(encoder_identity(classifier.decided_by), sort_keys=True)
-        if embedding_format(keep)
+        if embedding_format(keep) or work.made_from
         else None,
         made_from=work.made_from,
         settings=json.dumps(kept_settings(settings, classifier)),

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from laketag.pipeline.errors import InputError
+from laketag.pipeline.lake.embedding_runs import find_needed
 from laketag.pipeline.lake.garbage import DEAD_LEASES, Garbage, Retention
 from laketag.pipeline.lake.lease_holder import find_leases
 from laketag.pipeline.lake.paths import RUN_TABLES, TABLES, TIME_FORMAT, Lake, Table
@@ -108,15 +109,15 @@ def _find_staged(search: Search) -> dict[str, dict[str, Any] | None]:
 def _find_runs(search: Search, staged: list[dict[str, Any] | None]) -> None:
     """Adds all runs of each classifier that is not current, if none of them is recent and nobody works with it.
 
-    Those that have kept embeddings stay until the collection has some of another encoder: later labels are made from them.
+    Runs whose embeddings later labels may be made from stay, too (laketag.pipeline.lake.embedding_runs).
     """
     keys = ["collection", "classifier"]
-    used = {(run["collection"], run["classifier"]) for run in staged if run}
-    used |= set(current_runs(search.runs).select(keys).iter_rows())
-    used |= set(search.retention.find_recent(search.runs).select(keys).iter_rows())
-    keeping = search.runs.filter(pl.col("encoder").is_not_null())
-    newest = keeping.unique("collection", keep="last", maintain_order=True).select("collection", "encoder")
-    used |= set(keeping.join(newest, on=["collection", "encoder"]).select(keys).iter_rows())
+    unfinished = [run for run in staged if run]
+    current = search.runs.join(current_runs(search.runs), on=keys, how="semi")
+    needed = find_needed(search.runs, [*unfinished, *current.iter_rows(named=True)])
+    used = {(run["collection"], run["classifier"]) for run in unfinished}
+    for runs in (current, search.retention.find_recent(search.runs), needed):
+        used |= set(runs.select(keys).iter_rows())
     live = {lease[-SUFFIX:] for lease, is_alive in search.alive.items() if is_alive}
     for run_id, *key in search.runs.select("run_id", *keys).iter_rows():
         if tuple(key) not in used and run_suffix(*key) not in live:

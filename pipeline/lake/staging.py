@@ -55,7 +55,7 @@ class Run:
     keep: str = ""
     """What the run keeps beside its labels, as laketag.pipeline.config.RunSettings.keep says, with spaces between."""
     encoder: str | None = None
-    """What decides the embeddings that the run keeps (laketag.pipeline.classifier.encoder_identity), as JSON, if any."""
+    """What decides the embeddings that the run keeps or is made from (laketag.pipeline.classifier.encoder_identity), as JSON."""
     made_from: str | None = None
     """``embeddings=FORMAT`` of a run that labels from kept embeddings; None: it reads pixels."""
 

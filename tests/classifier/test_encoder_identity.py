@@ -5,8 +5,9 @@ import json
 import pytest
 
 from laketag.pipeline.classifier.deciding import deciding
-from laketag.pipeline.classifier.encoder_identity import encoder_identity, name_what_differs, serves
+from laketag.pipeline.classifier.encoder_identity import encoder_identity, name_what_differs
 from laketag.pipeline.classifier.label_settings import CHANGING_LABELS
+from laketag.pipeline.lake.embedding_runs import serves
 from laketag.pipeline.models.backbone_spec import BackboneSpec
 from laketag.pipeline.settings_file import read_settings
 from tests.classifier.test_fingerprint import ARCHITECTURE, BIRDS, NEEDS, OTHER, attention_of

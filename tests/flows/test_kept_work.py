@@ -110,6 +110,7 @@ def test_rounded_embeddings_have_a_classifier_of_their_own_and_nearly_the_same_s
     rounded = label_here(lake, "c", "all", settings, from_embeddings=True)
     full = read_runs(lake)["classifier"][1]
     assert (rounded.run.made_from, rounded.run.classifier != full) == ("embeddings=fp16", True)
+    assert rounded.run.encoder == read_runs(lake)["encoder"][1]  # which clean keeps for it
     ours, theirs = labels_of(lake, rounded.run.classifier), labels_of(lake, full)
     assert ours["label"].equals(theirs["label"])
     assert not ours["score"].equals(theirs["score"])

@@ -23,8 +23,7 @@ from laketag.pipeline.lake.verification import verify
 from laketag.pipeline.store.folders import list_files, list_folders, remove_folder
 from tests.lake.disturbed import Killed, before_each_change, kill_at
 from tests.lake.full_lakes import freeze_night, label_night, stage_night
-from tests.lake.label_rows import label_row
-from tests.lake.run_rows import RUN, write_run
+from tests.lake.run_rows import RUN
 
 
 def nothing() -> Retention:
@@ -51,14 +50,6 @@ def staged(lake: Lake) -> list[str]:
 def merge(lake: Lake) -> None:
     with hold_lease(lake, str(time.monotonic_ns())) as lease:
         compact(lake, read_run_table(lake), lease)
-
-
-def test_runs_that_have_kept_the_newest_embeddings_stay(lake: Lake) -> None:
-    """Their classifier is not current any more once the set was labelled from them with other descriptions."""
-    for number, encoder in enumerate(("old", "new", "new", None), 1):
-        write_run(lake, number, [label_row("a")], classifier=f"f{number}", encoder=encoder)
-    garbage = find_garbage(lake, nothing())
-    assert [run_id.rpartition("-")[2] for run_id in garbage.run_ids] == ["f1"]
 
 
 def test_a_lake_that_is_in_order_has_no_garbage(lake: Lake) -> None:
