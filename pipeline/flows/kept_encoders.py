@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from typing import get_args
+from typing import Any, cast, get_args
 
 import polars as pl
 
@@ -11,9 +11,10 @@ from laketag.pipeline.classifier.encoder_identity import encoder_identity, name_
 from laketag.pipeline.classifier.fingerprint import classifier_fingerprint
 from laketag.pipeline.config import EmbeddingFormat, Settings
 from laketag.pipeline.errors import InputError, SettingsError
-from laketag.pipeline.lake.embedding_runs import KEEPS_EMBEDDINGS, serves
+from laketag.pipeline.lake.embedding_runs import KEEPS_EMBEDDINGS, count_indexed, serves
 from laketag.pipeline.lake.kept_tables import embedding_format
 from laketag.pipeline.lake.label_files import LabelFile, kept_files_of
+from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.runs import select_runs_of
 
 FORMATS: tuple[EmbeddingFormat, ...] = get_args(EmbeddingFormat)
@@ -38,21 +39,50 @@ def check_embeddings(settings: Settings, *, from_embeddings: bool) -> Settings:
     return settings
 
 
-def from_kept(classifier: ChosenClassifier, collection: str, finished: pl.DataFrame) -> ChosenClassifier:
-    """The classifier that labels from the embeddings that runs of the collection have kept, in the format of most of them.
+def from_kept(
+    lake: Lake, classifier: ChosenClassifier, collection: str, finished: pl.DataFrame
+) -> ChosenClassifier:
+    """The classifier that labels from the embeddings that runs of the collection have kept, in one of their formats.
 
     From fp32 it is the same. Its name has every other format in it, because labels may differ. An InputError if no run has kept
     embeddings of its encoder. ``finished`` are the lake's finished runs.
     """
-    fitting = find_fitting(classifier, collection, finished)
-    counts = {name: sum(file.rows or 0 for file in embedding_files(fitting, name)) for name in FORMATS}
-    stored_as = max(FORMATS, key=lambda name: counts[name])
-    if not counts[stored_as]:
+    stored_as = choose_format(lake, classifier, collection, finished)
+    if stored_as is None:
         raise InputError(_explain_lack(classifier, collection, finished))
     if stored_as == "fp32":
         return classifier
-    decided_by = classifier.decided_by | {"embeddings": stored_as}
+    decided_by = decided_from(classifier.decided_by, stored_as)
     return replace(classifier, decided_by=decided_by, fingerprint=classifier_fingerprint(decided_by))
+
+
+def choose_format(
+    lake: Lake, classifier: ChosenClassifier, collection: str, finished: pl.DataFrame
+) -> EmbeddingFormat | None:
+    """The format in which the set was last labelled from embeddings of this encoder, so that its labels keep their classifier.
+
+    Without such a run it is the one that most images of the newest index are kept in, the more exact one of two; None if
+    nothing is kept.
+    """
+    fitting = find_fitting(classifier, collection, finished)
+    files = {name: embedding_files(fitting, name) for name in FORMATS}
+    kept = [name for name in FORMATS if any(file.rows != 0 for file in files[name])]
+    wanted = encoder_identity(classifier.decided_by)
+    runs = select_runs_of(finished, collection).filter(
+        pl.col("made_from").is_not_null(), description_set=classifier.description_set
+    )
+    for made_from, encoder in reversed(runs.select("made_from", "encoder").rows()):
+        stored_as = made_from.partition("=")[2]
+        if stored_as in kept and encoder is not None and json.loads(encoder) == wanted:
+            return cast("EmbeddingFormat", stored_as)
+    if len(kept) < 2:
+        return next(iter(kept), None)
+    return max(kept, key=lambda name: count_indexed(lake, collection, files[name]))
+
+
+def decided_from(decided_by: dict[str, Any], stored_as: EmbeddingFormat) -> dict[str, Any]:
+    """What decides labels from embeddings in this format, if ``decided_by`` decides those from pixels."""
+    return decided_by if stored_as == "fp32" else decided_by | {"embeddings": stored_as}
 
 
 def stored_format(classifier: ChosenClassifier) -> EmbeddingFormat:

@@ -1,15 +1,17 @@
 """What is to be labelled: all that is pending, or what of it kept embeddings are there for."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
 
 from laketag.pipeline.classifier.choose_classifier import ChosenClassifier
-from laketag.pipeline.config import Settings
+from laketag.pipeline.config import EmbeddingFormat, Settings
 from laketag.pipeline.flows.kept_encoders import embedding_files, find_fitting, stored_format
 from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, Work, find_work
 from laketag.pipeline.lake.hashed_ids import version_key
+from laketag.pipeline.lake.kept_tables import embedding_format
 from laketag.pipeline.lake.label_files import LabelFile
 from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.plan import draw_sample
@@ -39,7 +41,9 @@ def plan_work(
         return find_work(lake, request, classifier.fingerprint, settings, others)
     everything = replace(request, limit=None)
     work = find_work(lake, everything, classifier.fingerprint, settings, others)
-    files = kept_files(classifier, request.collection, others.finished)
+    stored_as = stored_format(classifier)
+    keeping = find_fitting(classifier, request.collection, others.finished)
+    files = embedding_files(keeping, stored_as)
     located = locate(lake, files, work.rows).rows
     lacking = work.rows.join(located, on="image_id", how="anti", maintain_order="left")
     limit = None if request.limit is None else max(0, request.limit - others.resumed)
@@ -48,10 +52,18 @@ def plan_work(
         work,
         request=request,
         rows=draw_sample(rows, limit),
-        made_from=f"embeddings={stored_format(classifier)}",
+        made_from=f"embeddings={stored_as}",
         lacking=lacking.height,
         lacking_uri=None if lacking.is_empty() else lacking["uri"][0],
+        kept_by=next(_name_keeping(keeping, stored_as), None),
     )
+
+
+def _name_keeping(runs: pl.DataFrame, stored_as: EmbeddingFormat) -> Iterator[tuple[str, str]]:
+    """The description set and id of each of the runs that has kept embeddings in this format, the last one first."""
+    for run in runs.reverse().iter_rows(named=True):
+        if embedding_format(run["keep"] or "") == stored_as:
+            yield run["description_set"], run["run_id"]
 
 
 def kept_files(classifier: ChosenClassifier, collection: str, finished: pl.DataFrame) -> list[LabelFile]:
@@ -86,11 +98,25 @@ def locate(lake: Lake, files: Sequence[LabelFile], rows: pl.DataFrame) -> Locate
     return Located(located.with_columns(file=paths.gather(located["file"])), logit_scale)
 
 
-def say_lacking(work: Work, screen: Screen) -> None:
-    """Print how many pending images have no kept embeddings, and what labels them; nothing if all have."""
-    if work.lacking:
-        screen.say(
-            f"{work.lacking:,} pending images have no kept embeddings of this encoder and image version, such as "
-            f"{work.lacking_uri}; they stay pending, and laketag label without --from-embeddings labels them",
-            "yellow",
+def say_lacking(lake: Lake, work: Work, screen: Screen) -> None:
+    """Print how many pending images have no kept embeddings, and what labels them; nothing if all have.
+
+    From fp32, a call that reads pixels labels just them. From others it has another classifier, and would label all images.
+    """
+    if not work.lacking:
+        return
+    stored_as = (work.made_from or "").partition("=")[2]
+    advice = "laketag label without --from-embeddings labels them"
+    if stored_as != "fp32" and work.kept_by:
+        of_set, run_id = work.kept_by
+        advice = (
+            f"this command labels them once their embeddings are kept: laketag label --root {shlex.quote(lake.root)} "
+            f"--collection {shlex.quote(work.request.collection)} --set {shlex.quote(of_set)} --keep embeddings={stored_as} "
+            f"(with the settings of run {run_id}) keeps those of the images that it labels; "
+            "without --from-embeddings all images of the collection would be encoded"
         )
+    screen.say(
+        f"{work.lacking:,} pending images have no kept embeddings of this encoder and image version, such as "
+        f"{work.lacking_uri}; they stay pending, and {advice}",
+        "yellow",
+    )

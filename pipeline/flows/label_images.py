@@ -96,7 +96,7 @@ def label_images(
         finished = pl.concat([finished, *(run.row for run in published)])
         others = OtherRuns(finished, resumed)
         work = plan_work(lake, request, classifier, settings, others)
-        say_lacking(work, screen)
+        say_lacking(lake, work, screen)
         left = work.pending
         if not (work.is_nothing or request.stop.is_due):
             say_kept_costs(lake, classifier, settings, work.rows.height, screen)

@@ -94,6 +94,8 @@ class Work:
     """Pending images that are left because no embeddings of theirs are kept."""
     lacking_uri: str | None = None
     """One of them."""
+    kept_by: tuple[str, str] | None = None
+    """Of the last run that has kept such embeddings, its description set and id."""
     hidden: bool = False
     """Whether the classifier has labels that queries do not show, because another one labelled since; a run shows them again."""
 
@@ -129,7 +131,7 @@ def look_up_classifier(
     screen.wait("looking up the models")
     classifier = choose_classifier(settings, embedded_set)
     if request.from_embeddings:
-        classifier = from_kept(classifier, request.collection, finished)
+        classifier = from_kept(lake, classifier, request.collection, finished)
     return name_as_in_lake(lake, request.collection, classifier, settings, finished)
 
 
@@ -140,7 +142,7 @@ def recall_name(
     latest_snapshot(lake, request.collection)
     classifier = recall_classifier(settings, latest_embedded_set(lake, request.description_set))
     if classifier and request.from_embeddings:
-        classifier = from_kept(classifier, request.collection, finished)
+        classifier = from_kept(lake, classifier, request.collection, finished)
     return classifier and name_as_in_lake(lake, request.collection, classifier, settings, finished)
 
 

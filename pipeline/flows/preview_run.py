@@ -53,7 +53,7 @@ def preview_run(lake: Lake, request: LabelRequest, settings: Settings, screen: S
     left = {run.run_id: unlabelled.height for run, unlabelled in unfinished}
     other_runs = OtherRuns(every, sum(left.values()), planned)
     work = plan_work(lake, request, classifier, settings, other_runs)
-    say_lacking(work, screen)
+    say_lacking(lake, work, screen)
     say_kept_costs(lake, classifier, settings, work.rows.height, screen)
     reasons = count_reasons(lake, work.rows, own, others)
     # the last one is of this classifier, if any

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from laketag.pipeline.config import Settings
 from laketag.pipeline.errors import LaketagError, ModelError
 from laketag.pipeline.flows.decoded_images import Reading
+from laketag.pipeline.flows.kept_encoders import FORMATS, decided_from
 from laketag.pipeline.flows.plan_run import SETTINGS_OF_LABELS
 from laketag.pipeline.flows.report_cards import Album, fill_album
 from laketag.pipeline.flows.report_facts import ReportFacts, ReportRequest, read_facts
@@ -145,8 +146,9 @@ def spec_of_run(lake: Lake, run: dict[str, Any], settings: Settings) -> bytes:
     spec = find_classifier(
         settings, read_embedded_set(lake, run["description_set"], run["description_version"])
     )
-    earlier = classifier_fingerprint(spec.decided_by, settings.decode.max_pixels)
-    if run["classifier"] not in (spec.fingerprint, earlier):
+    own = [decided_from(spec.decided_by, stored_as) for stored_as in FORMATS]  # also from kept embeddings
+    earlier = [classifier_fingerprint(one, settings.decode.max_pixels) for one in own]
+    if run["classifier"] not in (*map(classifier_fingerprint, own), *earlier):
         raise ModelError(
             f"the labels are of classifier {run['classifier']}, and the same settings now give {spec.fingerprint}: weights, "
             "descriptions or laketag have changed since; label again to see how labels come about"

@@ -1,10 +1,18 @@
 """Runs that have kept embeddings, and whose embeddings labels are or may be made from."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
+
+from laketag.pipeline.lake.hashed_ids import version_key
+from laketag.pipeline.lake.label_files import LabelFile
+from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.snapshots import latest_snapshot, scan_snapshot
+from laketag.pipeline.lake.tables import scan_table
+from laketag.pipeline.store.outages import through_outages
+from laketag.schemas import Embeddings
 
 KEEPS_EMBEDDINGS = pl.col("encoder").is_not_null() & pl.col("made_from").is_null()
 """Of the table of runs. A run that was made from embeddings has their encoder, too, and keeps none."""
@@ -36,3 +44,20 @@ def find_needed(runs: pl.DataFrame, makers: Iterable[Mapping[str, Any]]) -> pl.D
     }
     names = pl.DataFrame(list(needed), schema={"collection": pl.String, "encoder": pl.String}, orient="row")
     return keeping.join(names, on=["collection", "encoder"], how="semi", maintain_order="left")
+
+
+def count_indexed(lake: Lake, collection: str, files: Sequence[LabelFile]) -> int:
+    """How many images of the collection's newest index have embeddings of their version in the files, of which there are some.
+
+    Only the keys of the rows are read: 16 bytes for each are held.
+    """
+    snapshot = latest_snapshot(lake, collection)
+
+    def count() -> int:
+        kept = scan_table([f"{lake.root}/{file.path}" for file in files], Embeddings, lake.storage)
+        index = scan_snapshot(lake, snapshot).select(key=version_key())
+        found = index.join(kept.select(key=version_key()), on="key", how="semi")
+        images: int = found.select(pl.len()).collect(engine="streaming").item()
+        return images
+
+    return through_outages(lake.root, lake.storage, count)

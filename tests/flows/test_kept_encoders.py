@@ -1,4 +1,4 @@
-"""Which kept embeddings a classifier takes: those of most rows, of its own encoder; and what is refused."""
+"""Which kept embeddings a classifier takes: of its own encoder, in the format that the set has been labelled from."""
 
 import json
 from dataclasses import replace
@@ -29,15 +29,21 @@ DECIDED_BY = {
 CLASSIFIER = ChosenClassifier("f" * 16, RUN.description_set, "v", "abs", {}, DECIDED_BY, b"")
 
 
+def decided_by(**method: object) -> dict[str, object]:
+    """What names the classifier with these settings of the method."""
+    return DECIDED_BY | {"method": DECIDED_BY["method"] | method}  # type: ignore[operator]  # both are dicts
+
+
+def write_made(lake: Lake, number: int, made_from: str, **changes: str) -> None:
+    """A run that was labelled from embeddings of the classifier's encoder."""
+    encoder = json.dumps(encoder_identity(DECIDED_BY))
+    write_run(lake, number, [label_row("a")], **{"encoder": encoder, "made_from": made_from} | changes)
+    KEPT.append({})
+
+
 def write_kept(lake: Lake, number: int, stored_as: str, rows: int, **method: object) -> None:
     """A run that has kept the embeddings of this number of images, as its row says."""
-    decided_by = DECIDED_BY | {"method": DECIDED_BY["method"] | method}  # type: ignore[operator]  # both are dicts
-    write_run(
-        lake,
-        number,
-        [label_row("a")],
-        encoder=json.dumps(encoder_identity(decided_by)),
-    )
+    write_run(lake, number, [label_row("a")], encoder=json.dumps(encoder_identity(decided_by(**method))))
     path = f"embeddings/collection={RUN.collection}/{number}.parquet"
     KEPT.append({"keep": f"scores embeddings={stored_as}"} | kept_columns([LabelFile(path, rows, "0")]))
 
@@ -58,31 +64,43 @@ def nothing_kept() -> None:
     KEPT.clear()
 
 
-def test_the_format_of_most_images_is_taken_and_the_more_exact_one_of_two(lake: Lake) -> None:
-    write_kept(lake, 1, "fp16", 5)
-    write_kept(lake, 2, "fp32", 5)
-    exact = from_kept(CLASSIFIER, RUN.collection, finished(lake))
+def test_the_only_format_is_taken_and_all_but_fp32_name_another_classifier(lake: Lake) -> None:
+    write_kept(lake, 1, "fp32", 5)
+    exact = from_kept(lake, CLASSIFIER, RUN.collection, finished(lake))
     assert (exact, stored_format(exact)) == (CLASSIFIER, "fp32")
-    write_kept(lake, 3, "fp16", 1, matching_temperature=1)
-    rounded = from_kept(CLASSIFIER, RUN.collection, finished(lake))
+    write_kept(lake, 2, "int8", 5, crops=9)
+    of_others = replace(CLASSIFIER, decided_by=decided_by(crops=9))
+    rounded = from_kept(lake, of_others, RUN.collection, finished(lake))
+    assert stored_format(rounded) == "int8"
+    assert rounded.fingerprint == classifier_fingerprint(decided_by(crops=9) | {"embeddings": "int8"})
+    assert from_kept(lake, rounded, RUN.collection, finished(lake)) == rounded
+
+
+def test_a_set_stays_with_the_format_that_it_was_last_labelled_from(lake: Lake) -> None:
+    """However many more images another format has by now: with another classifier every image would be pending."""
+    write_kept(lake, 1, "fp16", 5)
+    write_kept(lake, 2, "fp32", 900)
+    write_made(lake, 3, "embeddings=fp16")
+    write_made(lake, 4, "embeddings=fp32", description_set="birds")
+    write_made(lake, 5, "embeddings=fp32", encoder=json.dumps(encoder_identity(decided_by(crops=9))))
+    write_made(lake, 6, "embeddings=int8")  # of which nothing is left
+    rounded = from_kept(lake, CLASSIFIER, RUN.collection, finished(lake))
     assert stored_format(rounded) == "fp16"
-    assert rounded.fingerprint == classifier_fingerprint(DECIDED_BY | {"embeddings": "fp16"})
-    assert from_kept(rounded, RUN.collection, finished(lake)) == rounded
 
 
 def test_a_lake_without_fitting_embeddings_says_what_differs(lake: Lake) -> None:
     with pytest.raises(
         InputError, match="no run of collection 'photos' has kept embeddings; label with --keep"
     ):
-        from_kept(CLASSIFIER, RUN.collection, finished(lake))
+        from_kept(lake, CLASSIFIER, RUN.collection, finished(lake))
     write_kept(lake, 1, "fp16", 5, crops=9, seed=1)
     with pytest.raises(InputError, match=r"differs \(crops 9 → 4, seed 1 → 0\)"):
-        from_kept(CLASSIFIER, RUN.collection, finished(lake))
+        from_kept(lake, CLASSIFIER, RUN.collection, finished(lake))
     with pytest.raises(InputError, match="'other'"):
-        from_kept(CLASSIFIER, "other", finished(lake))
+        from_kept(lake, CLASSIFIER, "other", finished(lake))
     of_one_format = replace(CLASSIFIER, decided_by=DECIDED_BY | {"label_revision": 1})
     with pytest.raises(InputError, match="label_revision 2 → 1"):
-        from_kept(of_one_format, RUN.collection, finished(lake))
+        from_kept(lake, of_one_format, RUN.collection, finished(lake))
 
 
 @pytest.mark.parametrize("budget", ["cascade", "adaptive"])

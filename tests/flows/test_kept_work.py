@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from laketag.pipeline.flows.forget_images import ForgetRequest, forget_images
 from laketag.pipeline.flows.kept_work import kept_files, locate, plan_work, say_lacking
 from laketag.pipeline.flows.plan_run import LabelRequest, OtherRuns, Work, find_resumable, look_up_classifier
 from laketag.pipeline.flows.plan_run import plan_run as freeze
+from laketag.pipeline.flows.report_run import spec_of_run
 from laketag.pipeline.lake.paths import Lake, open_lake
 from laketag.pipeline.lake.runs import read_runs, scan_labels
 from laketag.pipeline.lake.staging import scan_plan
@@ -72,8 +74,8 @@ def labels_of(lake: Lake, classifier: str) -> pl.DataFrame:
     return scan_labels(lake, runs).drop(OF_THE_CALL).sort("image_id").collect()
 
 
-def plan(lake: Lake, settings: Settings, **request: object) -> Work:
-    wanted = LabelRequest(collection="c", description_set="few", **request)  # type: ignore[arg-type]  # fields of it
+def plan(lake: Lake, settings: Settings, of_set: str = "few", **request: object) -> Work:
+    wanted = LabelRequest(collection="c", description_set=of_set, **request)  # type: ignore[arg-type]  # fields of it
     finished = read_runs(lake)
     classifier = look_up_classifier(lake, wanted, settings, QUIET, finished)
     return plan_work(lake, wanted, classifier, settings, OtherRuns(finished))
@@ -111,6 +113,7 @@ def test_rounded_embeddings_have_a_classifier_of_their_own_and_nearly_the_same_s
     full = read_runs(lake)["classifier"][1]
     assert (rounded.run.made_from, rounded.run.classifier != full) == ("embeddings=fp16", True)
     assert rounded.run.encoder == read_runs(lake)["encoder"][1]  # which clean keeps for it
+    assert spec_of_run(lake, read_runs(lake).row(-1, named=True), settings)  # by which a report tells stories
     ours, theirs = labels_of(lake, rounded.run.classifier), labels_of(lake, full)
     assert ours["label"].equals(theirs["label"])
     assert not ours["score"].equals(theirs["score"])
@@ -123,6 +126,34 @@ def test_rounded_embeddings_have_a_classifier_of_their_own_and_nearly_the_same_s
         method=settings.method,
     )
     assert set(map(tuple, pl.DataFrame(relabelled).rows())) == set(ours.select("image_id", "label").rows())
+
+
+def test_a_set_stays_with_its_format_and_another_one_takes_that_of_most_images_of_the_index(
+    kept: Path, tmp_path: Path
+) -> None:
+    lake, of_seed = copy(kept, tmp_path / "lake"), {"method.seed": "1"}
+    label_here(lake, "c", "few", keeping("", **of_seed), from_embeddings=True)
+    changed = sorted((kept / "images").iterdir())[:3]
+    before = [(file.read_bytes(), file.stat().st_mtime_ns) for file in changed]
+    try:
+        for number, file in enumerate(changed):
+            Image.fromarray(random_image(60 + number, 61)).save(file)
+        index(kept / "images", Path(lake.root))
+        label_here(
+            lake, "c", "all", keeping("fp32", **of_seed)
+        )  # 3 images; 5 rows in fp16, of which 2 are current
+        work = plan(lake, keeping("", **of_seed), from_embeddings=True)
+        assert (work.made_from, work.pending, work.lacking) == ("embeddings=fp16", 3, 3)
+        out, run_id = io.StringIO(), read_runs(lake)["run_id"][1]
+        say_lacking(lake, work, Screen(Console(file=out, width=900)))
+        command = f"laketag label --root {lake.root} --collection c --set all --keep embeddings=fp16"
+        assert f"{command} (with the settings of run {run_id}) keeps those" in out.getvalue()
+        work = plan(lake, keeping("", **of_seed), of_set="all", from_embeddings=True)
+        assert (work.made_from, work.pending) == ("embeddings=fp32", 0)
+    finally:
+        for file, (content, modified_ns) in zip(changed, before, strict=True):
+            file.write_bytes(content)
+            os.utime(file, ns=(modified_ns, modified_ns))
 
 
 def _located(lake: Lake, settings: Settings) -> pl.DataFrame:
@@ -148,11 +179,12 @@ def test_images_without_kept_embeddings_of_their_version_are_counted_named_and_l
         work = plan(lake, keeping(""), from_embeddings=True)
         assert (work.pending, work.rows.height, work.lacking, work.left) == (6, 4, 2, 2)
         out = io.StringIO()
-        say_lacking(work, Screen(Console(file=out, width=300)))
+        say_lacking(lake, work, Screen(Console(file=out, width=300)))
         assert (
             "2 pending images have no kept embeddings of this encoder and image version, such as"
             in out.getvalue()
         )
+        assert "laketag label without --from-embeddings labels them" in out.getvalue()
         assert str(work.lacking_uri).endswith(("0.png", "new.png"))
         assert plan(lake, keeping(""), from_embeddings=True, limit=3).rows.height == 3
         label_here(lake, "c", "few", keeping(""), from_embeddings=True)
