@@ -172,6 +172,6 @@ def show_calibration(report: "CalibrateReport", screen: Screen) -> None:
     )
     if report.labelled_before:
         screen.say(
-            f"the labels of {report.labelled_before:,} earlier runs stay as they are; laketag recalibrate decides those anew "
-            "whose scores were kept"
+            f"the labels of {report.labelled_before:,} earlier runs stay as they are; laketag recalibrate decides them "
+            "anew if their scores were kept"
         )

@@ -24,8 +24,8 @@ OPTIONS = SHARED | {
         str,
         "--methods",
         metavar="NAMES",
-        help="Methods and groups, separated by commas: paper, parts, attention, beyond, all (the default), or names such as "
-        "wca, abs, abs-raw, abs:uniform.",
+        help="Methods and groups, separated by commas: paper, parts, attention, beyond, budgets, all (the default), or names "
+        "such as wca, abs, abs-raw, abs:uniform.",
     ),
     "seeds": option(
         int,
@@ -35,8 +35,8 @@ OPTIONS = SHARED | {
     ),
     "descriptions": flag(
         "--descriptions",
-        help="Compare what the filter of descriptions and each of its rules does to accuracy; with abs and cupl, or the methods "
-        "that are named.",
+        help="Compare what the filter of descriptions and each of its rules does to accuracy; with clip, abs and cupl, or the "
+        "methods that are named.",
     ),
     "descriptors": option(str, "--descriptors", metavar="SET", help="Description set that CLIP-D reads."),
     "benchmark": option(
@@ -76,7 +76,7 @@ def evaluate(
     override: Sequence[str] = (),
     console: Console | None = None,
 ) -> "EvaluationReport":
-    """Compare methods on the images whose true class the index states.
+    """Compare methods on the images whose true class the index states or people have decided.
 
     Every image is read once for all methods, and each crop is encoded once. What was evaluated before, with the same images,
     texts and settings, is not computed again: a call that was interrupted goes on, and further methods and seeds are

@@ -33,7 +33,7 @@ from laketag.pipeline.settings_file import read_settings
 from laketag.schemas import Failure
 
 app = typer.Typer(
-    help="Query the label tables: runs, labels, those in doubt, tags, failures, a summary, decisions, or SQL.",
+    help="Query the tables: runs, labels, those in doubt, tags, failures, a summary, decisions, nights, or SQL.",
     no_args_is_help=True,
 )
 ROWS_OF_A_TABLE = 20

@@ -1,7 +1,7 @@
 """The methods: each is a choice of views, texts and matching.
 
-A further baseline (CLIP-E, CLIP-D, Waffle, CuPL, WCA) is one more function here that turns embeddings into Scores and,
-if it uses other views, one more branch in ``laketag.pipeline.classifier.views``.
+Those of ``laketag label`` are here, and those with which ``laketag evaluate`` compares them in
+``laketag.pipeline.classifier.baselines``.
 """
 
 import math

@@ -1,7 +1,8 @@
 """The failure of one image: the same value from its URI to its pixels.
 
-schemas/failures.py lists the reasons. They are given where an image is located (image_locations.py), read
-(fetch_failures.py for errors of clients and disks, fetch_files.py for sizes) and decoded (decode.py).
+schemas/failures.py lists the reasons. They are given where an image is located (image_locations.py), read (fetch*.py;
+fetch_failures.py for errors of clients and disks), decoded (decode.py, grey_levels.py, optional_formats.py) and labelled
+(stages/label_images.py; stages/death_watch.py and flows/suspects.py for images that kill processes).
 """
 
 from laketag.pipeline.store.faults import StoreFault
