@@ -1,4 +1,4 @@
-"""open_clip and timm, imported without torch's compiler.
+"""open_clip and timm, imported without torch's compiler where that is possible.
 
 torchvision and timm import ``torch._dynamo`` only to say what happens under ``torch.compile``, which takes half of the
 CPU time of ``import open_clip`` and 145 MiB in each process with a model (docs/decisions/0047-quick-start.md).
@@ -8,6 +8,7 @@ This is imported in processes of our own, in actors and children of the driver, 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import ModuleType
 
 import torch
@@ -15,8 +16,11 @@ import torch
 
 @contextmanager
 def _without_compiler() -> Iterator[None]:
-    """What is imported meanwhile finds stand-ins for what it uses of ``torch._dynamo``."""
-    if "torch._dynamo" in sys.modules:
+    """What is imported meanwhile finds stand-ins for what it uses of ``torch._dynamo``.
+
+    If transformers is installed, open_clip imports it, and it uses more of the compiler: then there are none.
+    """
+    if "torch._dynamo" in sys.modules or find_spec("transformers"):
         yield
         return
     utils = ModuleType("torch._dynamo.utils")
