@@ -12,13 +12,12 @@ OWN_WORDS |= {"images", "already", "planned", "labelled", "speed:", "fetch", "he
 """The first words of the lines that laketag itself prints while it labels."""
 
 
-def write_shadows(folder: Path) -> list[Path]:
+def write_shadows(folder: Path) -> None:
     """The folder has these modules with the names of others that cannot be imported, and a package ``pipeline``."""
     (folder / "pipeline").mkdir(parents=True)
     modules = [*(folder / f"{name}.py" for name in SHADOWS), folder / "pipeline" / "__init__.py"]
     for module in modules:
         module.write_text("raise SystemExit('imported from the current folder')")
-    return modules
 
 
 def run_as_by_uv(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> list[str]:

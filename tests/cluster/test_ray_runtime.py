@@ -25,6 +25,7 @@ BESIDE_PROXIES = {"no_proxy": "localhost"}
 """The store is reached by this name; Ray's processes are reached by addresses."""
 
 
+@pytest.mark.cluster
 def test_a_run_on_a_ray_of_its_own_imports_nothing_from_the_current_folder_and_prints_nothing_of_ray(
     moto: Store, tmp_path: Path, tiny_settings: Path, described: Path
 ) -> None:

@@ -1,4 +1,7 @@
-"""From index to query through the command line, on each S3 server; tests/end_to_end/test_nights.py does the same in a folder."""
+"""From index to query through the command line, on Ceph.
+
+tests/end_to_end/test_nights.py does the same in a folder, and test_equal_tables.py and test_expired_token.py label on moto.
+"""
 
 import json
 
@@ -12,6 +15,7 @@ from tests.end_to_end.pictures import BROKEN, GOOD, encoded, picture
 from tests.stores.store import STRANGER, Store, folder_store
 
 C = "pets"
+pytestmark = pytest.mark.ceph
 
 
 def read_json(store: Store, *query: str) -> list[dict[str, object]]:
@@ -27,36 +31,29 @@ def failures_by_name(store: Store) -> dict[str, object]:
 
 
 @pytest.mark.usefixtures("joined_ray")
-def test_a_lake_is_indexed_described_labelled_and_asked(
-    bucket, tiny_settings, descriptions, described
-) -> None:
-    root, images = bucket.url("lake"), bucket.url("images")
-    put_all(
-        bucket, GOOD | {name: data for name, (data, _) in BROKEN.items()} | {"cats/notes.txt": b"no image"}
-    )
-    put_all(bucket, {"gone/later.jpg": encoded(picture(30)), "gone/changed.jpg": encoded(picture(31))})
-    put_all(bucket, {"elsewhere/stray.jpg": encoded(picture(33))})
+def test_a_lake_is_indexed_described_labelled_and_asked(ceph, tiny_settings, descriptions) -> None:
+    root, images = ceph.url("lake"), ceph.url("images")
+    put_all(ceph, GOOD | {name: data for name, (data, _) in BROKEN.items()} | {"cats/notes.txt": b"no image"})
+    put_all(ceph, {"gone/later.jpg": encoded(picture(30)), "gone/changed.jpg": encoded(picture(31))})
+    put_all(ceph, {"elsewhere/stray.jpg": encoded(picture(33))})
 
     indexing = ("index", images, "--root", root, "-c", C, "--class-from-folder")
-    said = must_run(*indexing, env=bucket.env)
+    said = must_run(*indexing, env=ceph.env)
     assert f"{len(GOOD) + len(BROKEN) + 3}" in said
     assert "left out, .txt" in said
     chosen = ("--root", root, "-s", "s", "--settings", str(tiny_settings))
-    if bucket.name == "ceph":
-        must_run("describe", str(descriptions), *chosen, *bucket.options, env=bucket.env)
-    else:
-        put_described(bucket, root, described)
+    must_run("describe", str(descriptions), *chosen, *ceph.options, env=ceph.env)
 
-    bucket.delete("images/gone/later.jpg")
-    bucket.put("images/gone/changed.jpg", encoded(picture(32)))
+    ceph.delete("images/gone/later.jpg")
+    ceph.put("images/gone/changed.jpg", encoded(picture(32)))
     allowed = json.dumps([f"{images}/{folder}" for folder in ("cats", "dogs", "birds", "gone")])
     labelling = ("label", *chosen, "-c", C, "-o", f"fetch.allowed_roots={allowed}")
-    said = must_run(*labelling, *bucket.options, env=bucket.env)
+    said = must_run(*labelling, *ceph.options, env=ceph.env)
     expected = {name: reason for name, (_, reason) in BROKEN.items()}
     expected |= {"gone/later.jpg": "not_found", "gone/changed.jpg": "changed"}
     expected |= {"elsewhere/stray.jpg": "outside_policy"}
-    assert failures_by_name(bucket) == expected
-    labelled = read_json(bucket, "labels")
+    assert failures_by_name(ceph) == expected
+    labelled = read_json(ceph, "labels")
     assert {str(row["uri"]).rpartition("images/")[2] for row in labelled} == set(GOOD)
     assert {row["label"] for row in labelled} <= {"cat", "dog", "bird"}
     for reason in set(expected.values()):
@@ -64,27 +61,26 @@ def test_a_lake_is_indexed_described_labelled_and_asked(
     assert "planned" in said
 
     # nothing new: nothing to do, except what may pass, and that is what the run says
-    bucket.put("images/gone/changed.jpg", encoded(picture(32)))
-    must_run(*indexing, env=bucket.env)
-    said = must_run(*labelling, *bucket.options, env=bucket.env)
+    ceph.put("images/gone/changed.jpg", encoded(picture(32)))
+    must_run(*indexing, env=ceph.env)
+    said = must_run(*labelling, *ceph.options, env=ceph.env)
     assert f"already done {len(GOOD) + len(BROKEN) + 1}" in " ".join(said.split())
     assert "labelled 1" in " ".join(said.split())
-    assert "nothing to do" in must_run(*labelling, *bucket.options, env=bucket.env)
+    assert "nothing to do" in must_run(*labelling, *ceph.options, env=ceph.env)
 
-    summary = read_json(bucket, "summary")
+    summary = read_json(ceph, "summary")
     assert sum(int(str(row["images"])) for row in summary) == len(GOOD) + 1
-    runs = read_json(bucket, "runs")
+    runs = read_json(ceph, "runs")
     assert [row["planned"] for row in runs] == [len(GOOD) + len(BROKEN) + 3, 1]
-    counted = read_json(bucket, "sql", "SELECT count(*) AS n FROM labels WHERE probability >= 0")
+    counted = read_json(ceph, "sql", "SELECT count(*) AS n FROM labels WHERE probability >= 0")
     assert counted == [{"n": len(GOOD) + 1}]
 
     # the files are plain Parquet: sorted, a handful, each column's meaning in the footer
-    files = list_files(f"{root}/labels", bucket.storage)
+    files = list_files(f"{root}/labels", ceph.storage)
     assert len(files) == 2
-    assert list_files(f"{root}/staging", bucket.storage, suffix="") == []
+    assert list_files(f"{root}/staging", ceph.storage, suffix="") == []
 
 
-@pytest.mark.ceph
 @pytest.mark.usefixtures("joined_ray")
 def test_images_of_a_bucket_that_the_credentials_may_not_read_get_no_result_until_others_may(
     ceph, tiny_settings, described, tmp_path
