@@ -153,7 +153,8 @@ def name_evaluation(
 
 def hash_rules(settings: Settings) -> str:
     """Names what decides which texts each variant has, so that an evaluation with other rules is another one."""
-    return hashlib.blake2b(settings.descriptions.model_dump_json().encode(), digest_size=3).hexdigest()
+    rules = settings.descriptions.model_dump_json(exclude={"batch_size"})
+    return hashlib.blake2b(rules.encode(), digest_size=3).hexdigest()
 
 
 def group_by_lacking(

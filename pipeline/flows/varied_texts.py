@@ -39,12 +39,17 @@ class Varying:
 
 
 def prepare_varied_texts(varying: Varying, seeds: range) -> dict[str, str]:
-    """Text name → URL of its table (schemas.Descriptions); those of an earlier call are not embedded again."""
+    """Text name → URL of its table (schemas.Descriptions); those of an earlier call are neither embedded nor written again."""
     evaluation = varying.evaluation
     swapped = {f"{OTHER_CLASS}-{seed}": seed for seed in seeds}
-    names = [*variants(varying.rules), *swapped]
-    if not all(evaluation.has_texts(name) for name in names):
-        _write_texts(varying, swapped)
+    filtered = variants(varying.rules)
+    names = [*filtered, *swapped]
+    if missing := {name for name in names if not evaluation.has_texts(name)}:
+        _write_texts(
+            varying,
+            {name: rules for name, rules in filtered.items() if name in missing},
+            {name: seed for name, seed in swapped.items() if name in missing},
+        )
     return {name: evaluation.text_url(name) for name in names}
 
 
@@ -59,22 +64,33 @@ def variants(rules: DescriptionSettings) -> dict[str, DescriptionSettings]:
 
 
 def read_texts(varying: Varying) -> Texts:
-    """All texts of the set, kept or dropped, by class; without a label prompt that describes a class without any."""
+    """All texts of the set, kept or dropped, by class; without the label prompt that was added to a class without any other.
+
+    It is the last text of its class, and the only kept one; the same words anywhere else are a description.
+    """
     table = read_descriptions_table(
         varying.evaluation.lake, varying.described.name, varying.described.version
     )
-    prompts = dict(table.filter(IS_PROMPT).select("class_name", "text").iter_rows())
-    texts: dict[str, list[str]] = {name: [] for name in prompts}
-    for name, text in table.filter(~IS_PROMPT).select("class_name", "text").iter_rows():
-        if text != prompts[name]:
-            texts[name].append(text)
+    prompts = table.filter(IS_PROMPT).select("class_name", prompt="text")
+    is_only = pl.col("drop_reason").is_null() & (
+        pl.col("drop_reason").is_null().sum().over("class_name") == 1
+    )
+    is_last = pl.col("position") == pl.col("position").max().over("class_name")
+    described = table.filter(~IS_PROMPT).join(prompts, on="class_name", maintain_order="left")
+    described = described.filter(~((pl.col("text") == pl.col("prompt")) & is_only & is_last))
+    texts: dict[str, list[str]] = {name: [] for name in prompts["class_name"]}
+    for name, text in described.select("class_name", "text").iter_rows():
+        texts[name].append(text)
     return {name: tuple(of_class) for name, of_class in texts.items()}
 
 
-def _write_texts(varying: Varying, swapped: dict[str, int]) -> None:
+def _write_texts(varying: Varying, filtered: dict[str, DescriptionSettings], swapped: dict[str, int]) -> None:
+    """The texts of these variants, and those of another class by these seeds, are stored."""
     texts, rules, evaluation = read_texts(varying), varying.rules, varying.evaluation
     url = description_url(evaluation.lake, varying.described.name, varying.described.version)
-    sets: dict[str, pl.DataFrame] = {UNFILTERED: _lint(texts, rules.without_rules(), url)}
+    sets: dict[str, pl.DataFrame] = {}
+    if filtered:
+        sets[UNFILTERED] = _lint(texts, rules.without_rules(), url)
     for name, seed in swapped.items():
         order = np.argsort(draw_uniforms("", seed, "other class", len(texts)), kind="stable").tolist()
         sets[name] = _lint(swap_texts(texts, order), rules.without_rules(), url)
@@ -92,7 +108,7 @@ def _write_texts(varying: Varying, swapped: dict[str, int]) -> None:
         if name != UNFILTERED:
             _write(evaluation, name, of_set, rules.without_rules())
             continue
-        for variant, settings in variants(rules).items():
+        for variant, settings in filtered.items():
             reasons = _lint(texts, settings, url)["drop_reason"]
             _write(evaluation, variant, of_set.with_columns(reasons), settings)
 

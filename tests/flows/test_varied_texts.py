@@ -1,6 +1,8 @@
 """The variants of a set's texts: what each rule of the filter leaves, and the texts of a random other class."""
 
 import io
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,8 +12,9 @@ from rich.console import Console
 from laketag.pipeline.classifier.choose_evaluation import ChosenEvaluation
 from laketag.pipeline.config import Settings
 from laketag.pipeline.descriptions.embedded_set import EmbeddedSet
+from laketag.pipeline.flows.evaluate_images import hash_rules
 from laketag.pipeline.flows.report_descriptions import suggest_for
-from laketag.pipeline.flows.varied_texts import Varying, prepare_varied_texts
+from laketag.pipeline.flows.varied_texts import Varying, prepare_varied_texts, read_texts
 from laketag.pipeline.lake.description_versions import new_version, write_descriptions
 from laketag.pipeline.lake.embedded_texts import stage_embedded_texts
 from laketag.pipeline.lake.evaluations import Evaluation
@@ -19,6 +22,7 @@ from laketag.pipeline.lake.paths import Lake
 from laketag.pipeline.lake.tables import read_table
 from laketag.pipeline.models.choose_backbone import ChosenBackbone
 from laketag.pipeline.screen import Screen
+from laketag.pipeline.settings_file import read_settings
 from laketag.schemas import Descriptions
 
 SET = [  # class, position, text, and why describe has dropped it
@@ -64,6 +68,40 @@ def varying(lake: Lake) -> Varying:
     chosen = ChosenEvaluation(BACKBONE, b"", {}, {})
     return Varying(
         Evaluation(lake, "photos-1", "photos"), made, chosen, Settings(), Screen(Console(file=io.StringIO()))
+    )
+
+
+def test_further_seeds_write_their_own_texts_and_no_others_again(varying: Varying) -> None:
+    def written() -> dict[str, int]:
+        folder = Path(varying.evaluation.url, "texts")
+        return {file.stem: file.stat().st_mtime_ns for file in folder.iterdir()}
+
+    prepare_varied_texts(varying, range(1))
+    before = written()
+    prepare_varied_texts(varying, range(3))
+    after = written()
+    assert after.keys() - before.keys() == {"other_class-1", "other_class-2"}
+    assert {name: after[name] for name in before} == before
+
+
+def test_only_the_prompt_that_was_added_to_a_class_is_left_out(varying: Varying) -> None:
+    """A description in the same words is one."""
+    lake = varying.evaluation.lake
+    table = [
+        *(("dog", -1, "a dog", None), ("dog", 0, "A dog barks.", None), ("dog", 1, "a dog", None)),
+        *(("cat", -1, "a cat", None), ("cat", 0, "a cat", "exact_duplicate"), ("cat", 1, "a cat", None)),
+    ]
+    described = replace(varying.described, version=new_version(lake, "pets", "b" * 16))
+    write_descriptions(lake, described, rows_of(table), BACKBONE.text_tower_sha256)
+    texts = read_texts(replace(varying, described=described))
+    assert texts == {"dog": ("A dog barks.", "a dog"), "cat": ("a cat",)}
+
+
+def test_how_many_texts_are_embedded_at_once_makes_no_other_evaluation() -> None:
+    more = read_settings(overrides=["descriptions.batch_size=64"])
+    assert hash_rules(more) == hash_rules(Settings())
+    assert hash_rules(read_settings(overrides=["descriptions.drop_near_duplicates=false"])) != hash_rules(
+        more
     )
 
 
