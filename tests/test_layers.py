@@ -58,6 +58,7 @@ TESTED_ELSEWHERE = {
     "laketag.pipeline.classifier.budget_trials": "tests/classifier/test_evaluator.py compares it with what label writes",
     "laketag.pipeline.classifier.choose_evaluation": "tests/end_to_end/test_evaluate.py evaluates what it chooses",
     "laketag.pipeline.flows.calibrate_labels": "tests/end_to_end/test_calibrate.py calibrates and labels by it",
+    "laketag.pipeline.flows.redecided_labels": "tests/flows/test_recalibrate_labels.py publishes what it decides",
     "laketag.pipeline.flows.score_images": "tests/end_to_end/test_calibrate.py scores a sample with it",
     "laketag.pipeline.flows.evaluate_images": "tests/end_to_end/test_evaluate.py runs it whole, twice and with more trials",
     "laketag.pipeline.flows.evaluate_request": "a value without logic; tests/jobs/test_evaluate.py fills it",

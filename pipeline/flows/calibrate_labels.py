@@ -20,7 +20,7 @@ from laketag.pipeline.config import Settings
 from laketag.pipeline.errors import InputError, SettingsError
 from laketag.pipeline.flows.frozen_sample import FrozenSample, SampleRequest, freeze_sample
 from laketag.pipeline.flows.kept_sample import find_kept_scores, known_rule
-from laketag.pipeline.flows.plan_run import LabelRequest, look_up_classifier
+from laketag.pipeline.flows.plan_run import LabelRequest, look_up_classifier, retry_rules
 from laketag.pipeline.flows.score_images import ScoredImages, Scoring, score_images
 from laketag.pipeline.flows.true_classes import read_known_classes
 from laketag.pipeline.lake.calibrations import write_calibration
@@ -110,7 +110,7 @@ def calibrate_labels(
     classifier = look_up_classifier(lake, labelling, settings, screen, finished)
     names = (request.collection, classifier.fingerprint)
     own = select_runs_of(finished, *names)
-    known = find_kept_scores(lake, own, sample.images, class_names)
+    known = find_kept_scores(lake, own, sample.images, class_names, retry_rules(labelling, settings))
     kept = len(known.scores)
     if kept:
         screen.say(f"{kept:,} of {sample.images.height:,} images have kept scores, and are not read")

@@ -10,35 +10,34 @@ from laketag.pipeline.flows.score_images import ScoredImages
 from laketag.pipeline.lake.calibrations import newest_calibration, read_calibration
 from laketag.pipeline.lake.kept_scores import read_scores
 from laketag.pipeline.lake.paths import Lake
+from laketag.pipeline.lake.retries import RetryRules
 from laketag.pipeline.lake.runs import scan_newest
 from laketag.pipeline.store.outages import through_outages
-from laketag.schemas import TRANSIENT_FAILURES
 
 VERSION = ["image_id", "etag"]
 
 
 def find_kept_scores(
-    lake: Lake, runs: pl.DataFrame, images: pl.DataFrame, class_names: tuple[str, ...]
+    lake: Lake, runs: pl.DataFrame, images: pl.DataFrame, class_names: tuple[str, ...], rules: RetryRules
 ) -> ScoredImages:
     """The images (image_id, etag) whose scores these runs, all of one classifier, have kept, and those that failed for good.
 
-    They have no probabilities yet. Nothing is known of any image where no run has kept scores.
+    The rules say which failures those are. The images have no probabilities yet. Nothing is known of any image where no run has
+    kept scores.
     """
     found = ScoredImages()
     keeping = runs.filter(pl.col("keep").str.split(" ").list.contains("scores"))
     if keeping.is_empty():
         return found
     wanted = images.select(VERSION)
-    for kept in read_scores(lake, keeping):
-        rows = kept.rows.with_row_index("number").join(wanted, on=VERSION, how="semi")
-        if rows.height and kept.class_names != class_names:
+    for kept in read_scores(lake, keeping, wanted):
+        if kept.class_names != class_names:
             raise InputError(
                 f"{lake.path('scores')}: has scores of other classes than the description set; find out what changed it: "
                 "laketag verify"
             )
-        scores = kept.scores[rows["number"].to_numpy()].astype(np.float32)
-        found.scores |= dict(zip(rows["image_id"], scores, strict=True))
-    is_final = pl.col("failure").is_not_null() & ~pl.col("failure").is_in(TRANSIENT_FAILURES)
+        found.scores |= dict(zip(kept.rows["image_id"], kept.scores.astype(np.float32), strict=True))
+    is_final = pl.col("failure").is_not_null() & rules.is_final()
 
     def find_failures() -> pl.DataFrame:
         failed = scan_newest(lake, runs).filter(is_final).select(*VERSION, pl.col("failure").cast(pl.String))

@@ -1,20 +1,18 @@
 """Deciding anew about the labels of earlier runs, from the scores that these kept: no image is read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from laketag.pipeline.calibration.calibration import Calibration
 from laketag.pipeline.config import Settings
 from laketag.pipeline.errors import BusyError, InputError, describe_ending
 from laketag.pipeline.flows.kept_encoders import rounded_format
+from laketag.pipeline.flows.redecided_labels import Redeciding, place_labels, redecide_labels
 from laketag.pipeline.lake.calibrations import newest_calibration, read_calibration
 from laketag.pipeline.lake.forgotten import read_forgotten
-from laketag.pipeline.lake.kept_scores import KeptScores, read_scores
 from laketag.pipeline.lake.lease import Lease, hold_lease
 from laketag.pipeline.lake.paths import Lake, timestamp
 from laketag.pipeline.lake.publish import publish
@@ -29,13 +27,10 @@ from laketag.pipeline.lake.staging import (
     write_part,
 )
 from laketag.pipeline.screen import Screen
-from laketag.pipeline.store.folders import remove_folder
 from laketag.pipeline.store.outages import through_outages
-from laketag.schemas import Labels, Plan
+from laketag.schemas import Plan
 
 VERSION = ["image_id", "etag"]
-ROWS_AT_ONCE = 20_000
-"""Labels that are decided anew together: a kB each, and 12 bytes a class."""
 
 
 @dataclass(frozen=True)
@@ -55,25 +50,13 @@ class RecalibrateReport:
 
 
 @dataclass(frozen=True)
-class Redeciding:
-    """The runs of a classifier, and the calibration that decides their labels anew in a further run."""
-
-    lake: Lake
-    runs: pl.DataFrame
-    last: dict[str, Any]
-    """The newest of them with the wanted set: a classifier is the same for sets with the same content."""
-    calibration: Calibration
-    run_id: str
-
-
-@dataclass(frozen=True)
 class Found:
     """What the newest index has of a classifier."""
 
     snapshot: str
     images: int
     wanted: pl.DataFrame
-    """schemas.Plan: images whose newest row is a label that another calibration, or none, has decided."""
+    """schemas.Plan: images whose newest row is a label that another calibration, or none, has decided; and its ``run_id``."""
     done: int
     """Further images that have a row in their version."""
 
@@ -117,23 +100,15 @@ def recalibrate_labels(
         if found.wanted.is_empty():
             return make_report(lake, content_hash, published)
         screen.wait(f"deciding about {found.wanted.height:,} labels")
+        placed = place_labels(lake, runs, found.wanted)
         redeciding = Redeciding(lake, runs, last, calibration, timestamp() + suffix)
-        staged = 0
-        for rows in decide_anew(redeciding, found.wanted):
+        for rows in redecide_labels(redeciding, placed):
             write_part(lake, redeciding.run_id, rows)
-            staged += rows.height
             lease.check()
-        if staged < found.wanted.height:
-            remove_folder(lake.staging(redeciding.run_id), lake.storage)
-            raise InputError(
-                f"{found.wanted.height - staged:,} of {found.wanted.height:,} labels have no kept scores, so what is accepted "
-                "cannot be decided anew without their images; nothing was changed. Runs that label with --keep scores can be "
-                "recalibrated later"
-            )
         # frozen last: before, a call that is killed leaves a plan that was never frozen, which the next one removes
         run = make_run(redeciding, found, settings)
         lease.check()  # a process that took the lease over has removed the parts
-        freeze_plan(lake, run, found.wanted)
+        freeze_plan(lake, run, found.wanted.drop("run_id"))
         screen.wait("publishing")
         return make_report(lake, content_hash, [*published, _publish(lake, run, lease)])
 
@@ -183,57 +158,19 @@ def find_labels(lake: Lake, runs: pl.DataFrame, content_hash: str) -> Found:
         index = scan_snapshot(lake, snapshot)
         newest = scan_newest(lake, runs).select(
             *VERSION,
+            "run_id",
             "earlier_attempts",
             wanted=pl.col("label").is_not_null() & ~pl.col("run_id").is_in(decided.implode()),
         )
-        rows = index.join(newest, on=VERSION, maintain_order="left").select(*Plan.column_names(), "wanted")
+        rows = index.join(newest, on=VERSION, maintain_order="left").select(
+            *Plan.column_names(), "run_id", "wanted"
+        )
         return rows.collect(), index.select(pl.len()).collect().item()
 
     rows, images = through_outages(lake.root, lake.storage, find)
     wanted = rows.filter("wanted").drop("wanted")
     wanted = wanted.filter(~read_forgotten(lake).find_in(wanted, collection))
     return Found(snapshot.name, images, wanted, rows.height - wanted.height)
-
-
-def decide_anew(redeciding: Redeciding, wanted: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Label rows (schemas.Labels) of the new run, in the order of the kept scores; none for images without.
-
-    Which run kept the scores makes no difference: they are of the same classifier and the same version of the image.
-    """
-    lake, class_names = redeciding.lake, redeciding.calibration.class_names
-    left = wanted.select(VERSION)
-    for kept in read_scores(lake, redeciding.runs):
-        numbered = kept.rows.with_row_index("number").join(left, on=VERSION, how="semi").unique(VERSION)
-        left = left.join(numbered, on=VERSION, how="anti")
-        if numbered.height and kept.class_names != class_names:
-            raise InputError(
-                f"calibration {redeciding.calibration.content_hash} is of other classes than the kept scores; calibrate again"
-            )
-        for part in numbered.sort("number").iter_slices(ROWS_AT_ONCE):
-            yield _decide_rows(redeciding, kept, part)
-
-
-def _decide_rows(redeciding: Redeciding, kept: KeptScores, numbered: pl.DataFrame) -> pl.DataFrame:
-    """The newest rows of these images, decided by the calibration."""
-    lake, calibration = redeciding.lake, redeciding.calibration
-
-    def read() -> pl.DataFrame:
-        is_named = pl.col("image_id").is_in(numbered["image_id"].implode())
-        return scan_newest(lake, redeciding.runs).filter(is_named).collect()
-
-    rows = through_outages(lake.root, lake.storage, read)
-    rows = rows.join(numbered.select(*VERSION, "number"), on=VERSION, maintain_order="left")
-    scores = kept.scores[rows["number"].to_numpy()].astype(np.float32)
-    tags = [[tag["label"] for tag in of_image] for of_image in rows["tags"]]
-    decided = calibration.decide(scores, calibration.rule.share(scores), tags)
-    schema = Labels.create_empty().schema
-    columns = pl.DataFrame(decided, schema={name: schema[name] for name in decided[0]})
-    stamp = {
-        "run_id": pl.lit(redeciding.run_id),
-        "labelled_at": pl.lit(datetime.now(UTC)).cast(schema["labelled_at"]),
-    }
-    made = rows.drop(columns.columns).hstack(columns).with_columns(**stamp)
-    return made.select(schema.names())
 
 
 def make_run(redeciding: Redeciding, found: Found, settings: Settings) -> Run:
