@@ -13,8 +13,8 @@ class Float16(dy.Float32):
         return pl.Float16()
 
 
-class Scores(dy.Schema):
-    """The scores of all classes for one labelled image; the footer lists the classes in the same order."""
+class KeptRow(dy.Schema):
+    """What names one labelled image and its run in each of these tables."""
 
     image_id = dy.String(primary_key=True, description="id of the image in the index")
     uri = dy.String(min_length=1, description="where the image is")
@@ -23,6 +23,11 @@ class Scores(dy.Schema):
     labelled_at = dy.Datetime(
         time_unit="us", time_zone="UTC", description="when the label and these were made"
     )
+
+
+class Scores(KeptRow):
+    """The scores of all classes for one labelled image; the footer lists the classes in the same order."""
+
     scores = dy.List(
         Float16(),
         min_length=1,
@@ -31,16 +36,9 @@ class Scores(dy.Schema):
     )
 
 
-class Embeddings(dy.Schema):
+class Embeddings(KeptRow):
     """The embeddings of one labelled image: of the whole image first, then of each crop that was matched."""
 
-    image_id = dy.String(primary_key=True, description="id of the image in the index")
-    uri = dy.String(min_length=1, description="where the image is")
-    etag = dy.String(min_length=1, description="the version of the image that was labelled")
-    run_id = dy.String(min_length=1, description="the run that labelled the image")
-    labelled_at = dy.Datetime(
-        time_unit="us", time_zone="UTC", description="when the label and these were made"
-    )
     width_px = dy.Int32(min=1, description="width of the upright image in pixels")
     height_px = dy.Int32(min=1, description="height of the upright image in pixels")
     boxes_px = dy.List(

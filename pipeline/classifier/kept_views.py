@@ -40,7 +40,7 @@ def pack(embeddings: Float32[np.ndarray, "views dim"], stored_as: EmbeddingForma
 
 
 def unpack(packed: Packed, stored_as: EmbeddingFormat, views: int) -> Float32[np.ndarray, "views dim"]:
-    """The embeddings of this number of views; a ValueError if the numbers are not those of so many."""
+    """The embeddings of this number of views; a ValueError if the packed numbers are of another number of views."""
     embeddings = np.frombuffer(packed.numbers, NUMBERS[stored_as]).reshape(views, -1).astype(np.float32)
     if packed.scales is None:
         return embeddings

@@ -10,7 +10,7 @@ Texts = dict[str, tuple[str, ...]]
 
 
 def swap_texts(texts: Mapping[str, Sequence[str]], order: Sequence[int]) -> Texts:
-    """Each class with the texts of another one, in which its own name stands for that of the other.
+    """Each class with the texts of another class, in which its own name replaces the name of the other.
 
     ``order`` has the place of each class once; a class gets the texts of the class that follows it there, the last one those of
     the first. Where there is a single class, it keeps its texts.
